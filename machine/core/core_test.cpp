@@ -1,0 +1,57 @@
+#include <gtest/gtest.h>
+
+#include "machine/core/bus.hpp"
+#include "machine/core/interrupt_line.hpp"
+
+namespace vitrine {
+namespace {
+
+struct Listener : Device {
+  std::string_view name() const override { return "listener"; }
+  void reset() override {}
+  void exchange(Archive&) override {}
+  void line_changed(Pin, Level level, RequestId request) override {
+    levels.push_back(level);
+    requests.push_back(request);
+  }
+  std::vector<Level> levels;
+  std::vector<RequestId> requests;
+};
+
+TEST(InterruptLine, is_the_or_of_its_drivers_and_tells_only_changes) {
+  Clock clock;
+  Ledger ledger(clock);
+  InterruptLine line(ledger, "irq4", 4);
+  Listener listener;
+  line.connect(listener, Pin(4));
+  const LineDriver a = line.add_driver(SourceId(0));
+  const LineDriver b = line.add_driver(SourceId(1));
+  a.set(Level::High);
+  b.set(Level::High);
+  a.set(Level::Low);
+  b.set(Level::Low);
+  EXPECT_EQ(listener.levels, (std::vector{Level::High, Level::Low}));
+  EXPECT_EQ(listener.requests[0], RequestId(1));
+}
+
+TEST(EventQueue, orders_by_due_then_by_sequence) {
+  EventQueue queue;
+  queue.schedule(Tick(20), DeviceId(1), 1);
+  queue.schedule(Tick(10), DeviceId(2), 2);
+  queue.schedule(Tick(10), DeviceId(3), 3);
+  EXPECT_EQ(queue.next_due(), Tick(10));
+  EXPECT_EQ(queue.pop_due(Tick(30))->kind, 2);
+  EXPECT_EQ(queue.pop_due(Tick(30))->kind, 3);
+  EXPECT_FALSE(queue.pop_due(Tick(15)).has_value());
+}
+
+TEST(PortBus, refuses_overlap_and_splits_wide_accesses) {
+  PortBus bus;
+  Listener device;
+  ASSERT_TRUE(bus.map(Port(0x20), 2, device, Region(0)).has_value());
+  EXPECT_EQ(bus.map(Port(0x21), 1, device, Region(0)).error(), MapError::Overlap);
+  EXPECT_EQ(bus.read(Port(0x1F), AccessSize(4)), 0xFFFFFFFFu);
+}
+
+}  // namespace
+}  // namespace vitrine

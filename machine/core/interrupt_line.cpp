@@ -1,0 +1,70 @@
+#include "machine/core/interrupt_line.hpp"
+
+#include "base/assert.hpp"
+#include "base/bits.hpp"
+
+namespace vitrine {
+
+void LineDriver::set(Level level, u8 detail) const {
+  if (line_ != nullptr) line_->vote(index_, level, detail, RequestId{});
+}
+
+void LineDriver::carry(Level level, RequestId request) const {
+  if (line_ != nullptr) line_->vote(index_, level, 0, request);
+}
+
+Level LineDriver::level() const {
+  return line_ != nullptr && bit(line_->votes_, index_) ? Level::High : Level::Low;
+}
+
+LineDriver InterruptLine::add_driver(SourceId source) {
+  VITRINE_ASSERT(drivers_.size() < 32);
+  drivers_.push_back(source);
+  return LineDriver(*this, static_cast<u8>(drivers_.size() - 1));
+}
+
+void InterruptLine::connect(Device& listener, Pin pin) { listeners_.push_back({&listener, pin}); }
+
+void InterruptLine::tell(Level level) {
+  for (const Listener& listener : listeners_) listener.device->line_changed(listener.pin, level, request_);
+}
+
+void InterruptLine::vote(u8 index, Level level, u8 detail, RequestId carried) {
+  const bool high = level == Level::High;
+  if (bit(votes_, index) == high) return;
+  const bool was_high = votes_ != 0;
+  votes_ = with_bit(votes_, index, high);
+  if (number_ != no_number && high) {
+    const RequestId id = ledger_->next_request();
+    ledger_->append({.id = id.value,
+                     .kind = RecordKind::Raised,
+                     .pin = number_,
+                     .detail = detail,
+                     .source = drivers_[index].value});
+    if (was_high) {
+      ledger_->append({.id = id.value,
+                       .other = request_.value,
+                       .kind = RecordKind::Merged,
+                       .pin = number_,
+                       .source = drivers_[index].value});
+    } else {
+      request_ = id;
+    }
+  } else if (high && !was_high) {
+    request_ = carried;
+  }
+  const bool is_high = votes_ != 0;
+  if (was_high == is_high) return;
+  if (!is_high) {
+    if (number_ != no_number) {
+      ledger_->append({.id = request_.value,
+                       .kind = RecordKind::Lowered,
+                       .pin = number_,
+                       .source = drivers_[index].value});
+    }
+    request_ = RequestId{};
+  }
+  tell(level);
+}
+
+}  // namespace vitrine

@@ -1,0 +1,143 @@
+// The ledger: the one stream of typed records from which report, why, sanitizer, trace and digest derive.
+//
+// Every interrupt request gets an id when it is raised; the id travels with it through line, controller,
+// CPU and handler. Ids are handed out whether or not anybody observes, so observing changes nothing.
+// Not observed, an append is one test of a flag.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/types.hpp"
+#include "machine/core/archive.hpp"
+#include "machine/core/clock.hpp"
+
+namespace vitrine {
+
+/// Identifies one interrupt request for its whole life. 0: no request.
+using RequestId = Quantity<struct RequestTag, u64>;
+/// Identifies a component that appears in the ledger (a device, a controller, a CPU). Index into Ledger::sources().
+using SourceId = Quantity<struct SourceTag, u16>;
+
+/// What a record says. The fields that each kind uses stand beside it; all others are 0.
+/// `source` is always the component that emits the record. Values are part of the trace format: append only.
+enum class RecordKind : u8 {
+  Raised = 1,        ///< a device's cause drives its line high. id; pin: IRQ line number (0..15); detail: cause (device's own enum)
+  Lowered = 2,       ///< the line went low. id of the request that it carried; pin
+  Latched = 3,       ///< a controller set the request bit. id; pin
+  Merged = 4,        ///< raised while an earlier request was still pending. id; pin; other: id of the pending one
+  Blocked = 5,       ///< a pending request can't proceed. id; pin; detail: Obstacle; address: instruction that set the
+                     ///< obstacle; since: when it was set; other: id in service, if that is the obstacle
+  Withdrawn = 6,     ///< the request bit went away before acknowledge. id; pin
+  Acknowledged = 7,  ///< the controller handed its vector to the CPU. id; pin; vector
+  Spurious = 8,      ///< acknowledge found nothing. id 0; pin 7 or 15; vector
+  Delivered = 9,     ///< the CPU entered through the IDT. id; vector; detail: DeliveryKind; address: handler's first
+                     ///< instruction (linear); other: interrupted instruction; frame: linear address of the saved
+                     ///< instruction pointer; extra: error code if any, bit 32 set when one was pushed
+  EndOfInterrupt = 10,  ///< EOI reached a controller. id that it ended (0: none was in service); pin; address: instruction
+  Returned = 11,     ///< IRET left the frame of `id`. vector; address: instruction of the IRET; frame
+  Exception = 12,    ///< a fault, trap or abort was raised. vector; address: instruction; extra: error code (bit 32:
+                     ///< has one); other: CR2 for a page fault. A Delivered with the same id follows unless it failed
+  DeliveryFailed = 13,  ///< the check that refused a delivery. id; vector; detail: FailedCheck; extra: error code
+  TripleFault = 14,  ///< the CPU shut down. address: instruction
+  Halted = 15,       ///< HLT. address; detail: 1 if IF was set
+  Woken = 16,        ///< HLT ended. id: the request that ended it; since: when it began
+  InterruptsOff = 17,  ///< a stretch with IF=0 that is longer than every one before has ended. since: its begin; address:
+                     ///< the instruction that cleared IF; other: the instruction that set it
+  LineLost = 18,     ///< an edge that no controller can remember (masked I/O APIC pin). id; pin
+  MaskChanged = 19,  ///< a controller's mask. extra: new mask; other: old mask; address: instruction
+  InService = 20,    ///< the in-service bit was set. id; pin
+  GuestExit = 21,    ///< the guest asked for the end. extra: value
+};
+
+/// Why a pending request can't proceed (RecordKind::Blocked::detail). Append only.
+enum class Obstacle : u8 {
+  None = 0,
+  Masked = 1,           ///< its mask bit is set
+  InServiceHigher = 2,  ///< one of the same or higher priority is in service (no EOI yet)
+  InterruptFlag = 3,    ///< IF=0
+  InterruptShadow = 4,  ///< the instruction after STI or MOV SS
+  CascadeMasked = 5,    ///< the primary masks the pin that the secondary drives
+  NotInitialised = 6,   ///< the controller has not had its ICWs
+  NmiInProgress = 7,    ///< NMIs wait for IRET
+  HigherPending = 8,    ///< another pending request of higher priority goes first
+};
+
+/// How a vector got to the CPU (RecordKind::Delivered::detail). Append only.
+enum class DeliveryKind : u8 { External = 1, Nmi = 2, Fault = 3, Trap = 4, Abort = 5, Software = 6 };
+
+/// One fact about one moment. Plain data; its layout is the trace format's (little-endian, no padding).
+struct Record {
+  u64 time = 0;          ///< virtual nanoseconds
+  u64 instructions = 0;  ///< instructions retired by the CPU so far
+  u64 id = 0;            ///< RequestId
+  u64 address = 0;       ///< linear address of an instruction
+  u64 other = 0;
+  u64 frame = 0;
+  u64 since = 0;  ///< virtual nanoseconds
+  u64 extra = 0;
+  RecordKind kind{};
+  u8 vector = 0;
+  u8 pin = 0;
+  u8 detail = 0;
+  u16 source = 0;
+  u8 cpu = 0;
+  u8 privilege = 0;  ///< CPL at that moment, for records of the CPU
+};
+static_assert(sizeof(Record) == 72);
+
+/// Who reads the ledger. Called in order, in batches; must not touch the machine.
+class LedgerSink {
+ public:
+  virtual ~LedgerSink() = default;
+  virtual void consume(std::span<const Record> records) = 0;
+};
+
+/// The instruction that the machine is executing, as far as a device may know it: who wrote this register?
+struct InstructionContext {
+  u64 address = 0;       ///< linear address of the instruction
+  u64 instructions = 0;  ///< retired before it
+  u8 cpu = 0;
+};
+
+class Ledger {
+ public:
+  explicit Ledger(const Clock& clock) : clock_(&clock) {}
+
+  /// Names a component; names are unique per machine. Order of registration is part of the trace.
+  SourceId register_source(std::string_view name);
+  [[nodiscard]] const std::vector<std::string>& sources() const { return sources_; }
+
+  /// A new request's id. Always counts, observed or not.
+  RequestId next_request() { return RequestId(++last_request_); }
+
+  [[nodiscard]] bool observed() const { return observed_; }
+  /// Adds a reader (not owned). From now on records are kept.
+  void attach(LedgerSink& sink);
+
+  /// Appends a record; fills in time and instruction count. No effect when nobody observes.
+  void append(Record record) {
+    if (observed_) store(record);
+  }
+  /// Hands all buffered records to the readers.
+  void flush();
+
+  /// Set by the CPU before it lets an instruction reach a device, and at delivery.
+  InstructionContext context;
+
+  void exchange(Archive& archive) { archive(last_request_); }
+
+ private:
+  void store(Record record);
+
+  const Clock* clock_;
+  std::vector<std::string> sources_;
+  std::vector<LedgerSink*> sinks_;
+  std::vector<Record> buffer_;
+  u64 last_request_ = 0;
+  bool observed_ = false;
+};
+
+}  // namespace vitrine
