@@ -13,5 +13,4 @@ namespace vitrine {
 
 }  // namespace vitrine
 
-#define VITRINE_ASSERT(condition) \
-  ((condition) ? void(0) : ::vitrine::assertion_failed(#condition, __FILE__, __LINE__))
+#define VITRINE_ASSERT(condition) ((condition) ? void(0) : ::vitrine::assertion_failed(#condition, __FILE__, __LINE__))

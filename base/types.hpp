@@ -30,12 +30,8 @@ struct Quantity {
   constexpr explicit Quantity(Rep initial) : value(initial) {}
 
   constexpr auto operator<=>(const Quantity&) const = default;
-  constexpr Quantity operator+(Rep difference) const {
-    return Quantity(static_cast<Rep>(value + difference));
-  }
-  constexpr Quantity operator-(Rep difference) const {
-    return Quantity(static_cast<Rep>(value - difference));
-  }
+  constexpr Quantity operator+(Rep difference) const { return Quantity(static_cast<Rep>(value + difference)); }
+  constexpr Quantity operator-(Rep difference) const { return Quantity(static_cast<Rep>(value - difference)); }
   constexpr Quantity& operator+=(Rep difference) {
     value = static_cast<Rep>(value + difference);
     return *this;

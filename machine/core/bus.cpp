@@ -40,8 +40,7 @@ void PortBus::unmap(Port first, u32 count) {
 u32 PortBus::read(Port port, AccessSize size) {
   const Range* range = find(port.value);
   if (range != nullptr && port.value + size.value <= range->first + range->count) {
-    return static_cast<u32>(
-        range->device->read(range->region, port.value - range->first + range->base_offset, size));
+    return static_cast<u32>(range->device->read(range->region, port.value - range->first + range->base_offset, size));
   }
   if (size.value == 1) return 0xFF;
   u32 value = 0;
@@ -62,8 +61,7 @@ void PortBus::write(Port port, AccessSize size, u32 value) {
 u32 PortBus::peek(Port port, AccessSize size) const {
   const Range* range = find(port.value);
   if (range != nullptr && port.value + size.value <= range->first + range->count) {
-    return static_cast<u32>(
-        range->device->peek(range->region, port.value - range->first + range->base_offset, size));
+    return static_cast<u32>(range->device->peek(range->region, port.value - range->first + range->base_offset, size));
   }
   if (size.value == 1) return 0xFF;
   u32 value = 0;

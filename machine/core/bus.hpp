@@ -59,7 +59,8 @@ class MemoryBus {
   /// the bus. Rom: writes are dropped.
   [[nodiscard]] std::expected<void, MapError> map_ram(PhysicalAddress start, u64 size, u8* host, Kind kind);
   /// Maps a device's registers; byte-granular.
-  [[nodiscard]] std::expected<void, MapError> map_device(PhysicalAddress start, u64 size, Device& device, Region region);
+  [[nodiscard]] std::expected<void, MapError> map_device(PhysicalAddress start, u64 size, Device& device,
+                                                         Region region);
 
   /// The host address of the page that contains `address`, if it is RAM or ROM that is wholly mapped; else null.
   struct Page {
@@ -73,7 +74,8 @@ class MemoryBus {
   void write(PhysicalAddress address, AccessSize size, u64 value);
   [[nodiscard]] u64 peek(PhysicalAddress address, AccessSize size) const;
 
-  /// Block transfers of DMA, loaders and debuggers. False if any byte is not RAM (or ROM, for reads): nothing is moved then.
+  /// Block transfers of DMA, loaders and debuggers. False if any byte is not RAM (or ROM, for reads): nothing is moved
+  /// then.
   [[nodiscard]] bool read_block(PhysicalAddress address, std::span<u8> into) const;
   [[nodiscard]] bool write_block(PhysicalAddress address, std::span<const u8> from);
 

@@ -5,9 +5,7 @@
 namespace vitrine {
 
 namespace {
-bool later(const Event& a, const Event& b) {
-  return a.due != b.due ? a.due > b.due : a.sequence > b.sequence;
-}
+bool later(const Event& a, const Event& b) { return a.due != b.due ? a.due > b.due : a.sequence > b.sequence; }
 constexpr std::size_t most_events = 4096;
 }  // namespace
 
@@ -21,8 +19,7 @@ void EventQueue::cancel(DeviceId device, u16 kind) {
 }
 
 bool EventQueue::pending(DeviceId device, u16 kind) const {
-  return std::ranges::any_of(
-      events_, [&](const Event& event) { return event.device == device && event.kind == kind; });
+  return std::ranges::any_of(events_, [&](const Event& event) { return event.device == device && event.kind == kind; });
 }
 
 std::optional<Event> EventQueue::pop_due(Tick now) {

@@ -13,9 +13,7 @@ void LineDriver::carry(Level level, RequestId request) const {
   if (line_ != nullptr) line_->vote(index_, level, 0, request);
 }
 
-Level LineDriver::level() const {
-  return line_ != nullptr && bit(line_->votes_, index_) ? Level::High : Level::Low;
-}
+Level LineDriver::level() const { return line_ != nullptr && bit(line_->votes_, index_) ? Level::High : Level::Low; }
 
 LineDriver InterruptLine::add_driver(SourceId source) {
   VITRINE_ASSERT(drivers_.size() < 32);
@@ -57,10 +55,8 @@ void InterruptLine::vote(u8 index, Level level, u8 detail, RequestId carried) {
   if (was_high == is_high) return;
   if (!is_high) {
     if (number_ != no_number) {
-      ledger_->append({.id = request_.value,
-                       .kind = RecordKind::Lowered,
-                       .pin = number_,
-                       .source = drivers_[index].value});
+      ledger_->append(
+          {.id = request_.value, .kind = RecordKind::Lowered, .pin = number_, .source = drivers_[index].value});
     }
     request_ = RequestId{};
   }

@@ -41,8 +41,7 @@ class InterruptLine {
   /// `number` is the line's number on its board (ISA IRQ), for the ledger; no_number for internal wires, which
   /// make no Raised and Lowered records.
   static constexpr u8 no_number = 0xFF;
-  InterruptLine(Ledger& ledger, std::string_view name, u8 number)
-      : ledger_(&ledger), name_(name), number_(number) {}
+  InterruptLine(Ledger& ledger, std::string_view name, u8 number) : ledger_(&ledger), name_(name), number_(number) {}
   InterruptLine(const InterruptLine&) = delete;
   InterruptLine& operator=(const InterruptLine&) = delete;
 

@@ -24,7 +24,8 @@ using SourceId = Quantity<struct SourceTag, u16>;
 /// What a record says. The fields that each kind uses stand beside it; all others are 0.
 /// `source` is always the component that emits the record. Values are part of the trace format: append only.
 enum class RecordKind : u8 {
-  Raised = 1,        ///< a device's cause drives its line high. id; pin: IRQ line number (0..15); detail: cause (device's own enum)
+  Raised = 1,  ///< a device's cause drives its line high. id; pin: IRQ line number (0..15); detail: cause (device's own
+               ///< enum)
   Lowered = 2,       ///< the line went low. id of the request that it carried; pin
   Latched = 3,       ///< a controller set the request bit. id; pin
   Merged = 4,        ///< raised while an earlier request was still pending. id; pin; other: id of the pending one
@@ -36,16 +37,17 @@ enum class RecordKind : u8 {
   Delivered = 9,     ///< the CPU entered through the IDT. id; vector; detail: DeliveryKind; address: handler's first
                      ///< instruction (linear); other: interrupted instruction; frame: linear address of the saved
                      ///< instruction pointer; extra: error code if any, bit 32 set when one was pushed
-  EndOfInterrupt = 10,  ///< EOI reached a controller. id that it ended (0: none was in service); pin; address: instruction
-  Returned = 11,     ///< IRET left the frame of `id`. vector; address: instruction of the IRET; frame
-  Exception = 12,    ///< a fault, trap or abort was raised. vector; address: instruction; extra: error code (bit 32:
-                     ///< has one); other: CR2 for a page fault. A Delivered with the same id follows unless it failed
+  EndOfInterrupt =
+      10,          ///< EOI reached a controller. id that it ended (0: none was in service); pin; address: instruction
+  Returned = 11,   ///< IRET left the frame of `id`. vector; address: instruction of the IRET; frame
+  Exception = 12,  ///< a fault, trap or abort was raised. vector; address: instruction; extra: error code (bit 32:
+                   ///< has one); other: CR2 for a page fault. A Delivered with the same id follows unless it failed
   DeliveryFailed = 13,  ///< the check that refused a delivery. id; vector; detail: FailedCheck; extra: error code
-  TripleFault = 14,  ///< the CPU shut down. address: instruction
-  Halted = 15,       ///< HLT. address; detail: 1 if IF was set
-  Woken = 16,        ///< HLT ended. id: the request that ended it; since: when it began
-  InterruptsOff = 17,  ///< a stretch with IF=0 that is longer than every one before has ended. since: its begin; address:
-                     ///< the instruction that cleared IF; other: the instruction that set it
+  TripleFault = 14,     ///< the CPU shut down. address: instruction
+  Halted = 15,          ///< HLT. address; detail: 1 if IF was set
+  Woken = 16,           ///< HLT ended. id: the request that ended it; since: when it began
+  InterruptsOff = 17,   ///< a stretch with IF=0 that is longer than every one before has ended. since: its begin;
+                       ///< address: the instruction that cleared IF; other: the instruction that set it
   LineLost = 18,     ///< an edge that no controller can remember (masked I/O APIC pin). id; pin
   MaskChanged = 19,  ///< a controller's mask. extra: new mask; other: old mask; address: instruction
   InService = 20,    ///< the in-service bit was set. id; pin

@@ -14,9 +14,9 @@ enum class Channel : u8 { Com1, Com2, Com3, Com4, Parallel1, Parallel2, DebugCon
 /// Why the guest (or its hardware) wants the run to end.
 enum class ExitKind : u8 {
   None,
-  PowerOff,     ///< ACPI S5
-  GuestExit,    ///< a write to the debug-exit port (0xF4); the value is the written one
-  Reset,        ///< the reset line was pulled (8042, port 0x92, 0xCF9): the machine restarts or the run ends
+  PowerOff,   ///< ACPI S5
+  GuestExit,  ///< a write to the debug-exit port (0xF4); the value is the written one
+  Reset,      ///< the reset line was pulled (8042, port 0x92, 0xCF9): the machine restarts or the run ends
 };
 
 /// What the machine sends out. Implemented by the host side, called on the machine's thread.
@@ -38,12 +38,13 @@ class MachineControl {
 
 /// What comes in. Plain data, stamped by Machine::inject with virtual time and kept in the journal.
 enum class InputKind : u8 {
-  SerialByte = 1,    ///< port: 0..3 for COM1..4; value: the byte
-  SerialBreak = 2,   ///< port
-  KeyScan = 3,       ///< value: one scan code set 2 byte sequence, least significant byte first (0xE0 prefix and 0xF0 break included)
-  MouseMotion = 4,   ///< value: dx (i16, low), dy (i16), wheel (i8), buttons (u8, bits 0 left, 1 right, 2 middle)
+  SerialByte = 1,   ///< port: 0..3 for COM1..4; value: the byte
+  SerialBreak = 2,  ///< port
+  KeyScan = 3,  ///< value: one scan code set 2 byte sequence, least significant byte first (0xE0 prefix and 0xF0 break
+                ///< included)
+  MouseMotion = 4,  ///< value: dx (i16, low), dy (i16), wheel (i8), buttons (u8, bits 0 left, 1 right, 2 middle)
   PowerButton = 5,
-  Stop = 6,          ///< the host asks for the end of the run
+  Stop = 6,  ///< the host asks for the end of the run
 };
 
 struct Input {
