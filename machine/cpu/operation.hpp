@@ -14,7 +14,7 @@ struct Cpu;
 struct Operation;
 struct Block;
 
-using Handler = void (*)(Cpu&, const Operation*) __attribute__((preserve_none));
+using Handler = void(__attribute__((preserve_none)) *)(Cpu&, const Operation*);
 
 /// Index of a register's lowest byte in the register file: 8 * number, +1 for AH, CH, DH, BH.
 using RegisterByte = u8;

@@ -1,0 +1,95 @@
+// Decoded blocks: straight runs of instructions within one page, found by physical address and mode.
+#pragma once
+
+#include <cstdlib>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "base/types.hpp"
+#include "machine/cpu/operation.hpp"
+
+namespace vitrine {
+
+/// What decoding and addressing depend on besides the bytes. Part of a block's key.
+struct CodeMode {
+  u8 value = 0;
+  // Bits 0-1: code size (0: 16, 1: 32, 2: 64); 2: stack size is 32 (SS.B) outside 64-bit mode; 3: all data segments are flat
+  // (base 0, limit 4 GiB, read-write) and CS is too; 4: CPL 3 (page permissions of the fetch).
+  static constexpr u8 size_mask = 3, code16 = 0, code32 = 1, code64 = 2, stack32 = 4, flat = 8, user = 16;
+  [[nodiscard]] u8 code_size() const { return value & size_mask; }
+  [[nodiscard]] bool is64() const { return code_size() == code64; }
+  [[nodiscard]] bool has(u8 bits) const { return (value & bits) != 0; }
+  bool operator==(const CodeMode&) const = default;
+};
+
+struct Block {
+  u64 physical;         ///< of the first byte; ~0 once the block is stale
+  u64 second_physical;  ///< page address of the rest, when the one instruction crosses into another page; else ~0
+  Block* hash_next;
+  Block* page_next;     ///< next block that begins in the same physical page
+  CodeMode mode;
+  u8 bytes;             ///< length of the code
+  u8 count;             ///< instructions; the operation behind them ends the block if no branch does
+  u64 reserved;
+  Operation operations[];
+
+  [[nodiscard]] bool crosses() const { return second_physical != ~u64{0}; }
+};
+static_assert(sizeof(Block) % alignof(Operation) == 0);
+
+inline constexpr unsigned most_block_instructions = 48;
+inline constexpr unsigned most_block_bytes = 240;
+/// Operations that follow the last instruction: end-of-block or two link slots.
+inline constexpr unsigned block_tail_operations = 3;
+
+/// All blocks of one CPU and the map from physical pages to them. Nothing here is machine state: it may be dropped at
+/// any time.
+class BlockCache {
+ public:
+  BlockCache();
+
+  [[nodiscard]] Block* find(u64 physical, CodeMode mode) const {
+    for (Block* block = buckets_[bucket(physical, mode)]; block != nullptr; block = block->hash_next) {
+      if (block->physical == physical && block->mode == mode) return block;
+    }
+    return nullptr;
+  }
+
+  /// Space for a block with `count` instructions; null when the arena is full (then clear() at a safe moment).
+  [[nodiscard]] Block* allocate(unsigned count);
+  /// Enters a finished block. Marks its lines as code.
+  void insert(Block* block);
+
+  /// Does the page hold decoded code?
+  [[nodiscard]] bool has_code(u64 physical) const { return pages_.contains(physical >> 12); }
+  /// Do these bytes (which may cross into the next page) touch a 64-byte line with decoded code?
+  [[nodiscard]] bool touches_code(u64 physical, u64 size) const;
+  /// Makes all blocks stale that begin in, or reach into, a page of this range. Returns whether there were any.
+  bool invalidate(u64 physical, u64 size);
+  void clear();
+
+ private:
+  struct CodePage {
+    Block* first = nullptr;
+    u64 lines = 0;       ///< bit n: 64-byte line n holds code
+    bool reached = false;  ///< a block of the page before reaches into this one
+  };
+  static std::size_t bucket(u64 physical, CodeMode mode) {
+    return ((physical ^ (physical >> 16)) + mode.value * 0x9E37u) & (bucket_count - 1);
+  }
+  void unlink(Block* block);
+
+  static constexpr std::size_t bucket_count = 1u << 16;
+  static constexpr std::size_t arena_bytes = std::size_t{64} << 20;
+
+  struct Free {
+    void operator()(u8* memory) const { std::free(memory); }
+  };
+  std::vector<Block*> buckets_;
+  std::unordered_map<u64, CodePage> pages_;
+  std::unique_ptr<u8, Free> arena_;
+  std::size_t used_ = 0;
+};
+
+}  // namespace vitrine

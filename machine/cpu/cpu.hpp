@@ -1,0 +1,218 @@
+// The x86 CPU: an interpreter over cached decoded blocks.
+//
+// Manuals: Intel SDM vol. 1-3. One instruction takes one nanosecond of virtual time; so does a delivery through the IDT,
+// and an instruction that faults, so that no loop of the guest is free.
+//
+// Who writes what: cpu.cpp (pins, reset, archive), run.cpp (the run loop and leaving of blocks), memory.cpp (slow paths of
+// memory access, TLB fill), mmu.cpp (page walk), translate.cpp (bytes to operations), segment.cpp (descriptor loads),
+// transfer.cpp (far transfers), deliver.cpp (interrupts and exceptions), integer_*.cpp, system_*.cpp, x87_*.cpp, sse_*.cpp
+// (instructions).
+#pragma once
+
+#include <memory>
+
+#include "machine/core/bus.hpp"
+#include "machine/core/device.hpp"
+#include "machine/core/interrupt_line.hpp"
+#include "machine/cpu/block.hpp"
+#include "machine/cpu/fault_chain.hpp"
+#include "machine/cpu/operation.hpp"
+#include "machine/cpu/state.hpp"
+#include "machine/cpu/tlb.hpp"
+
+namespace vitrine {
+
+/// A guest's exception on its way to delivery: a value, never a C++ exception.
+struct Fault {
+  u8 vector = 0;
+  bool has_error_code = false;
+  u32 error_code = 0;
+  FailedCheck check = FailedCheck::None;
+  u64 address = 0;  ///< linear address that could not be reached; becomes CR2 for a page fault
+};
+
+namespace vector {
+inline constexpr u8 divide_error = 0, debug = 1, nmi = 2, breakpoint = 3, overflow = 4, bound = 5, undefined_opcode = 6,
+                    device_not_available = 7, double_fault = 8, coprocessor_overrun = 9, invalid_tss = 10,
+                    segment_not_present = 11, stack_fault = 12, general_protection = 13, page_fault = 14,
+                    x87_error = 16, alignment_check = 17, machine_check = 18, simd_error = 19;
+}
+
+/// Why a block was left before its end (Cpu::leave).
+enum class Leave : u8 {
+  None,    ///< left at an end: chain onwards
+  Budget,  ///< the next block does not fit into the budget
+  Fault,   ///< Cpu::fault is to be delivered; the operation did nothing
+  Alone,   ///< the operation must run alone: it touches a device, code, or a watched page
+  Look,    ///< the run loop must look at pins, mode or deadline
+};
+
+/// Why run() returned.
+enum class CpuExit : u8 {
+  Budget,        ///< all of it is used up
+  Halted,        ///< HLT; wakes when an interrupt comes
+  Shutdown,      ///< triple fault
+  DeviceAccess,  ///< a device was accessed: deadline, lines and requests of the machine may have changed
+};
+
+struct Cpu final : Device {
+  /// `seed` starts RDRAND and RDSEED. `controller` may be null (no external interrupts).
+  Cpu(DeviceContext device_context, MemoryBus& memory_bus, PortBus& port_bus, InterruptAcknowledger* controller, u64 seed);
+  ~Cpu() override;
+
+  // --- Device -----------------------------------------------------------------------------------------------------
+  enum InputPin : u8 { intr_pin = 0, nmi_pin = 1, reset_pin = 2 };
+  [[nodiscard]] std::string_view name() const override { return "cpu0"; }
+  void reset() override;
+  void line_changed(Pin pin, Level level, RequestId request) override;
+  void exchange(Archive& archive) override;
+
+  /// Runs at most `budget` nanoseconds (instructions), and advances the clock by what it used.
+  CpuExit run(u64 budget);
+  /// False if HLT can never end without outside help: IF=0 (NMI and RESET apart).
+  [[nodiscard]] bool interruptible() const { return state.has(flag::interrupt); }
+  /// Is there something for which HLT ends right now?
+  [[nodiscard]] bool can_wake() const { return state.nmi_pending || (state.intr && interruptible()); }
+  [[nodiscard]] const FaultChain& last_exceptions() const { return fault_chain; }
+  /// The FERR# pin's driver; IRQ 13 by way of the board.
+  void connect_ferr(LineDriver driver) { ferr = driver; }
+  /// After state was written from outside (boot loader, debugger): recomputes all that is derived from it.
+  void state_changed();
+  /// The A20 gate changed.
+  void set_a20(bool enabled);
+  /// All cached code and translations of this RAM are stale (DMA).
+  void ram_written(PhysicalAddress address, u64 size);
+
+  CpuState state;
+
+  // --- for the instruction handlers (all of machine/cpu) ------------------------------------------------------------
+  i64 budget = 0;           ///< nanoseconds left, the running block already paid
+  const Block* block = nullptr;  ///< the running block
+  TlbBank* tlb = nullptr;   ///< the view that data accesses of this privilege use
+  CodeMode mode;            ///< derived by update_mode()
+  u8 cpl = 0;               ///< derived by update_mode()
+  Leave leave = Leave::None;
+  bool alone = false;       ///< one operation is running alone: devices and code may be touched
+  bool device_accessed = false;
+  bool strict_fp = false;   ///< some SSE exception is unmasked in MXCSR: see sse code
+  const Operation* leave_operation = nullptr;
+  Fault fault;
+  u32 generations[2] = {1, 1};  ///< [0]: changes when code goes stale; [1]: also when translations do. Links compare them
+  static constexpr u8 code_generation = 0, fetch_generation = 1;
+
+  // memory.cpp. On false: `leave` (and `fault`) are set and nothing has been changed.
+  // `operation` may be null for accesses that no instruction's operand makes (descriptors, TSS, frames): such accesses
+  // go to devices without further ado and are supervisor accesses if `implicit` is true (SDM vol. 3A §4.6).
+  [[nodiscard]] bool read_slow(const Operation* operation, u64 linear, void* into, unsigned size);
+  [[nodiscard]] bool write_slow(const Operation* operation, u64 linear, const void* from, unsigned size);
+  /// Reads after having made sure that the write that follows can't fail.
+  [[nodiscard]] bool read_for_write_slow(const Operation* operation, u64 linear, void* into, unsigned size);
+  /// Is every byte writable (or readable)? Sets A and D as the access would.
+  [[nodiscard]] bool probe(const Operation* operation, u64 linear, unsigned size, Access access);
+  /// Accesses of the CPU's own: descriptor tables, TSS. Always with supervisor rights.
+  [[nodiscard]] bool read_system(u64 linear, void* into, unsigned size);
+  [[nodiscard]] bool write_system(u64 linear, const void* from, unsigned size);
+  /// A host pointer for at least `size` bytes of RAM at `linear` within one page, if the fast path has one now; else null.
+  [[nodiscard]] u8* host_pointer(u64 linear, unsigned size, Access access) const;
+
+  void flush_tlb();  ///< all entries, global ones too
+  void flush_tlb_non_global();
+  void flush_tlb_page(u64 linear);
+  /// Recomputes mode, cpl, tlb from state. After every change of CS, SS, DS, ES, CR0, CR4, EFER, VM or AC.
+  void update_mode();
+  void update_view();  ///< tlb only: after AC changed
+
+  // mmu.cpp
+  struct Translation {
+    u64 physical = 0;   ///< of the byte
+    bool writable = false;  ///< a write needs no further check (allowed, and D is set)
+    bool global = false;
+  };
+  /// Walks the page tables (paging on or off), checks, sets A and D. On failure sets fault (#PF with its error code).
+  /// `view` says with whose rights.
+  [[nodiscard]] bool translate(u64 linear, Access access, MemoryView view, Translation& result);
+  /// The walk without effects, for debuggers and reports. Rights are not checked.
+  [[nodiscard]] bool peek_translate(u64 linear, u64& physical) const;
+
+  /// Reports a fault; returns Outcome::Fault so that a function can `return cpu.raise(...)`.
+  Outcome raise(u8 vector, FailedCheck check);
+  Outcome raise(u8 vector, u32 error_code, FailedCheck check, u64 address = 0);
+
+  // deliver.cpp: takes `fault` through the IDT; handles double and triple faults. RIP is the faulting instruction's.
+  void deliver_fault();
+  /// What is due at an instruction boundary: traps, NMI, INTR, in the manual's order (SDM vol. 3A §6.9, table 6-2).
+  /// True if something was delivered.
+  bool deliver_pending();
+  /// INT n, INT3, INTO, INT1: software interrupt through the IDT. `next` is the return address.
+  [[nodiscard]] Outcome software_interrupt(u8 vector, u64 next, const Operation& operation);
+
+  /// Before an instruction reaches a device, or a record is written: brings clock, instruction count and ledger context
+  /// up to this operation.
+  void sync(const Operation* operation);
+  /// Linear address of the running operation's first byte.
+  [[nodiscard]] u64 rip_of(const Operation& operation) const;
+  [[nodiscard]] u64 next_rip(const Operation& operation) const;
+  [[nodiscard]] u64 linear_rip() const { return state.segments[cs].base + state.rip; }
+  /// To be called whenever IF may have changed; `address`: linear address of the instruction. Keeps the ledger's
+  /// account of who turned interrupts off.
+  void interrupt_flag_changed(bool was_set, u64 address);
+  /// True if the run loop has something to do at the next boundary once IF is set.
+  [[nodiscard]] bool attention() const { return state.intr || state.nmi_pending || state.pending_debug != 0; }
+  /// Every instruction must be followed by a look: TF, or enabled debug registers.
+  [[nodiscard]] bool stepping() const { return state.has(flag::trap) || (state.dr[7] & 0xFF) != 0; }
+
+  DeviceContext context;
+  MemoryBus& memory;
+  PortBus& ports;
+  InterruptAcknowledger* controller;
+  LineDriver ferr;
+  bool ignne = false;  ///< IGNNE# pin
+  u64 seed;
+  u64 a20_mask = ~u64{0};
+  FaultChain fault_chain;
+  /// Requests whose handlers are live: frame address -> request, innermost last. Bounded.
+  struct LiveFrame {
+    u64 frame = 0;
+    u64 request = 0;
+    u8 vector = 0;
+    void exchange(Archive& archive) { archive(frame, request, vector); }
+  };
+  std::vector<LiveFrame> live_frames;
+  static constexpr std::size_t most_live_frames = 1024;
+
+  BlockCache blocks;
+  struct JumpEntry {
+    u64 rip = 1;
+    Block* block = nullptr;
+    u32 generation = 0;
+    CodeMode mode{};
+  };
+  static constexpr unsigned jump_entries = 4096;
+  JumpEntry jump_cache[jump_entries];
+  static unsigned jump_slot(u64 rip) { return static_cast<unsigned>((rip ^ rip >> 12) & (jump_entries - 1)); }
+
+  /// Finds or decodes the block at state.rip. Null: `fault` is set (fetch failed). run.cpp.
+  Block* find_block();
+  Block* decode_block(u64 linear, u64 physical);  // translate.cpp
+  void invalidate_code(u64 physical, u64 size);
+
+  // run.cpp internals
+  u64 run_start_instructions = 0;
+  Tick run_start_time{};
+  i64 run_budget = 0;
+  u64 blocked_reported_request = 0;  ///< the request whose IF=0 obstacle is in the ledger already
+
+ private:
+  void execute(const Block* entry);
+  void run_alone(const Operation* operation);
+  void run_partial(const Block* from);
+  void settle();
+  std::unique_ptr<TlbBank[]> banks_;
+  std::unique_ptr<u8[]> scratch_;
+  [[nodiscard]] bool memory_slow(const Operation* operation, u64 linear, void* data, unsigned size, Access access,
+                                 bool for_write_back, MemoryView view);
+  void fill(TlbBank& bank, u64 linear, const Translation& translation, Access access);
+  friend struct CpuTestAccess;
+};
+
+}  // namespace vitrine

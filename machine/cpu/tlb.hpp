@@ -1,0 +1,64 @@
+// The soft TLB: what turns a linear address into a host address in one compare and one add.
+//
+// Three tables (read, write, execute) for each way of looking at memory. An entry exists only if the access needs no
+// further check or effect: the write table has no entry for a page that is clean in its PTE, holds decoded code, is a
+// device's or has a watchpoint. All of those go the slow way and cost the fast one nothing.
+#pragma once
+
+#include <array>
+
+#include "base/types.hpp"
+
+namespace vitrine {
+
+enum class Access : u8 { Read = 0, Write = 1, Execute = 2 };
+
+struct TlbEntry {
+  u64 tag = invalid;  ///< linear address of the page
+  u64 addend = 0;     ///< host address minus linear address; for Execute: physical page address
+
+  static constexpr u64 invalid = 1;  ///< never equal to a page address
+};
+
+/// Views of memory: by privilege, and whether SMAP hides user pages just now.
+enum class MemoryView : u8 { Supervisor = 0, User = 1, SupervisorWithUserPages = 2 };
+
+struct TlbBank {
+  static constexpr unsigned data_entries = 1024;
+  static constexpr unsigned code_entries = 256;
+  TlbEntry read[data_entries];
+  TlbEntry write[data_entries];
+  TlbEntry execute[code_entries];
+  // Filled slots since the last flush, so that a flush costs what was filled. Past capacity everything is cleared.
+  static constexpr unsigned most_filled = 512;
+  u16 filled[most_filled];
+  unsigned filled_count = 0;
+
+  static unsigned data_slot(u64 linear) { return linear >> 12 & (data_entries - 1); }
+  static unsigned code_slot(u64 linear) { return linear >> 12 & (code_entries - 1); }
+  void note(unsigned table, unsigned slot) {
+    if (filled_count < most_filled) filled[filled_count] = static_cast<u16>(table << 10 | slot);
+    ++filled_count;
+  }
+  void flush() {
+    if (filled_count > most_filled) {
+      for (TlbEntry& entry : read) entry.tag = TlbEntry::invalid;
+      for (TlbEntry& entry : write) entry.tag = TlbEntry::invalid;
+      for (TlbEntry& entry : execute) entry.tag = TlbEntry::invalid;
+    } else {
+      for (unsigned i = 0; i < filled_count; ++i) {
+        const unsigned slot = filled[i] & 0x3FF;
+        (filled[i] >> 10 == 0 ? read : filled[i] >> 10 == 1 ? write : execute)[slot].tag = TlbEntry::invalid;
+      }
+    }
+    filled_count = 0;
+  }
+  void flush_page(u64 linear) {
+    const u64 page = linear & ~u64{0xFFF};
+    if (read[data_slot(page)].tag == page) read[data_slot(page)].tag = TlbEntry::invalid;
+    if (write[data_slot(page)].tag == page) write[data_slot(page)].tag = TlbEntry::invalid;
+    if (execute[code_slot(page)].tag == page) execute[code_slot(page)].tag = TlbEntry::invalid;
+  }
+};
+
+}  // namespace vitrine
