@@ -1,0 +1,81 @@
+# The front door. Each target calls a preset of CMakePresets.json or a script of tools/; nothing is decided here.
+
+PRESET ?= release
+PREFIX ?= /usr/local
+JOBS   ?= $(shell nproc)
+GUEST  ?= linux
+MEMORY ?= 256M
+APPEND ?= console=ttyS0
+# What else `vitrine run` is told, e.g. make run ARGS="--until READY".
+ARGS   ?= --report
+# SETUP=no leaves Debian's packages alone.
+SETUP  ?= yes
+
+folder_release    := build
+folder_ci         := build
+folder_debug      := build-debug
+folder_asan-ubsan := build-asan
+folder := $(folder_$(PRESET))
+ifeq ($(folder),)
+  $(error PRESET=$(PRESET) is none of release, ci, debug, asan-ubsan)
+endif
+
+image_linux := .guests/linux/vmlinuz --initrd .guests/initramfs.cpio --append "$(APPEND)"
+ifeq ($(image_$(GUEST)),)
+  $(error GUEST=$(GUEST) is not known; there is: linux)
+endif
+
+.PHONY: help build run test bench check format install setup guests configure clean
+
+help:
+	@echo "make build     build/vitrine (PRESET=release, ci, debug or asan-ubsan)"
+	@echo "make run       boot Debian's kernel to a shell (GUEST=linux MEMORY=256M APPEND=\"console=ttyS0\" ARGS=\"--report\")"
+	@echo "make test      every test, with a summary at the end (PRESET=ci: at full length)"
+	@echo "make bench     Vitrine, QEMU, Bochs and the host's own CPU on the same programs, as ratios"
+	@echo "make check     layout, clang-tidy, include rules, paths in documents (ALL=1: clang-tidy on every file)"
+	@echo "make format    apply the layout"
+	@echo "make install   into PREFIX=/usr/local"
+	@echo "make setup     install the Debian packages that are missing (SETUP=no: never)"
+	@echo "make guests    download the guests that run and test need into .guests"
+
+setup:
+ifeq ($(SETUP),yes)
+	@tools/setup.sh
+endif
+
+configure: setup
+	@cmake --preset $(PRESET) --log-level=WARNING >/dev/null
+
+build: configure
+	@cmake --build --preset $(PRESET) --parallel $(JOBS)
+
+guests:
+	@tools/fetch-guests.sh
+
+run: build guests
+	@cmake --build --preset $(PRESET) --target guest-images
+	$(folder)/vitrine run $(image_$(GUEST)) --memory $(MEMORY) $(ARGS)
+
+# A test whose guest can't be had skips itself and is listed as skipped.
+test: build
+	@tools/fetch-guests.sh && cmake --build --preset $(PRESET) --target guest-images \
+	  || echo "make test: goes on without the guests from Debian; their tests are skipped" >&2
+	@ctest --preset $(PRESET) --parallel $(JOBS)
+
+bench: build guests
+	@if [ "$(SETUP)" = yes ]; then tools/setup.sh bench; fi
+	@cmake --build --preset $(PRESET) --target guest-images
+	@cmake --build --preset $(PRESET) --target bench
+
+check: configure
+	@cmake --build --preset $(PRESET) --target check-house
+	@ALL=$(ALL) tools/check.sh $(folder)
+
+format:
+	@git ls-files '*.cpp' '*.hpp' '*.h' '*.c' | xargs clang-format-19 -i
+
+install: build
+	@cmake --install $(folder) --prefix $(PREFIX)
+
+clean:
+	rm -rf build build-debug build-asan
