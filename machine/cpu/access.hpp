@@ -20,14 +20,14 @@ enum class Address : u8 {
 };
 
 // --- leaving a block (run.cpp) ------------------------------------------------------------------------------------
-[[gnu::preserve_none]] void leave_fault(Cpu& cpu, const Operation* operation);
-[[gnu::preserve_none]] void leave_stop(Cpu& cpu, const Operation* operation);
-[[gnu::preserve_none]] void leave_jump(Cpu& cpu, const Operation* operation);
-[[gnu::preserve_none]] void leave_jump_stop(Cpu& cpu, const Operation* operation);
+[[clang::preserve_none]] void leave_fault(Cpu& cpu, const Operation* operation);
+[[clang::preserve_none]] void leave_stop(Cpu& cpu, const Operation* operation);
+[[clang::preserve_none]] void leave_jump(Cpu& cpu, const Operation* operation);
+[[clang::preserve_none]] void leave_jump_stop(Cpu& cpu, const Operation* operation);
 
 /// Makes a handler of an operation's function. `Function` must be inlinable; the switch folds to what it can return.
 template <auto Function>
-[[gnu::preserve_none]] void handle(Cpu& cpu, const Operation* operation) {
+[[clang::preserve_none]] void handle(Cpu& cpu, const Operation* operation) {
   switch (Function(cpu, *operation)) {
     case Outcome::Next: [[clang::musttail]] return operation[1].handler(cpu, operation + 1);
     case Outcome::Fault: [[clang::musttail]] return leave_fault(cpu, operation);
