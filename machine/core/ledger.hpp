@@ -32,8 +32,9 @@ enum class RecordKind : u8 {
   Blocked = 5,       ///< a pending request can't proceed. id; pin; detail: Obstacle; address: instruction that set the
                      ///< obstacle; since: when it was set; other: id in service, if that is the obstacle
   Withdrawn = 6,     ///< the request bit went away before acknowledge. id; pin
-  Acknowledged = 7,  ///< the controller handed its vector to the CPU. id; pin; vector
-  Spurious = 8,      ///< acknowledge found nothing. id 0; pin 7 or 15; vector
+  Acknowledged = 7,  ///< the controller handed its vector to the CPU. id; pin; vector; detail: AcknowledgeKind
+  Spurious = 8,      ///< acknowledge found nothing. id 0; pin 7 or 15; vector; detail: SpuriousCause; other: id of the
+                     ///< request that was there before, if any; address: instruction that took it away; since: when
   Delivered = 9,     ///< the CPU entered through the IDT. id; vector; detail: DeliveryKind; address: handler's first
                      ///< instruction (linear); other: interrupted instruction; frame: linear address of the saved
                      ///< instruction pointer; extra: error code if any, bit 32 set when one was pushed
@@ -47,11 +48,11 @@ enum class RecordKind : u8 {
   Halted = 15,          ///< HLT. address; detail: 1 if IF was set
   Woken = 16,           ///< HLT ended. id: the request that ended it; since: when it began
   InterruptsOff = 17,   ///< a stretch with IF=0 that is longer than every one before has ended. since: its begin;
-                       ///< address: the instruction that cleared IF; other: the instruction that set it
-  LineLost = 18,     ///< an edge that no controller can remember (masked I/O APIC pin). id; pin
-  MaskChanged = 19,  ///< a controller's mask. extra: new mask; other: old mask; address: instruction
-  InService = 20,    ///< the in-service bit was set. id; pin
-  GuestExit = 21,    ///< the guest asked for the end. extra: value
+                        ///< address: the instruction that cleared IF; other: the instruction that set it
+  LineLost = 18,        ///< an edge that no controller can remember (masked I/O APIC pin). id; pin
+  MaskChanged = 19,     ///< a controller's mask. extra: new mask; other: old mask; address: instruction
+  InService = 20,       ///< the in-service bit was set. id; pin
+  GuestExit = 21,       ///< the guest asked for the end. extra: value
 };
 
 /// Why a pending request can't proceed (RecordKind::Blocked::detail). Append only.
@@ -65,6 +66,30 @@ enum class Obstacle : u8 {
   NotInitialised = 6,   ///< the controller has not had its ICWs
   NmiInProgress = 7,    ///< NMIs wait for IRET
   HigherPending = 8,    ///< another pending request of higher priority goes first
+};
+
+/// How a controller gave a request away (RecordKind::Acknowledged::detail). Append only.
+enum class AcknowledgeKind : u8 {
+  Vector = 0,       ///< the CPU's INTA cycle
+  Poll = 1,         ///< a poll command; no vector, no delivery follows
+  NoSecondary = 2,  ///< no chip answered on the cascade lines: the vector is what a floating bus reads
+};
+
+/// Why an acknowledge found no request (RecordKind::Spurious::detail). Append only.
+enum class SpuriousCause : u8 {
+  NothingRequested = 0,  ///< the controller had not asked for anything
+  InputFell = 1,         ///< the input went low before the acknowledge
+  Masked = 2,            ///< its mask bit was set before the acknowledge
+  Outranked = 3,         ///< priorities, in-service bits or a poll changed before the acknowledge
+  NotInitialised = 4,    ///< the controller was initialised again, or never was
+};
+
+/// What ended an in-service bit (RecordKind::EndOfInterrupt::detail). Append only.
+enum class EndKind : u8 {
+  NonSpecific = 0,
+  Specific = 1,
+  Automatic = 2,    ///< AEOI: the acknowledge itself
+  Initialised = 3,  ///< ICW1
 };
 
 /// How a vector got to the CPU (RecordKind::Delivered::detail). Append only.
