@@ -8,10 +8,6 @@ if(VITRINE_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_CXX_COMPILER_LAUNCHER
       ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros ${VITRINE_CCACHE})
 endif()
-if(VITRINE_TEST_PCH)
-  set(CMAKE_PCH_INSTANTIATE_TEMPLATES OFF)
-  add_compile_options("SHELL:-Xclang -fno-pch-timestamp")
-endif()
 
 if(VITRINE_SANITIZE)
   add_compile_options(-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all -fno-omit-frame-pointer)

@@ -15,15 +15,18 @@ function(vitrine_test name)
   add_executable(${name} ${TEST_UNPARSED_ARGUMENTS})
   target_link_libraries(${name} PRIVATE ${TEST_USES} vitrine_options GTest::gtest GTest::gmock GTest::gtest_main)
   if(VITRINE_TEST_PCH)
+    target_compile_options(${name} PRIVATE ${vitrine_pch_options})
     target_precompile_headers(${name} REUSE_FROM vitrine_test_headers)
   endif()
   gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60)
 endfunction()
 
 if(VITRINE_TEST_PCH)
+  set(vitrine_pch_options "SHELL:-Xclang -fno-pch-timestamp")  # so that ccache may keep what uses it
   file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/vitrine_test_headers.cpp CONTENT "")
   add_library(vitrine_test_headers OBJECT ${CMAKE_BINARY_DIR}/vitrine_test_headers.cpp)
   target_link_libraries(vitrine_test_headers PRIVATE vitrine_options GTest::gtest GTest::gmock)
+  target_compile_options(vitrine_test_headers PRIVATE ${vitrine_pch_options})
   target_precompile_headers(vitrine_test_headers PRIVATE <gtest/gtest.h> <gmock/gmock.h>)
 endif()
 
