@@ -1,0 +1,438 @@
+#include "observe/report.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "observe/names.hpp"
+
+namespace vitrine {
+
+namespace {
+
+// Bounds on what a damaged trace, or a guest that never returns from handlers, can make us keep.
+constexpr std::size_t requests_limit = 65536;
+constexpr std::size_t handlers_limit = 256;
+constexpr std::size_t in_service_limit = 256;
+constexpr std::size_t rows_limit = 4096;
+
+Distribution distribution(const Histogram& from) {
+  return {from.count(), from.minimum(), from.percentile(50), from.percentile(99), from.maximum()};
+}
+
+u32 controller_bit(u16 source) { return u32{1} << (source & 31); }
+
+u64 since(u64 later, u64 earlier) { return later > earlier ? later - earlier : 0; }
+
+}  // namespace
+
+ReportBuilder::ReportBuilder(const TraceHeader& header) : header_(header) {}
+ReportBuilder::~ReportBuilder() = default;
+
+Timing ReportBuilder::Times::timing() const { return {distribution(instructions), distribution(nanoseconds)}; }
+
+void ReportBuilder::consume(std::span<const Record> records) {
+  for (const Record& record : records) add(record);
+  digest_.add(records);
+  records_ += records.size();
+}
+
+void ReportBuilder::add(const Record& record) {
+  switch (record.kind) {
+    case RecordKind::Raised:
+      return raised(record);
+    case RecordKind::Lowered:
+      return lowered(record);
+    case RecordKind::Latched:
+      return latched(record);
+    case RecordKind::Merged:
+      return merged(record);
+    case RecordKind::Blocked:
+      return blocked(record);
+    case RecordKind::Withdrawn:
+      return withdrawn(record);
+    case RecordKind::Delivered:
+      return delivered(record);
+    case RecordKind::Returned:
+      return returned(record);
+    case RecordKind::DeliveryFailed:
+      return delivery_failed(record);
+    case RecordKind::Spurious:
+      return spurious(record);
+    case RecordKind::Acknowledged:
+      return acknowledged(record);
+    case RecordKind::InService: {
+      const Request* request = request_of(record.id);
+      if (request == nullptr) return;
+      if (in_service_.size() == in_service_limit) in_service_.erase(in_service_.begin());
+      in_service_.push_back({.id = record.id, .row = request->row, .controller = record.source});
+      return;
+    }
+    case RecordKind::EndOfInterrupt:
+      std::erase_if(in_service_,
+                    [&](const InService& entry) { return entry.id == record.id && entry.controller == record.source; });
+      return;
+    case RecordKind::Exception: {
+      auto& row = exceptions_[record.vector];
+      if (!row) row = std::make_unique<VectorRow>();
+      ++row->raised;
+      return;
+    }
+    case RecordKind::TripleFault:
+      triple_fault_ = record;
+      return;
+    case RecordKind::Halted:
+      ++halts_;
+      is_halted_ = true;
+      halted_since_ = record.time;
+      return;
+    case RecordKind::Woken:
+      halted_ += since(record.time, record.since);
+      is_halted_ = false;
+      return;
+    case RecordKind::InterruptsOff:
+      off_ = OffStretch{since(record.time, record.since), record.since, record.address, record.other};
+      return;
+    case RecordKind::LineLost:
+      if (Request* request = request_of(record.id)) {
+        ++rows_[request->row].lost;
+        requests_.erase(record.id);
+      }
+      return;
+    case RecordKind::MaskChanged:
+    case RecordKind::GuestExit:
+      return;
+  }
+}
+
+u32 ReportBuilder::row_of(u16 source, int line) {
+  for (u32 i = 0; i < rows_.size(); ++i) {
+    if (rows_[i].source == source && rows_[i].line == line) return i;
+  }
+  if (rows_.size() == rows_limit) return 0;
+  Row row;
+  row.source = source;
+  row.line = line;
+  rows_.push_back(std::move(row));
+  return static_cast<u32>(rows_.size() - 1);
+}
+
+ReportBuilder::Request* ReportBuilder::request_of(u64 id) {
+  const auto found = requests_.find(id);
+  return found == requests_.end() ? nullptr : &found->second;
+}
+
+/// A level line that is still high makes its controller latch a request again whose life had ended: it starts anew.
+ReportBuilder::Request* ReportBuilder::adopt(const Record& record) {
+  if (record.id == 0) return nullptr;
+  for (u32 i = 0; i < rows_.size(); ++i) {
+    if (rows_[i].carried != record.id) continue;
+    Request& request = requests_[record.id];
+    request = Request{.row = i, .time = record.time, .instructions = record.instructions};
+    return &request;
+  }
+  return nullptr;
+}
+
+void ReportBuilder::raised(const Record& record) {
+  const u32 index = row_of(record.source, record.pin);
+  Row& row = rows_[index];
+  ++row.raised;
+  row.carried = record.id;
+  if (requests_.size() >= requests_limit) requests_.erase(requests_.begin());
+  requests_[record.id] = Request{.row = index, .time = record.time, .instructions = record.instructions};
+}
+
+void ReportBuilder::lowered(const Record& record) {
+  const Request* request = request_of(record.id);
+  if (request == nullptr || request->ever_latched) return;
+  ++rows_[request->row].lost;
+  requests_.erase(record.id);
+}
+
+void ReportBuilder::latched(const Record& record) {
+  Request* request = request_of(record.id);
+  if (request == nullptr) request = adopt(record);
+  if (request == nullptr) return;
+  request->latched_in |= controller_bit(record.source);
+  request->ever_latched = true;
+}
+
+void ReportBuilder::merged(const Record& record) {
+  const Request* request = request_of(record.id);
+  // A request that another controller holds has not ended: only its carrying further has.
+  if (request == nullptr || record.id == record.other || request->latched_in != 0) return;
+  ++rows_[request->row].merged;
+  requests_.erase(record.id);
+}
+
+void ReportBuilder::blocked(const Record& record) {
+  Request* request = request_of(record.id);
+  if (request == nullptr) return;
+  request->obstacle = static_cast<Obstacle>(record.detail);
+  request->obstacle_since = record.since;
+  request->obstacle_address = record.address;
+  request->in_service = record.other;
+}
+
+void ReportBuilder::withdrawn(const Record& record) {
+  Request* request = request_of(record.id);
+  if (request == nullptr) return;
+  request->latched_in &= ~controller_bit(record.source);
+  if (request->latched_in != 0) return;
+  ++rows_[request->row].withdrawn;
+  requests_.erase(record.id);
+}
+
+void ReportBuilder::acknowledged(const Record& record) {
+  if (static_cast<AcknowledgeKind>(record.detail) != AcknowledgeKind::Poll) return;
+  if (const Request* request = request_of(record.id)) {
+    ++rows_[request->row].polled;
+    requests_.erase(record.id);
+  }
+}
+
+void ReportBuilder::spurious(const Record& record) {
+  spurious_row_ = row_of(record.source, record.pin);
+  Row& row = rows_[spurious_row_];
+  ++row.spurious;
+  ++row.vectors[record.vector];
+  if (record.detail < row.spurious_causes.size()) ++row.spurious_causes[record.detail];
+  spurious_vector_ = record.vector;
+}
+
+void ReportBuilder::delivered(const Record& record) {
+  Handler handler{.id = record.id,
+                  .frame = record.frame,
+                  .time = record.time,
+                  .instructions = record.instructions,
+                  .vector = record.vector};
+  switch (static_cast<DeliveryKind>(record.detail)) {
+    case DeliveryKind::External:
+    case DeliveryKind::Nmi: {
+      handler.origin = Origin::Line;
+      Request* request = request_of(record.id);
+      if (request == nullptr) request = adopt(record);
+      if (request != nullptr) {
+        Row& row = rows_[request->row];
+        ++row.delivered;
+        ++row.vectors[record.vector];
+        row.delay.add(since(record.instructions, request->instructions), since(record.time, request->time));
+        handler.row = request->row;
+        requests_.erase(record.id);
+      } else if (spurious_vector_ == record.vector) {
+        handler.row = spurious_row_;
+      } else {
+        handler.row = row_of(record.source, LineReport::no_line);
+        ++rows_[handler.row].delivered;
+        ++rows_[handler.row].vectors[record.vector];
+      }
+      spurious_vector_ = -1;
+      break;
+    }
+    case DeliveryKind::Software: {
+      handler.origin = Origin::Software;
+      auto& row = software_[record.vector];
+      if (!row) row = std::make_unique<VectorRow>();
+      ++row->delivered;
+      break;
+    }
+    default: {
+      handler.origin = Origin::Exception;
+      auto& row = exceptions_[record.vector];
+      if (!row) row = std::make_unique<VectorRow>();
+      ++row->delivered;
+      break;
+    }
+  }
+  // A frame at the same place has overwritten the older one: that handler will never return.
+  std::erase_if(handlers_, [&](const Handler& older) { return older.frame == record.frame; });
+  if (handlers_.size() == handlers_limit) handlers_.erase(handlers_.begin());
+  handlers_.push_back(handler);
+}
+
+void ReportBuilder::returned(const Record& record) {
+  const auto found = std::find_if(handlers_.rbegin(), handlers_.rend(), [&](const Handler& handler) {
+    return handler.id == record.id && handler.frame == record.frame;
+  });
+  if (found == handlers_.rend()) return;
+  const u64 instructions = since(record.instructions, found->instructions);
+  const u64 time = since(record.time, found->time);
+  switch (found->origin) {
+    case Origin::Line:
+      ++rows_[found->row].returned;
+      rows_[found->row].handler.add(instructions, time);
+      for (InService& entry : in_service_) {
+        if (entry.id != record.id) continue;
+        entry.returned = true;
+        entry.returned_at = record.address;
+      }
+      break;
+    case Origin::Exception:
+      exceptions_[found->vector]->handler.add(instructions, time);
+      break;
+    case Origin::Software:
+      software_[found->vector]->handler.add(instructions, time);
+      break;
+  }
+  handlers_.erase(std::next(found).base());
+}
+
+void ReportBuilder::delivery_failed(const Record& record) {
+  if (Request* request = request_of(record.id)) {
+    ++rows_[request->row].failed;
+    requests_.erase(record.id);
+  } else if (exceptions_[record.vector]) {
+    ++exceptions_[record.vector]->failed;
+  }
+}
+
+std::string ReportBuilder::source_name(u16 source) const {
+  return source < header_.sources.size() ? header_.sources[source] : fmt::format("source {}", source);
+}
+
+std::string ReportBuilder::row_name(const Row& row) const {
+  const std::string source = source_name(row.source);
+  return row.line == LineReport::no_line ? source : fmt::format("IRQ {} ({})", row.line, source);
+}
+
+std::string ReportBuilder::request_name(u64 id) const {
+  for (const InService& entry : in_service_) {
+    if (entry.id == id) return row_name(rows_[entry.row]);
+  }
+  return fmt::format("request {}", id);
+}
+
+Report ReportBuilder::finish(const RunEnd& end, const Symboliser* symbols) const {
+  Report report;
+  report.guest = header_.guest;
+  report.end = end;
+  report.records = records_;
+  report.digest = digest_.value();
+  report.halts = halts_;
+  report.halted_nanoseconds = halted_ + (is_halted_ ? since(end.time, halted_since_) : 0);
+  report.interrupts_off = off_;
+
+  const auto find = [&](std::string what, std::string sentence) {
+    report.findings.push_back({std::move(what), std::move(sentence)});
+  };
+  if (triple_fault_) {
+    find("triple-fault",
+         fmt::format("The CPU shut down (triple fault) at {} s, at {}.", moment_text(triple_fault_->time),
+                     describe_address(triple_fault_->address, symbols)));
+  }
+
+  std::vector<u32> order(rows_.size());
+  for (u32 i = 0; i < order.size(); ++i) order[i] = i;
+  std::ranges::sort(order, [&](u32 a, u32 b) {
+    const auto key = [&](u32 i) {
+      return std::tuple(rows_[i].line == LineReport::no_line, rows_[i].line, rows_[i].source);
+    };
+    return key(a) < key(b);
+  });
+  for (const u32 index : order) {
+    const Row& row = rows_[index];
+    LineReport line;
+    line.source = source_name(row.source);
+    line.line = row.line;
+    line.raised = row.raised;
+    line.merged = row.merged;
+    line.withdrawn = row.withdrawn;
+    line.lost = row.lost;
+    line.polled = row.polled;
+    line.delivered = row.delivered;
+    line.failed = row.failed;
+    line.spurious = row.spurious;
+    line.returned = row.returned;
+    line.delay = row.delay.timing();
+    line.handler = row.handler.timing();
+    for (const auto& [vector, count] : row.vectors) line.vectors.push_back({vector, count});
+
+    // At most one request of a row is pending: a second one merges. Should there be more, the oldest speaks for them.
+    const std::pair<const u64, Request>* oldest = nullptr;
+    for (const auto& entry : requests_) {
+      if (entry.second.row == index && (oldest == nullptr || entry.first < oldest->first)) oldest = &entry;
+    }
+    const std::string name = row_name(row);
+    if (oldest != nullptr) {
+      const Request& request = oldest->second;
+      PendingRequest pending{.id = oldest->first,
+                             .since = request.time,
+                             .latched = request.ever_latched,
+                             .obstacle = request.obstacle,
+                             .obstacle_since = request.obstacle_since,
+                             .obstacle_address = request.obstacle_address};
+      if (request.obstacle == Obstacle::InServiceHigher && request.in_service != 0) {
+        pending.in_service = request_name(request.in_service);
+      }
+      std::string why;
+      if (!request.ever_latched) {
+        why = "no controller has taken it";
+      } else if (!pending.in_service.empty()) {
+        why = fmt::format("{} is in service and has not had its EOI", pending.in_service);
+      } else if (request.obstacle != Obstacle::None) {
+        why = std::string(obstacle_clause(request.obstacle));
+      }
+      if (request.obstacle != Obstacle::None && request.ever_latched) {
+        why += fmt::format(", since {} s", moment_text(request.obstacle_since));
+        if (request.obstacle_address != 0) {
+          why += fmt::format(", by the instruction at {}", describe_address(request.obstacle_address, symbols));
+        }
+      }
+      find("pending", fmt::format("{} has been waiting since {} s{}{}.", name, moment_text(request.time),
+                                  why.empty() ? "" : ": ", why));
+      line.pending = std::move(pending);
+    }
+    if (row.spurious != 0) {
+      std::string causes;
+      for (u8 cause = 0; cause < row.spurious_causes.size(); ++cause) {
+        if (row.spurious_causes[cause] == 0) continue;
+        causes +=
+            fmt::format("{}{} ({})", causes.empty() ? ": " : ", ", spurious_clause(static_cast<SpuriousCause>(cause)),
+                        count_text(row.spurious_causes[cause]));
+      }
+      find("spurious", fmt::format("{} gave {} on input {}{}.", line.source,
+                                   counted(row.spurious, "spurious interrupt"), row.line, causes));
+    }
+    if (row.lost != 0 && row.delivered != 0) {
+      find("lost", fmt::format("{}: {} went away before a controller noticed.", name, counted(row.lost, "request")));
+    }
+    if (row.failed != 0) {
+      find("delivery-failed",
+           fmt::format("{}: the CPU could not enter the handler for {}.", name, counted(row.failed, "request")));
+    }
+    if (row.delivered != 0 && row.returned == 0) {
+      find("no-return", fmt::format("{}: {} delivered, and no handler has returned.", name, count_text(row.delivered)));
+    }
+    report.lines.push_back(std::move(line));
+  }
+
+  std::vector<u64> told;
+  for (const InService& entry : in_service_) {
+    if (!entry.returned || std::ranges::find(told, entry.id) != told.end()) continue;
+    told.push_back(entry.id);
+    find("no-eoi", fmt::format("{}: the handler returned without an EOI (IRET at {}); {} waits for it.",
+                               row_name(rows_[entry.row]), describe_address(entry.returned_at, symbols),
+                               source_name(entry.controller)));
+  }
+
+  for (u32 vector = 0; vector < 256; ++vector) {
+    if (const auto& row = exceptions_[vector]; row && row->raised + row->delivered != 0) {
+      report.exceptions.push_back({.vector = static_cast<u8>(vector),
+                                   .raised = std::max(row->raised, row->delivered),
+                                   .failed = row->failed,
+                                   .handler = row->handler.timing()});
+      if (row->failed != 0) {
+        find("delivery-failed", fmt::format("{} {} could not be delivered.", count_text(row->failed),
+                                            vector_name(static_cast<u8>(vector))));
+      }
+    }
+    if (const auto& row = software_[vector]; row) {
+      report.software.push_back(
+          {.vector = static_cast<u8>(vector), .count = row->delivered, .handler = row->handler.timing()});
+    }
+  }
+  return report;
+}
+
+}  // namespace vitrine

@@ -1,0 +1,111 @@
+// The report for programs. docs/report.md describes it; `format` rises when a field changes its meaning.
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "observe/names.hpp"
+#include "observe/report.hpp"
+
+namespace vitrine {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// Addresses and digests are strings: 64 bits don't fit into the numbers of most JSON readers.
+std::string hex(u64 value) { return fmt::format("{:#x}", value); }
+
+Json json_of(const Distribution& from) {
+  return {{"min", from.minimum}, {"median", from.median}, {"p99", from.percentile_99}, {"max", from.maximum}};
+}
+
+Json json_of(const Timing& from) {
+  if (from.instructions.count == 0) return nullptr;
+  return {{"count", from.instructions.count},
+          {"instructions", json_of(from.instructions)},
+          {"nanoseconds", json_of(from.nanoseconds)}};
+}
+
+Json address_json(u64 address, const Symboliser* symbols) {
+  const std::string name = symbols != nullptr ? symbols->describe(address) : std::string();
+  return {{"address", hex(address)}, {"symbol", name.empty() ? Json(nullptr) : Json(name)}};
+}
+
+Json json_of(const PendingRequest& from, const Symboliser* symbols) {
+  Json json = {{"id", from.id}, {"since", from.since}, {"latched", from.latched}, {"obstacle", nullptr}};
+  if (from.obstacle == Obstacle::None) return json;
+  json["obstacle"] = {
+      {"what", obstacle_name(from.obstacle)},
+      {"since", from.obstacle_since},
+      {"set_by", from.obstacle_address == 0 ? Json(nullptr) : address_json(from.obstacle_address, symbols)},
+      {"in_service", from.in_service.empty() ? Json(nullptr) : Json(from.in_service)}};
+  return json;
+}
+
+Json json_of(const LineReport& from, const Symboliser* symbols) {
+  Json vectors = Json::array();
+  for (const VectorCount& entry : from.vectors)
+    vectors.push_back({{"vector", entry.vector}, {"count", entry.delivered}});
+  return {{"source", from.source},
+          {"irq", from.line == LineReport::no_line ? Json(nullptr) : Json(from.line)},
+          {"vectors", std::move(vectors)},
+          {"raised", from.raised},
+          {"merged", from.merged},
+          {"withdrawn", from.withdrawn},
+          {"lost", from.lost},
+          {"polled", from.polled},
+          {"delivered", from.delivered},
+          {"failed", from.failed},
+          {"spurious", from.spurious},
+          {"returned", from.returned},
+          {"pending", from.pending ? json_of(*from.pending, symbols) : Json(nullptr)},
+          {"raise_to_handler", json_of(from.delay)},
+          {"handler", json_of(from.handler)}};
+}
+
+}  // namespace
+
+std::string report_json(const Report& report, const Symboliser* symbols) {
+  Json json = {{"format", "vitrine-report-1"},
+               {"guest", report.guest},
+               {"end",
+                {{"reason", report.end.reason},
+                 {"sentence", report.end.sentence},
+                 {"status", report.end.status},
+                 {"nanoseconds", report.end.time},
+                 {"instructions", report.end.instructions}}},
+               {"halted", {{"nanoseconds", report.halted_nanoseconds}, {"times", report.halts}}},
+               {"interrupts_off", nullptr},
+               {"lines", Json::array()},
+               {"exceptions", Json::array()},
+               {"software_interrupts", Json::array()},
+               {"findings", Json::array()},
+               {"records", report.records},
+               {"digest", fmt::format("{:016x}", report.digest)}};
+  if (report.interrupts_off) {
+    const OffStretch& off = *report.interrupts_off;
+    json["interrupts_off"] = {{"nanoseconds", off.nanoseconds},
+                              {"since", off.since},
+                              {"cleared_by", address_json(off.cleared_by, symbols)},
+                              {"set_by", address_json(off.set_by, symbols)}};
+  }
+  for (const LineReport& line : report.lines) json["lines"].push_back(json_of(line, symbols));
+  for (const ExceptionReport& entry : report.exceptions) {
+    json["exceptions"].push_back({{"vector", entry.vector},
+                                  {"name", vector_name(entry.vector)},
+                                  {"raised", entry.raised},
+                                  {"failed", entry.failed},
+                                  {"handler", json_of(entry.handler)}});
+  }
+  for (const SoftwareReport& entry : report.software) {
+    json["software_interrupts"].push_back(
+        {{"vector", entry.vector}, {"count", entry.count}, {"handler", json_of(entry.handler)}});
+  }
+  for (const Finding& finding : report.findings) {
+    json["findings"].push_back({{"what", finding.what}, {"sentence", finding.sentence}});
+  }
+  // Names come from files: bytes that are no UTF-8 are replaced, not refused.
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace vitrine

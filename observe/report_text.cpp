@@ -1,0 +1,193 @@
+// The report as text. Rule: no row and no column that says only zero; what is wrong comes first, in sentences.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "observe/names.hpp"
+#include "observe/report.hpp"
+
+namespace vitrine {
+
+namespace {
+
+/// A table whose columns are as wide as what stands in them. The first `left_columns` are flush left.
+class Table {
+ public:
+  Table(std::vector<std::string> titles, std::size_t left_columns) : left_(left_columns) { add(std::move(titles)); }
+  void add(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
+  [[nodiscard]] bool empty() const { return rows_.size() < 2; }
+
+  [[nodiscard]] std::string text() const {
+    std::vector<std::size_t> widths(rows_[0].size());
+    for (const auto& row : rows_) {
+      for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+    }
+    std::string out;
+    for (const auto& row : rows_) {
+      std::string line = "  ";
+      for (std::size_t i = 0; i < row.size(); ++i) {
+        if (i != 0) line += "  ";
+        line += i < left_ ? fmt::format("{:<{}}", row[i], widths[i]) : fmt::format("{:>{}}", row[i], widths[i]);
+      }
+      line.erase(line.find_last_not_of(' ') + 1);
+      out += line + "\n";
+    }
+    return out;
+  }
+
+ private:
+  std::vector<std::vector<std::string>> rows_;
+  std::size_t left_;
+};
+
+std::string vectors_text(const std::vector<VectorCount>& vectors) {
+  std::string text;
+  for (const VectorCount& entry : vectors) text += fmt::format("{}{:#04x}", text.empty() ? "" : " ", entry.vector);
+  return text.empty() ? "-" : text;
+}
+
+std::string line_text(int line) { return line == LineReport::no_line ? "-" : fmt::format("{}", line); }
+
+std::vector<std::string> timing_titles(std::vector<std::string> before) {
+  for (const char* title : {"times", "min", "median", "99 %", "max", "min", "median", "99 %", "max"}) {
+    before.emplace_back(title);
+  }
+  return before;
+}
+
+std::vector<std::string> timing_cells(std::vector<std::string> before, const Timing& timing) {
+  before.push_back(count_text(timing.instructions.count));
+  const Distribution& i = timing.instructions;
+  for (const u64 value : {i.minimum, i.median, i.percentile_99, i.maximum}) before.push_back(count_text(value));
+  const Distribution& t = timing.nanoseconds;
+  for (const u64 value : {t.minimum, t.median, t.percentile_99, t.maximum}) before.push_back(duration_text(value));
+  return before;
+}
+
+std::string heading(std::string_view title) { return fmt::format("\n{}\n", title); }
+
+std::string percent_text(u64 part, u64 whole) {
+  if (whole == 0) return "0 %";
+  const u64 tenths = static_cast<u64>(static_cast<u128>(part) * 1000 / whole);
+  return fmt::format("{}.{} %", tenths / 10, tenths % 10);
+}
+
+std::string counts_section(const Report& report) {
+  if (report.lines.empty()) return "\nNo interrupt line was ever raised.\n";
+  struct Column {
+    const char* title;
+    u64 (*value)(const LineReport&);
+    bool always;
+  };
+  static constexpr Column columns[] = {
+      {"raised", [](const LineReport& l) { return l.raised; }, true},
+      {"delivered", [](const LineReport& l) { return l.delivered; }, true},
+      {"merged", [](const LineReport& l) { return l.merged; }, false},
+      {"withdrawn", [](const LineReport& l) { return l.withdrawn; }, false},
+      {"lost", [](const LineReport& l) { return l.lost; }, false},
+      {"polled", [](const LineReport& l) { return l.polled; }, false},
+      {"failed", [](const LineReport& l) { return l.failed; }, false},
+      {"spurious", [](const LineReport& l) { return l.spurious; }, false},
+      {"pending", [](const LineReport& l) -> u64 { return l.pending ? 1 : 0; }, false},
+  };
+  std::vector<Column> shown;
+  for (const Column& column : columns) {
+    if (column.always || std::ranges::any_of(report.lines, [&](const LineReport& l) { return column.value(l) != 0; })) {
+      shown.push_back(column);
+    }
+  }
+  std::vector<std::string> titles = {"IRQ", "source", "vector"};
+  for (const Column& column : shown) titles.emplace_back(column.title);
+  Table table(std::move(titles), 3);
+  for (const LineReport& line : report.lines) {
+    std::vector<std::string> cells = {line_text(line.line), line.source, vectors_text(line.vectors)};
+    for (const Column& column : shown) {
+      const u64 value = column.value(line);
+      cells.push_back(value == 0 ? "-" : count_text(value));
+    }
+    table.add(std::move(cells));
+  }
+  return heading("Interrupts") + table.text();
+}
+
+template <class Which>
+std::string line_timing_section(const Report& report, std::string_view title, Which which) {
+  Table table(timing_titles({"IRQ", "source"}), 2);
+  for (const LineReport& line : report.lines) {
+    const Timing& timing = which(line);
+    if (timing.instructions.count != 0) table.add(timing_cells({line_text(line.line), line.source}, timing));
+  }
+  return table.empty() ? std::string() : heading(title) + table.text();
+}
+
+std::string exceptions_section(const Report& report) {
+  std::string out;
+  if (!report.exceptions.empty()) {
+    const bool failures =
+        std::ranges::any_of(report.exceptions, [](const ExceptionReport& e) { return e.failed != 0; });
+    std::vector<std::string> titles = {"vector", "", "name", "raised"};
+    if (failures) titles.emplace_back("failed");
+    titles.insert(titles.end(), {"handler: median", "99 %", "max"});
+    Table table(std::move(titles), 3);
+    for (const ExceptionReport& entry : report.exceptions) {
+      std::vector<std::string> cells = {fmt::format("{}", entry.vector), std::string(vector_mnemonic(entry.vector)),
+                                        vector_name(entry.vector), count_text(entry.raised)};
+      if (failures) cells.push_back(entry.failed == 0 ? "-" : count_text(entry.failed));
+      const Distribution& time = entry.handler.nanoseconds;
+      for (const u64 value : {time.median, time.percentile_99, time.maximum}) {
+        cells.push_back(time.count == 0 ? "-" : duration_text(value));
+      }
+      table.add(std::move(cells));
+    }
+    out += heading("Exceptions") + table.text();
+  }
+  if (!report.software.empty()) {
+    Table table({"vector", "executed", "handler: median", "99 %", "max"}, 1);
+    for (const SoftwareReport& entry : report.software) {
+      std::vector<std::string> cells = {fmt::format("{:#04x}", entry.vector), count_text(entry.count)};
+      const Distribution& time = entry.handler.nanoseconds;
+      for (const u64 value : {time.median, time.percentile_99, time.maximum}) {
+        cells.push_back(time.count == 0 ? "-" : duration_text(value));
+      }
+      table.add(std::move(cells));
+    }
+    out += heading("Software interrupts") + table.text();
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string report_text(const Report& report, const Symboliser* symbols) {
+  std::string out = "Interrupt report";
+  if (!report.guest.empty()) out += fmt::format(": {}", report.guest);
+  out += "\n";
+  if (!report.end.sentence.empty()) out += fmt::format("  {}\n", report.end.sentence);
+  out += fmt::format("  {} of guest time, {}", duration_text(report.end.time),
+                     counted(report.end.instructions, "instruction"));
+  if (report.halts != 0) {
+    out += fmt::format("; halted {} of the time ({})", percent_text(report.halted_nanoseconds, report.end.time),
+                       counted(report.halts, "halt"));
+  }
+  out += "\n";
+  if (report.interrupts_off) {
+    const OffStretch& off = *report.interrupts_off;
+    out += fmt::format("  longest with interrupts off: {}, from {} s\n", duration_text(off.nanoseconds),
+                       moment_text(off.since));
+    out += fmt::format("    cleared at {}\n    set at     {}\n", describe_address(off.cleared_by, symbols),
+                       describe_address(off.set_by, symbols));
+  }
+  if (!report.findings.empty()) {
+    out += heading("To look at");
+    for (const Finding& finding : report.findings) out += fmt::format("  * {}\n", finding.sentence);
+  }
+  out += counts_section(report);
+  out += line_timing_section(report, "From raise to handler (in instructions, in guest time)",
+                             [](const LineReport& line) -> const Timing& { return line.delay; });
+  out += line_timing_section(report, "In the handler (in instructions, in guest time)",
+                             [](const LineReport& line) -> const Timing& { return line.handler; });
+  out += exceptions_section(report);
+  return out;
+}
+
+}  // namespace vitrine

@@ -1,0 +1,388 @@
+#include "observe/trace_file.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <optional>
+
+namespace vitrine {
+
+namespace {
+
+constexpr std::array<u8, 8> magic = {0x89, 'V', 'T', 'R', 'C', 0x0D, 0x0A, 0x1A};
+constexpr u16 version = 1;
+constexpr std::size_t block_prefix = 9;
+constexpr u32 records_per_block = 4096;
+constexpr u32 records_limit = 65536;
+constexpr std::size_t block_limit = std::size_t{16} << 20;
+
+enum Field : u32 {
+  Time,
+  Instructions,
+  Id,
+  Address,
+  Other,
+  FrameAddress,
+  Since,
+  Extra,
+  VectorNumber,
+  PinNumber,
+  Detail,
+  Source,
+  CpuNumber,
+  Privilege,
+  field_count
+};
+
+constexpr std::array<u32, 256> crc_table = [] {
+  std::array<u32, 256> table{};
+  for (u32 i = 0; i < 256; ++i) {
+    u32 value = i;
+    for (int step = 0; step < 8; ++step) value = (value >> 1) ^ ((value & 1) != 0 ? 0xEDB88320u : 0);
+    table[i] = value;
+  }
+  return table;
+}();
+
+u32 crc32(std::span<const u8> bytes) {
+  u32 crc = ~u32{0};
+  for (const u8 byte : bytes) crc = (crc >> 8) ^ crc_table[(crc ^ byte) & 0xFF];
+  return ~crc;
+}
+
+constexpr u64 zigzag(u64 difference) {
+  return (difference << 1) ^ static_cast<u64>(static_cast<i64>(difference) >> 63);
+}
+constexpr u64 unzigzag(u64 value) { return (value >> 1) ^ (~(value & 1) + 1); }
+
+void put_varint(std::vector<u8>& out, u64 value) {
+  for (; value >= 0x80; value >>= 7) out.push_back(static_cast<u8>(value | 0x80));
+  out.push_back(static_cast<u8>(value));
+}
+void put_fixed(std::vector<u8>& out, u64 value, unsigned size) {
+  for (unsigned i = 0; i < size; ++i) out.push_back(static_cast<u8>(value >> (8 * i)));
+}
+void put_string(std::vector<u8>& out, std::string_view text) {
+  put_varint(out, text.size());
+  out.insert(out.end(), text.begin(), text.end());
+}
+
+/// Takes values from bytes that anybody may have written. After the first bad one, every value is 0 and good() is
+/// false.
+class Taker {
+ public:
+  explicit Taker(std::span<const u8> bytes) : bytes_(bytes) {}
+  [[nodiscard]] bool good() const { return good_; }
+  [[nodiscard]] bool at_end() const { return position_ == bytes_.size(); }
+  [[nodiscard]] std::size_t left() const { return bytes_.size() - position_; }
+
+  u8 byte() {
+    if (position_ >= bytes_.size()) return fail();
+    return bytes_[position_++];
+  }
+  u64 varint() {
+    u64 value = 0;
+    for (unsigned shift = 0; shift < 64; shift += 7) {
+      const u8 part = byte();
+      value |= static_cast<u64>(part & 0x7F) << shift;
+      if ((part & 0x80) == 0) return value;
+    }
+    return fail();
+  }
+  u64 fixed(unsigned size) {
+    u64 value = 0;
+    for (unsigned i = 0; i < size; ++i) value |= static_cast<u64>(byte()) << (8 * i);
+    return value;
+  }
+  std::string string() {
+    const u64 length = varint();
+    if (length > left()) {
+      fail();
+      return {};
+    }
+    const auto* start = reinterpret_cast<const char*>(bytes_.data() + position_);
+    position_ += static_cast<std::size_t>(length);
+    return {start, static_cast<std::size_t>(length)};
+  }
+  /// A count of things that take at least one byte each.
+  u64 count() {
+    const u64 value = varint();
+    if (value <= left()) return value;
+    return fail();
+  }
+
+ private:
+  u8 fail() {
+    good_ = false;
+    position_ = bytes_.size();
+    return 0;
+  }
+  std::span<const u8> bytes_;
+  std::size_t position_ = 0;
+  bool good_ = true;
+};
+
+/// The 64-bit fields in the order of their mask bits.
+constexpr std::array<u64 Record::*, 8> wide_fields = {&Record::time,    &Record::instructions, &Record::id,
+                                                      &Record::address, &Record::other,        &Record::frame,
+                                                      &Record::since,   &Record::extra};
+
+/// The prediction of each field: the record before, or the last of the same kind.
+Record predict(const Record& before, const Record& same_kind) {
+  Record predicted = same_kind;
+  predicted.time = before.time;
+  predicted.instructions = before.instructions;
+  predicted.id = before.id;
+  return predicted;
+}
+
+}  // namespace
+
+TraceWriter::TraceWriter(ByteSink& sink, const TraceHeader& header) : sink_(&sink), last_of_kind_(256) {
+  std::vector<u8> start(magic.begin(), magic.end());
+  put_fixed(start, version, 2);
+  sink_->write(start);
+  std::vector<u8> payload;
+  put_varint(payload, header.sources.size());
+  for (const std::string& source : header.sources) put_string(payload, source);
+  put_varint(payload, header.lines.size());
+  for (const TraceLine& line : header.lines) {
+    put_varint(payload, line.number);
+    put_string(payload, line.name);
+  }
+  put_varint(payload, header.options.size());
+  for (const TraceOption& option : header.options) {
+    put_string(payload, option.name);
+    put_string(payload, option.value);
+  }
+  put_string(payload, header.guest);
+  put_string(payload, header.symbols);
+  block('H', payload);
+}
+
+void TraceWriter::block(u8 type, std::span<const u8> payload) {
+  std::vector<u8> prefix;
+  prefix.push_back(type);
+  put_fixed(prefix, payload.size(), 4);
+  put_fixed(prefix, crc32(payload), 4);
+  sink_->write(prefix);
+  sink_->write(payload);
+}
+
+void TraceWriter::consume(std::span<const Record> records) {
+  for (const Record& record : records) {
+    encode(record);
+    if (++in_block_ == records_per_block) flush_records();
+  }
+  digest_.add(records);
+  total_ += records.size();
+}
+
+void TraceWriter::encode(const Record& record) {
+  Record& same_kind = last_of_kind_[static_cast<u8>(record.kind)];
+  const Record predicted = predict(last_, same_kind);
+  u32 mask = 0;
+  for (u32 i = 0; i < wide_fields.size(); ++i) {
+    if (record.*wide_fields[i] != predicted.*wide_fields[i]) mask |= 1u << i;
+  }
+  if (record.vector != predicted.vector) mask |= 1u << VectorNumber;
+  if (record.pin != predicted.pin) mask |= 1u << PinNumber;
+  if (record.detail != predicted.detail) mask |= 1u << Detail;
+  if (record.source != predicted.source) mask |= 1u << Source;
+  if (record.cpu != predicted.cpu) mask |= 1u << CpuNumber;
+  if (record.privilege != predicted.privilege) mask |= 1u << Privilege;
+
+  encoded_.push_back(static_cast<u8>(record.kind));
+  put_varint(encoded_, mask);
+  for (u32 i = 0; i < wide_fields.size(); ++i) {
+    if ((mask >> i & 1) != 0) put_varint(encoded_, zigzag(record.*wide_fields[i] - predicted.*wide_fields[i]));
+  }
+  if ((mask >> VectorNumber & 1) != 0) encoded_.push_back(record.vector);
+  if ((mask >> PinNumber & 1) != 0) encoded_.push_back(record.pin);
+  if ((mask >> Detail & 1) != 0) encoded_.push_back(record.detail);
+  if ((mask >> Source & 1) != 0) put_varint(encoded_, record.source);
+  if ((mask >> CpuNumber & 1) != 0) encoded_.push_back(record.cpu);
+  if ((mask >> Privilege & 1) != 0) encoded_.push_back(record.privilege);
+  same_kind = record;
+  last_ = record;
+}
+
+void TraceWriter::flush_records() {
+  if (in_block_ == 0) return;
+  std::vector<u8> payload;
+  payload.reserve(encoded_.size() + 4);
+  put_varint(payload, in_block_);
+  payload.insert(payload.end(), encoded_.begin(), encoded_.end());
+  block('R', payload);
+  encoded_.clear();
+  in_block_ = 0;
+  last_ = Record{};
+  std::ranges::fill(last_of_kind_, Record{});
+}
+
+void TraceWriter::finish(const RunEnd& end) {
+  flush_records();
+  std::vector<u8> payload;
+  put_varint(payload, total_);
+  put_fixed(payload, digest_.value(), 8);
+  put_varint(payload, end.time);
+  put_varint(payload, end.instructions);
+  put_string(payload, end.reason);
+  put_string(payload, end.sentence);
+  put_varint(payload, end.status);
+  block('E', payload);
+}
+
+std::string_view describe(TraceError error) {
+  switch (error) {
+    case TraceError::None:
+      return "nothing is wrong";
+    case TraceError::NotATrace:
+      return "it is not a trace of vitrine";
+    case TraceError::WrongVersion:
+      return "it was written by another version of vitrine";
+    case TraceError::BadHeader:
+      return "its header is damaged or cut off";
+    case TraceError::Truncated:
+      return "it ends in the middle of a block";
+    case TraceError::NoEnd:
+      return "it has no end: the run that wrote it did not finish";
+    case TraceError::BadChecksum:
+      return "a block is damaged (its checksum is wrong)";
+    case TraceError::BadBlock:
+      return "a block makes no sense";
+    case TraceError::BadTotals:
+      return "its records are not those that its end block counts";
+    case TraceError::TrailingBytes:
+      return "something follows its end";
+  }
+  return "unknown";
+}
+
+std::expected<TraceReader, TraceError> TraceReader::open(std::span<const u8> bytes) {
+  if (bytes.size() < magic.size() || !std::ranges::equal(bytes.first(magic.size()), magic)) {
+    return std::unexpected(TraceError::NotATrace);
+  }
+  TraceReader reader(bytes);
+  Taker start(bytes.subspan(magic.size()));
+  const u64 found_version = start.fixed(2);
+  if (!start.good()) return std::unexpected(TraceError::BadHeader);
+  if (found_version != version) return std::unexpected(TraceError::WrongVersion);
+  reader.position_ = magic.size() + 2;
+  const auto header = reader.next_block();
+  if (!header || header->type != 'H') return std::unexpected(TraceError::BadHeader);
+
+  Taker taker(header->payload);
+  TraceHeader& to = reader.header_;
+  for (u64 left = taker.count(); left > 0 && taker.good(); --left) to.sources.push_back(taker.string());
+  for (u64 left = taker.count(); left > 0 && taker.good(); --left) {
+    const u32 number = static_cast<u32>(taker.varint());
+    to.lines.push_back({number, taker.string()});
+  }
+  for (u64 left = taker.count(); left > 0 && taker.good(); --left) {
+    std::string name = taker.string();
+    to.options.push_back({std::move(name), taker.string()});
+  }
+  to.guest = taker.string();
+  to.symbols = taker.string();
+  if (!taker.good() || !taker.at_end()) return std::unexpected(TraceError::BadHeader);
+  reader.last_of_kind_.resize(256);
+  return reader;
+}
+
+std::expected<TraceReader::Block, TraceError> TraceReader::next_block() {
+  block_start_ = position_;
+  const std::span<const u8> rest = bytes_.subspan(position_);
+  if (rest.size() < block_prefix) return std::unexpected(TraceError::Truncated);
+  Taker prefix(rest.first(block_prefix));
+  const u8 type = prefix.byte();
+  const u64 length = prefix.fixed(4);
+  const u64 checksum = prefix.fixed(4);
+  if (type != 'H' && type != 'R' && type != 'E') return std::unexpected(TraceError::BadBlock);
+  if (length > block_limit) return std::unexpected(TraceError::BadBlock);
+  if (length > rest.size() - block_prefix) return std::unexpected(TraceError::Truncated);
+  const std::span<const u8> payload = rest.subspan(block_prefix, static_cast<std::size_t>(length));
+  if (crc32(payload) != checksum) return std::unexpected(TraceError::BadChecksum);
+  position_ += block_prefix + payload.size();
+  return Block{type, payload};
+}
+
+std::span<const Record> TraceReader::stop(TraceError error) {
+  error_ = error;
+  error_offset_ = block_start_;
+  done_ = true;
+  return {};
+}
+
+std::span<const Record> TraceReader::next() {
+  if (done_) return {};
+  if (position_ == bytes_.size()) {
+    block_start_ = position_;
+    return stop(TraceError::NoEnd);
+  }
+  const auto block = next_block();
+  if (!block) return stop(block.error());
+  if (block->type == 'R') {
+    if (!decode(block->payload)) return stop(TraceError::BadBlock);
+    digest_.add(records_);
+    total_ += records_.size();
+    end_.time = std::max(end_.time, records_.back().time);
+    end_.instructions = std::max(end_.instructions, records_.back().instructions);
+    return records_;
+  }
+  if (block->type != 'E') return stop(TraceError::BadBlock);
+  u64 records = 0;
+  u64 digest = 0;
+  if (!read_end(block->payload, records, digest)) return stop(TraceError::BadBlock);
+  if (records != total_ || digest != digest_.value()) return stop(TraceError::BadTotals);
+  if (position_ != bytes_.size()) return stop(TraceError::TrailingBytes);
+  done_ = true;
+  return {};
+}
+
+bool TraceReader::decode(std::span<const u8> payload) {
+  Taker taker(payload);
+  const u64 count = taker.count();
+  if (!taker.good() || count == 0 || count > records_limit) return false;
+  records_.clear();
+  std::ranges::fill(last_of_kind_, Record{});
+  Record last;
+  for (u64 i = 0; i < count; ++i) {
+    const u8 kind = taker.byte();
+    const u64 mask = taker.varint();
+    if (mask >> field_count != 0) return false;
+    Record record = predict(last, last_of_kind_[kind]);
+    record.kind = static_cast<RecordKind>(kind);
+    for (u32 field = 0; field < wide_fields.size(); ++field) {
+      if ((mask >> field & 1) != 0) record.*wide_fields[field] += unzigzag(taker.varint());
+    }
+    if ((mask >> VectorNumber & 1) != 0) record.vector = taker.byte();
+    if ((mask >> PinNumber & 1) != 0) record.pin = taker.byte();
+    if ((mask >> Detail & 1) != 0) record.detail = taker.byte();
+    if ((mask >> Source & 1) != 0) record.source = static_cast<u16>(taker.varint());
+    if ((mask >> CpuNumber & 1) != 0) record.cpu = taker.byte();
+    if ((mask >> Privilege & 1) != 0) record.privilege = taker.byte();
+    if (!taker.good()) return false;
+    last_of_kind_[kind] = record;
+    last = record;
+    records_.push_back(record);
+  }
+  return taker.at_end();
+}
+
+bool TraceReader::read_end(std::span<const u8> payload, u64& records, u64& digest) {
+  Taker taker(payload);
+  RunEnd end;
+  records = taker.varint();
+  digest = taker.fixed(8);
+  end.time = taker.varint();
+  end.instructions = taker.varint();
+  end.reason = taker.string();
+  end.sentence = taker.string();
+  end.status = static_cast<u32>(taker.varint());
+  if (!taker.good() || !taker.at_end()) return false;
+  end_ = std::move(end);
+  return true;
+}
+
+}  // namespace vitrine
