@@ -17,13 +17,10 @@ using Cause = Uart16550::Cause;
 DeviceUnderTest uart() {
   return {.make = [](TestBench& bench) -> Device& {
             auto& chip = bench.add<Uart16550>("com1", "com1", Channel::Com1, bench.output("irq4", 4), bench.outputs);
-            bench.actions = {[&] { chip.receive(0x55); }, [&] { chip.receive_break(); },
-                             [&] { chip.set_modem_lines(Uart16550::RingIndicator); },
-                             [&] { chip.set_modem_lines(Uart16550::terminal_connected); }};
+            bench.actions = {[&] { chip.receive(0x55); }, [&] { chip.receive_break(); }};
             return chip;
           },
-          .regions = {{Region(0), Uart16550::port_count}},
-          .reset_keeps_some_state = true};  // the modem lines are the far end's
+                  .regions = {{Region(0), Uart16550::port_count}}};
 }
 VITRINE_COMMON_DEVICE_SUITE(Uart16550, uart());
 
