@@ -6,7 +6,7 @@ include(GoogleTest)
 add_library(vitrine_options INTERFACE)
 target_compile_options(vitrine_options INTERFACE
   -Wall -Wextra -Wpedantic -Werror -Wshadow -Wconversion -Wno-sign-conversion -Wno-gnu-anonymous-struct
-  -Wno-nested-anon-types -Wno-c99-designator -Wno-c99-extensions -Wno-missing-field-initializers
+  -Wno-nested-anon-types -Wno-c99-designator -Wno-c99-extensions -Wno-c99-extensions -Wno-missing-field-initializers
   -fno-strict-aliasing)
 
 # vitrine_test(NAME file... USES target...): a GoogleTest program; each of its cases is a test of ctest.
