@@ -1,0 +1,128 @@
+// A PC: the machine that everything else is about. The library's face.
+//
+// A Machine owns its time, buses, devices, CPU, ledger and journal; two of them live in one process without knowing of
+// each other. What happens in it depends on nothing but its options, the guest's files and the journal.
+#pragma once
+
+#include <expected>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/types.hpp"
+#include "machine/boards/physical_memory.hpp"
+#include "machine/boot/load_guest.hpp"
+#include "machine/core/archive.hpp"
+#include "machine/core/bus.hpp"
+#include "machine/core/clock.hpp"
+#include "machine/core/event_queue.hpp"
+#include "machine/core/ledger.hpp"
+#include "machine/core/outside.hpp"
+
+namespace vitrine {
+
+struct Cpu;
+class PcBoard;
+
+struct MachineOptions {
+  u64 memory_bytes = u64{256} << 20;
+  u64 seed = 0;                          ///< of RDRAND and RDSEED
+  u64 rtc_unix_seconds = 1'767'225'600;  ///< what the clock chip shows at power-on: 2026-01-01 00:00:00 UTC
+  Outputs* outputs = nullptr;            ///< not owned; null: what the machine sends out is lost
+};
+
+class Machine final : public MachineControl, private RamWatcher {
+ public:
+  [[nodiscard]] static std::expected<std::unique_ptr<Machine>, MachineError> create(const MachineOptions& options);
+  ~Machine() override;
+  Machine(const Machine&) = delete;
+  Machine& operator=(const Machine&) = delete;
+
+  /// Does what firmware would have done (interrupt controllers, timer, tables), puts the guest into memory and the CPU
+  /// at its entry. Once, before the first run().
+  [[nodiscard]] std::expected<LoadedGuest, BootError> boot(const GuestFiles& files, const BootOptions& options = {
+                                                                                        .screen = BootScreen::VgaText});
+  /// The first half of boot(): what firmware leaves behind. For guests that are put into memory by hand.
+  void initialise_as_firmware();
+
+  struct RunLimits {
+    Tick until = never;          ///< absolute virtual time
+    u64 instructions = ~u64{0};  ///< absolute number of retired instructions
+  };
+  enum class StopReason : u8 {
+    TimeLimit,
+    InstructionLimit,
+    HaltedForever,  ///< HLT, and nothing in the machine can wake it. An input may: inject() and run again
+    TripleFault,
+    GuestExit,  ///< RunResult::value is what the guest wrote
+    PowerOff,
+    Reset,    ///< the guest pulled the reset line: reset() or make a new machine
+    Stopped,  ///< request_stop()
+  };
+  struct RunResult {
+    StopReason reason{};
+    u32 value = 0;
+  };
+  /// Runs until a limit or an end. After a limit, HaltedForever or Stopped it may be called again, and the machine goes
+  /// on as if it had never stopped. After the other ends it returns the same again until reset().
+  RunResult run(const RunLimits& limits);
+
+  /// Hands an input to the machine: stamps it with now(), writes it into the journal, gives it to its device. From
+  /// within run() (Outputs::byte_out): at the next instruction boundary.
+  void inject(Input input);
+  [[nodiscard]] const std::vector<Input>& journal() const { return journal_; }
+  /// run() returns Stopped at the next instruction boundary. May be called from Outputs::byte_out.
+  void request_stop() { stop_requested_ = true; }
+
+  /// The reset line: every chip and the CPU as after power-on, memory as it is. Time and journal go on.
+  void reset();
+
+  [[nodiscard]] Ledger& ledger() { return ledger_; }
+  [[nodiscard]] Cpu& cpu();
+  [[nodiscard]] PcBoard& board() { return *board_; }
+  [[nodiscard]] PortBus& ports() { return ports_; }
+  [[nodiscard]] MemoryBus& memory() { return memory_; }
+  [[nodiscard]] Clock& clock() { return clock_; }
+  [[nodiscard]] EventQueue& events() { return events_; }
+  /// The guest waits for a byte on COM`port` (0..3), and a byte given now is not lost.
+  [[nodiscard]] bool serial_wants_input(u8 port) const;
+  [[nodiscard]] bool keyboard_wants_input() const;
+  /// The 80x25 text screen as UTF-8 lines without trailing spaces.
+  [[nodiscard]] std::vector<std::string> text_screen() const;
+
+  /// The whole machine. On loading: a machine made with the same options; it must not be used after a refusal.
+  void exchange(Archive& archive);
+
+  // MachineControl
+  void request_exit(ExitKind kind, u32 value) override;
+  void set_a20(bool enabled) override;
+  [[nodiscard]] bool a20() const override { return a20_; }
+
+ private:
+  Machine(const MachineOptions& options, PhysicalMemory memory);
+  void ram_written(PhysicalAddress address, u64 size) override;
+  void dispatch_due();
+  void deliver(const Input& input);
+  void take_queued_inputs();
+  [[nodiscard]] bool can_ever_wake() const;
+
+  MachineOptions options_;
+  PhysicalMemory physical_memory_;
+  Clock clock_;
+  EventQueue events_;
+  Ledger ledger_{clock_};
+  PortBus ports_;
+  MemoryBus memory_;
+  std::unique_ptr<Outputs> no_outputs_;
+  std::unique_ptr<PcBoard> board_;
+
+  std::vector<Input> journal_;
+  std::vector<Input> queued_inputs_;  // injected from within run()
+  bool running_ = false;
+  bool stop_requested_ = false;
+  bool a20_ = true;
+  ExitKind exit_ = ExitKind::None;
+  u32 exit_value_ = 0;
+};
+
+}  // namespace vitrine
