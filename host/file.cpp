@@ -1,0 +1,156 @@
+#include "host/file.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <utility>
+
+namespace vitrine {
+
+namespace {
+
+constexpr std::size_t buffer_size = 65536;
+
+std::string clause_of(int error) {
+  switch (error) {
+    case ENOENT:
+      return "there is no such file";
+    case EACCES:
+    case EPERM:
+      return "permission denied";
+    case EISDIR:
+      return "it is a directory";
+    case ENOSPC:
+    case EDQUOT:
+      return "the disk is full";
+    case EPIPE:
+      return "nobody reads it any more (closed pipe)";
+    case EBADF:
+      return "it is closed";
+    case EROFS:
+      return "the file system is read-only";
+    case ENOTDIR:
+      return "a part of the path is not a directory";
+    default:
+      return std::strerror(error);
+  }
+}
+
+struct Descriptor {
+  int number;
+  explicit Descriptor(int opened) : number(opened) {}
+  ~Descriptor() {
+    if (number >= 0) ::close(number);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+};
+
+}  // namespace
+
+std::expected<std::vector<u8>, FileError> read_file(const std::string& path, u64 limit) {
+  using Kind = FileError::Kind;
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.number < 0) return std::unexpected(FileError{Kind::CannotOpen, 0, clause_of(errno)});
+  struct stat status{};
+  if (::fstat(file.number, &status) != 0) return std::unexpected(FileError{Kind::ReadFailed, 0, clause_of(errno)});
+  if (S_ISDIR(status.st_mode)) return std::unexpected(FileError{Kind::Directory, 0, clause_of(EISDIR)});
+  const u64 size = static_cast<u64>(std::max<off_t>(status.st_size, 0));
+  if (size > limit) return std::unexpected(FileError{Kind::TooLarge, size, "it is too large"});
+  std::vector<u8> contents;
+  contents.reserve(static_cast<std::size_t>(size));
+  // A pipe or device tells no size: it is read until it ends, or becomes too large.
+  for (;;) {
+    const std::size_t before = contents.size();
+    const std::size_t step =
+        std::max<std::size_t>(before < size ? static_cast<std::size_t>(size) - before : 0, buffer_size);
+    contents.resize(before + step);
+    const ssize_t got = ::read(file.number, contents.data() + before, step);
+    contents.resize(before + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return std::unexpected(FileError{Kind::ReadFailed, 0, clause_of(errno)});
+    if (got == 0) return contents;
+    if (contents.size() > limit) return std::unexpected(FileError{Kind::TooLarge, contents.size(), "it is too large"});
+  }
+}
+
+OutputFile::~OutputFile() { close(); }
+
+OutputFile::OutputFile(OutputFile&& other) noexcept
+    : descriptor_(std::exchange(other.descriptor_, -1)),
+      owned_(std::exchange(other.owned_, false)),
+      buffer_(std::move(other.buffer_)),
+      error_(std::move(other.error_)) {
+  other.buffer_.clear();
+}
+
+OutputFile& OutputFile::operator=(OutputFile&& other) noexcept {
+  if (this == &other) return *this;
+  close();
+  descriptor_ = std::exchange(other.descriptor_, -1);
+  owned_ = std::exchange(other.owned_, false);
+  buffer_ = std::move(other.buffer_);
+  error_ = std::move(other.error_);
+  other.buffer_.clear();
+  return *this;
+}
+
+std::expected<OutputFile, std::string> OutputFile::create(const std::string& path) {
+  const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (descriptor < 0) return std::unexpected(errno == ENOENT ? "its directory does not exist" : clause_of(errno));
+  return OutputFile(descriptor, true);
+}
+
+OutputFile OutputFile::standard_output() { return {STDOUT_FILENO, false}; }
+OutputFile OutputFile::standard_error() { return {STDERR_FILENO, false}; }
+
+void OutputFile::write(std::span<const u8> bytes) {
+  if (failed() || descriptor_ < 0) return;
+  buffer_.insert(buffer_.end(), bytes.begin(), bytes.end());
+  if (buffer_.size() >= buffer_size) flush();
+}
+
+void OutputFile::flush() {
+  std::size_t done = 0;
+  while (done < buffer_.size() && !failed()) {
+    const ssize_t wrote = ::write(descriptor_, buffer_.data() + done, buffer_.size() - done);
+    if (wrote >= 0) {
+      done += static_cast<std::size_t>(wrote);
+    } else if (errno == EAGAIN) {
+      // Somebody made the terminal non-blocking: wait, as a blocking write would.
+      pollfd wait{.fd = descriptor_, .events = POLLOUT, .revents = 0};
+      ::poll(&wait, 1, -1);
+    } else if (errno != EINTR) {
+      error_ = clause_of(errno);
+    }
+  }
+  buffer_.clear();
+}
+
+bool OutputFile::close() {
+  if (descriptor_ < 0) return !failed();
+  flush();
+  const int descriptor = std::exchange(descriptor_, -1);
+  // Network file systems tell of a full disk only here.
+  if (owned_ && ::close(descriptor) != 0 && !failed()) error_ = clause_of(errno);
+  return !failed();
+}
+
+void prepare_standard_streams() {
+  std::signal(SIGPIPE, SIG_IGN);
+  for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(descriptor, F_GETFD) >= 0 || errno != EBADF) continue;
+    // open() takes the lowest free number, which is this one. Opened the wrong way round, so that using it is still an
+    // error that can be told.
+    const int occupied = ::open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+    if (occupied < 0) return;
+  }
+}
+
+}  // namespace vitrine

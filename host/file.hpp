@@ -1,0 +1,60 @@
+// Files: reading one whole, and writing one (or standard output) without ever crashing on a full disk or a closed pipe.
+#pragma once
+
+#include <expected>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/types.hpp"
+
+namespace vitrine {
+
+/// What went wrong with a file: a kind for exit statuses, and the clause for people ("there is no such file").
+struct FileError {
+  enum class Kind : u8 { CannotOpen, Directory, TooLarge, ReadFailed };
+  Kind kind{};
+  u64 size = 0;  ///< of the file, for TooLarge
+  std::string clause;
+};
+
+/// The contents of the file. At most `limit` bytes; an empty file is no error.
+[[nodiscard]] std::expected<std::vector<u8>, FileError> read_file(const std::string& path, u64 limit);
+
+/// Buffered output to a file descriptor. The first failure is kept, and everything after it is dropped.
+class OutputFile {
+ public:
+  OutputFile() = default;
+  ~OutputFile();
+  OutputFile(OutputFile&& other) noexcept;
+  OutputFile& operator=(OutputFile&& other) noexcept;
+
+  /// Creates or empties the file; on failure the clause for people.
+  [[nodiscard]] static std::expected<OutputFile, std::string> create(const std::string& path);
+  [[nodiscard]] static OutputFile standard_output();
+  [[nodiscard]] static OutputFile standard_error();
+
+  void write(std::span<const u8> bytes);
+  void write(std::string_view text) { write({reinterpret_cast<const u8*>(text.data()), text.size()}); }
+  void flush();
+  /// Flushes, and closes what create() opened. False if anything was lost.
+  bool close();
+  [[nodiscard]] bool failed() const { return !error_.empty(); }
+  /// The clause for people: "the disk is full".
+  [[nodiscard]] const std::string& error() const { return error_; }
+
+ private:
+  OutputFile(int descriptor, bool owned) : descriptor_(descriptor), owned_(owned) {}
+
+  int descriptor_ = -1;
+  bool owned_ = false;
+  std::vector<u8> buffer_;
+  std::string error_;
+};
+
+/// To be called first in main(): a closed descriptor 0, 1 or 2 gets occupied, so that no file that we open later
+/// becomes "standard output"; writing to a closed pipe becomes an error instead of a signal.
+void prepare_standard_streams();
+
+}  // namespace vitrine

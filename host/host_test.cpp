@@ -1,0 +1,103 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "host/file.hpp"
+#include "host/pacer.hpp"
+#include "host/terminal.hpp"
+
+namespace vitrine {
+namespace {
+
+struct Folder {
+  std::filesystem::path path;
+  Folder() {
+    std::string name = std::filesystem::temp_directory_path() / "vitrine-host-XXXXXX";
+    path = ::mkdtemp(name.data());
+  }
+  ~Folder() { std::filesystem::remove_all(path); }
+};
+
+TEST(ReadFile, gives_the_contents) {
+  const Folder folder;
+  const std::string path = folder.path / "file";
+  std::ofstream(path) << "hello";
+  const auto contents = read_file(path, 100);
+  ASSERT_TRUE(contents.has_value());
+  EXPECT_EQ(std::string(contents->begin(), contents->end()), "hello");
+}
+
+TEST(ReadFile, says_what_is_wrong) {
+  const Folder folder;
+  EXPECT_EQ(read_file(folder.path / "none", 100).error().clause, "there is no such file");
+  EXPECT_EQ(read_file(folder.path, 100).error().kind, FileError::Kind::Directory);
+  const std::string path = folder.path / "large";
+  std::ofstream(path) << "";
+  std::filesystem::resize_file(path, std::uintmax_t{1} << 40);
+  EXPECT_EQ(read_file(path, 1 << 20).error().kind, FileError::Kind::TooLarge);
+  EXPECT_EQ(read_file("/dev/zero", 1 << 20).error().kind, FileError::Kind::TooLarge);
+}
+
+TEST(OutputFile, remembers_that_the_disk_is_full) {
+  auto full = OutputFile::create("/dev/full");
+  if (!full) GTEST_SKIP() << "no /dev/full here";
+  full->write("text");
+  EXPECT_FALSE(full->close());
+  EXPECT_EQ(full->error(), "the disk is full");
+}
+
+TEST(OutputFile, writes_large_and_small_pieces_in_order) {
+  const Folder folder;
+  const std::string path = folder.path / "file";
+  std::string expected;
+  {
+    auto file = OutputFile::create(path);
+    ASSERT_TRUE(file.has_value());
+    for (int i = 0; i < 30'000; ++i) {
+      const std::string piece = std::to_string(i) + " ";
+      file->write(piece);
+      expected += piece;
+    }
+    EXPECT_TRUE(file->close());
+  }
+  const auto contents = read_file(path, 1 << 20);
+  ASSERT_TRUE(contents.has_value());
+  EXPECT_EQ(std::string(contents->begin(), contents->end()), expected);
+}
+
+TEST(OutputFile, can_not_be_created_in_a_missing_folder) {
+  EXPECT_EQ(OutputFile::create("/nowhere/at/all").error(), "its directory does not exist");
+}
+
+TEST(EscapeKeys, ctrl_a_begins_a_command) {
+  using Command = EscapeKeys::Command;
+  EscapeKeys keys;
+  EXPECT_EQ(keys.feed('q').command, Command::Send);
+  EXPECT_EQ(keys.feed(1).command, Command::Wait);
+  EXPECT_EQ(keys.feed('x').command, Command::Leave);
+  EXPECT_EQ(keys.feed('x').command, Command::Send);
+  EXPECT_EQ(keys.feed(1).command, Command::Wait);
+  const auto twice = keys.feed(1);
+  EXPECT_EQ(twice.command, Command::Send);
+  EXPECT_EQ(twice.byte, 1);
+  keys.feed(1);
+  EXPECT_EQ(keys.feed('h').command, Command::Help);
+  keys.feed(1);
+  EXPECT_EQ(keys.feed('z').command, Command::Wait);
+  EXPECT_EQ(keys.feed('z').command, Command::Send);
+}
+
+TEST(Pacer, holds_a_fast_guest_and_does_not_make_a_slow_one_catch_up) {
+  Pacer pacer(1'000, 0);
+  EXPECT_EQ(pacer.wait_for(1'000, 5'000'000), 5'000'000u);
+  EXPECT_EQ(pacer.wait_for(5'001'000, 5'000'000), 0u);
+  EXPECT_EQ(pacer.wait_for(10'000'000'000, 6'000'000), 0u) << "far behind";
+  EXPECT_EQ(pacer.wait_for(10'000'000'000, 7'000'000), 1'000'000u) << "counted from where it fell behind";
+}
+
+}  // namespace
+}  // namespace vitrine

@@ -1,0 +1,48 @@
+// The terminal in raw mode, for a guest that wants every key; given back as it was on every way out.
+#pragma once
+
+#include <optional>
+
+#include "base/types.hpp"
+
+namespace vitrine {
+
+/// Is this descriptor a terminal?
+[[nodiscard]] bool is_terminal(int descriptor);
+
+/// Puts the terminal of standard input into raw mode while it lives. Also restored when the program ends by exit() or
+/// by a signal that means a crash. Output processing stays on, so that our own messages look right.
+class RawTerminal {
+ public:
+  RawTerminal();
+  ~RawTerminal();
+  RawTerminal(const RawTerminal&) = delete;
+  RawTerminal& operator=(const RawTerminal&) = delete;
+  /// False if standard input is no terminal (then this object does nothing).
+  [[nodiscard]] bool active() const;
+
+  /// Restores at once. Safe in a signal handler; does nothing when there is nothing to restore.
+  static void restore_now();
+};
+
+/// Finds our own commands among the keys: Ctrl-A and one more.
+class EscapeKeys {
+ public:
+  enum class Command : u8 {
+    Send,   ///< `byte` goes to the guest
+    Wait,   ///< the key began a command, or meant nothing
+    Leave,  ///< Ctrl-A x
+    Help,   ///< Ctrl-A h, or ?
+  };
+  struct Result {
+    Command command;
+    u8 byte;
+  };
+  static constexpr u8 prefix = 1;  ///< Ctrl-A
+  Result feed(u8 byte);
+
+ private:
+  bool after_prefix_ = false;
+};
+
+}  // namespace vitrine
