@@ -25,15 +25,50 @@ enum class Address : u8 {
 [[clang::preserve_none]] void leave_jump(Cpu& cpu, const Operation* operation);
 [[clang::preserve_none]] void leave_jump_stop(Cpu& cpu, const Operation* operation);
 
+/// A branch whose link slot holds no valid block: the run loop finds the target and fills the slot.
+[[clang::preserve_none]] void leave_link(Cpu& cpu, const Operation* slot);
+[[clang::preserve_none]] void leave_budget(Cpu& cpu, const Operation* first);
+/// The end of a part of a block (run_part).
+[[clang::preserve_none]] void end_of_part(Cpu& cpu, const Operation* operation);
+
+VITRINE_INLINE const Block* block_of(const Operation* first) {
+  return reinterpret_cast<const Block*>(reinterpret_cast<const u8*>(first) - offsetof(Block, operations));
+}
+
+/// Enters the block at state.rip whose first operation is `first`, if the budget allows.
+[[clang::preserve_none]] inline void enter_block(Cpu& cpu, const Operation* first) {
+  const Block* block = block_of(first);
+  cpu.budget -= block->count;
+  if (cpu.budget < 0) [[unlikely]] {
+    [[clang::musttail]] return leave_budget(cpu, first);
+  }
+  cpu.block = block;
+  cpu.state.gpr[block_rip_slot] = cpu.state.rip;
+  [[clang::musttail]] return first->handler(cpu, first);
+}
+
+/// Follows a direct branch; state.rip is set. `slot` remembers the target block.
+[[clang::preserve_none]] inline void follow_link(Cpu& cpu, const Operation* slot) {
+  if (slot->link != nullptr && slot->displacement == static_cast<i32>(cpu.generations[slot->extra])) [[likely]] {
+    [[clang::musttail]] return enter_block(cpu, slot->link->operations);
+  }
+  [[clang::musttail]] return leave_link(cpu, slot);
+}
+
 /// Makes a handler of an operation's function. `Function` must be inlinable; the switch folds to what it can return.
 template <auto Function>
 [[clang::preserve_none]] void handle(Cpu& cpu, const Operation* operation) {
   switch (Function(cpu, *operation)) {
-    case Outcome::Next: [[clang::musttail]] return operation[1].handler(cpu, operation + 1);
-    case Outcome::Fault: [[clang::musttail]] return leave_fault(cpu, operation);
-    case Outcome::Stop: [[clang::musttail]] return leave_stop(cpu, operation);
-    case Outcome::Jump: [[clang::musttail]] return leave_jump(cpu, operation);
-    case Outcome::JumpStop: [[clang::musttail]] return leave_jump_stop(cpu, operation);
+    case Outcome::Next:
+      [[clang::musttail]] return operation[1].handler(cpu, operation + 1);
+    case Outcome::Fault:
+      [[clang::musttail]] return leave_fault(cpu, operation);
+    case Outcome::Stop:
+      [[clang::musttail]] return leave_stop(cpu, operation);
+    case Outcome::Jump:
+      [[clang::musttail]] return leave_jump(cpu, operation);
+    case Outcome::JumpStop:
+      [[clang::musttail]] return leave_jump_stop(cpu, operation);
   }
   __builtin_unreachable();
 }
@@ -99,7 +134,8 @@ VITRINE_INLINE bool update_linear(Cpu& cpu, const Operation& operation, u64 line
   return cpu.write_slow(&operation, linear, &value, sizeof(T));
 }
 
-// --- operands ----------------------------------------------------------------------------------------------------------
+// --- operands
+// ----------------------------------------------------------------------------------------------------------
 
 /// Offset part of the effective address, cut to the address size (what LEA gives).
 template <Address A>
@@ -108,7 +144,9 @@ VITRINE_INLINE u64 effective_address(const Cpu& cpu, const Operation& operation)
                   static_cast<u64>(static_cast<i64>(operation.displacement));
   if constexpr (A == Address::Flat64) return sum;
   if constexpr (A == Address::Flat32) return static_cast<u32>(sum);
-  return operation.address_size == 8 ? sum : operation.address_size == 4 ? static_cast<u32>(sum) : static_cast<u16>(sum);
+  return operation.address_size == 8   ? sum
+         : operation.address_size == 4 ? static_cast<u32>(sum)
+                                       : static_cast<u16>(sum);
 }
 
 /// Segment check and base for any mode. memory.cpp.
@@ -120,6 +158,10 @@ template <Address A>
 VITRINE_INLINE bool operand_address(Cpu& cpu, const Operation& operation, unsigned size, Access access, u64& linear) {
   const u64 offset = effective_address<A>(cpu, operation);
   if constexpr (A == Address::General) {
+    if (cpu.mode.is64()) {
+      linear = operation.segment >= fs ? offset + cpu.state.segments[operation.segment].base : offset;
+      return true;
+    }
     return segment_to_linear(cpu, static_cast<SegmentIndex>(operation.segment), offset, size, access, linear);
   }
   linear = offset;
@@ -129,7 +171,8 @@ VITRINE_INLINE bool operand_address(Cpu& cpu, const Operation& operation, unsign
 template <Address A, class T>
 VITRINE_INLINE bool read_memory(Cpu& cpu, const Operation& operation, T& value) {
   u64 linear;
-  return operand_address<A>(cpu, operation, sizeof(T), Access::Read, linear) && read_linear(cpu, operation, linear, value);
+  return operand_address<A>(cpu, operation, sizeof(T), Access::Read, linear) &&
+         read_linear(cpu, operation, linear, value);
 }
 
 template <Address A, class T>
@@ -146,8 +189,9 @@ VITRINE_INLINE bool update_memory(Cpu& cpu, const Operation& operation, Change&&
          update_linear<T>(cpu, operation, linear, change);
 }
 
-// --- stack ----------------------------------------------------------------------------------------------------------------
-// The stack pointer's width is that of SS.B, or 64 bits in 64-bit mode (SDM vol. 1 §6.2.3).
+// --- stack
+// ---------------------------------------------------------------------------------------------------------------- The
+// stack pointer's width is that of SS.B, or 64 bits in 64-bit mode (SDM vol. 1 §6.2.3).
 
 /// RSP plus `displacement` as an offset into SS.
 VITRINE_INLINE u64 stack_offset(const Cpu& cpu, i64 displacement) {
@@ -203,7 +247,8 @@ VITRINE_INLINE bool pop(Cpu& cpu, const Operation& operation, T& value) {
   return true;
 }
 
-// --- instruction pointer ------------------------------------------------------------------------------------------------
+// --- instruction pointer
+// ------------------------------------------------------------------------------------------------
 
 /// RIP of the instruction itself.
 VITRINE_INLINE u64 current_rip(const Cpu& cpu, const Operation& operation) {
@@ -214,7 +259,9 @@ VITRINE_INLINE u64 current_rip(const Cpu& cpu, const Operation& operation) {
 /// RIP of the instruction behind it, wrapped as the code size says.
 VITRINE_INLINE u64 following_rip(const Cpu& cpu, const Operation& operation) {
   const u64 value = cpu.state.gpr[block_rip_slot] + operation.offset + operation.length;
-  return cpu.mode.is64() ? value : cpu.mode.code_size() == CodeMode::code32 ? static_cast<u32>(value) : static_cast<u16>(value);
+  return cpu.mode.is64()                            ? value
+         : cpu.mode.code_size() == CodeMode::code32 ? static_cast<u32>(value)
+                                                    : static_cast<u16>(value);
 }
 
 }  // namespace vitrine

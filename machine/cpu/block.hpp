@@ -14,9 +14,10 @@ namespace vitrine {
 /// What decoding and addressing depend on besides the bytes. Part of a block's key.
 struct CodeMode {
   u8 value = 0;
-  // Bits 0-1: code size (0: 16, 1: 32, 2: 64); 2: stack size is 32 (SS.B) outside 64-bit mode; 3: all data segments are flat
-  // (base 0, limit 4 GiB, read-write) and CS is too; 4: CPL 3 (page permissions of the fetch).
-  static constexpr u8 size_mask = 3, code16 = 0, code32 = 1, code64 = 2, stack32 = 4, flat = 8, user = 16;
+  // Bits 0-1: code size (0: 16, 1: 32, 2: 64); 2: stack size is 32 (SS.B) outside 64-bit mode; 3: all data segments are
+  // flat (base 0, limit 4 GiB, read-write) and CS is too; 4: CPL 3 (page permissions of the fetch); 5: real-address or
+  // virtual-8086 mode.
+  static constexpr u8 size_mask = 3, code16 = 0, code32 = 1, code64 = 2, stack32 = 4, flat = 8, user = 16, real = 32;
   [[nodiscard]] u8 code_size() const { return value & size_mask; }
   [[nodiscard]] bool is64() const { return code_size() == code64; }
   [[nodiscard]] bool has(u8 bits) const { return (value & bits) != 0; }
@@ -27,10 +28,10 @@ struct Block {
   u64 physical;         ///< of the first byte; ~0 once the block is stale
   u64 second_physical;  ///< page address of the rest, when the one instruction crosses into another page; else ~0
   Block* hash_next;
-  Block* page_next;     ///< next block that begins in the same physical page
+  Block* page_next;  ///< next block that begins in the same physical page
   CodeMode mode;
-  u8 bytes;             ///< length of the code
-  u8 count;             ///< instructions; the operation behind them ends the block if no branch does
+  u8 bytes;  ///< length of the code
+  u8 count;  ///< instructions; the operation behind them ends the block if no branch does
   u64 reserved;
   Operation operations[];
 
@@ -72,7 +73,7 @@ class BlockCache {
  private:
   struct CodePage {
     Block* first = nullptr;
-    u64 lines = 0;       ///< bit n: 64-byte line n holds code
+    u64 lines = 0;         ///< bit n: 64-byte line n holds code
     bool reached = false;  ///< a block of the page before reaches into this one
   };
   static std::size_t bucket(u64 physical, CodeMode mode) {

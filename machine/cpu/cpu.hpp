@@ -1,12 +1,12 @@
 // The x86 CPU: an interpreter over cached decoded blocks.
 //
-// Manuals: Intel SDM vol. 1-3. One instruction takes one nanosecond of virtual time; so does a delivery through the IDT,
-// and an instruction that faults, so that no loop of the guest is free.
+// Manuals: Intel SDM vol. 1-3. One instruction takes one nanosecond of virtual time; so does a delivery through the
+// IDT, and an instruction that faults, so that no loop of the guest is free.
 //
-// Who writes what: cpu.cpp (pins, reset, archive), run.cpp (the run loop and leaving of blocks), memory.cpp (slow paths of
-// memory access, TLB fill), mmu.cpp (page walk), translate.cpp (bytes to operations), segment.cpp (descriptor loads),
-// transfer.cpp (far transfers), deliver.cpp (interrupts and exceptions), integer_*.cpp, system_*.cpp, x87_*.cpp, sse_*.cpp
-// (instructions).
+// Who writes what: cpu.cpp (pins, reset, archive), run.cpp (the run loop and leaving of blocks), memory.cpp (slow paths
+// of memory access, TLB fill), mmu.cpp (page walk), translate.cpp (bytes to operations), segment.cpp (descriptor
+// loads), transfer.cpp (far transfers), deliver.cpp (interrupts and exceptions), integer_*.cpp, system_*.cpp,
+// x87_*.cpp, sse_*.cpp (instructions).
 #pragma once
 
 #include <memory>
@@ -57,7 +57,8 @@ enum class CpuExit : u8 {
 
 struct Cpu final : Device {
   /// `seed` starts RDRAND and RDSEED. `controller` may be null (no external interrupts).
-  Cpu(DeviceContext device_context, MemoryBus& memory_bus, PortBus& port_bus, InterruptAcknowledger* controller, u64 seed);
+  Cpu(DeviceContext device_context, MemoryBus& memory_bus, PortBus& port_bus, InterruptAcknowledger* controller,
+      u64 seed);
   ~Cpu() override;
 
   // --- Device -----------------------------------------------------------------------------------------------------
@@ -86,18 +87,20 @@ struct Cpu final : Device {
   CpuState state;
 
   // --- for the instruction handlers (all of machine/cpu) ------------------------------------------------------------
-  i64 budget = 0;           ///< nanoseconds left, the running block already paid
+  i64 budget = 0;                ///< nanoseconds left, the running block already paid
   const Block* block = nullptr;  ///< the running block
-  TlbBank* tlb = nullptr;   ///< the view that data accesses of this privilege use
-  CodeMode mode;            ///< derived by update_mode()
-  u8 cpl = 0;               ///< derived by update_mode()
+  TlbBank* tlb = nullptr;        ///< the view that data accesses of this privilege use
+  CodeMode mode;                 ///< derived by update_mode()
+  u8 cpl = 0;                    ///< derived by update_mode()
+  MemoryView view{};             ///< derived by update_view()
   Leave leave = Leave::None;
-  bool alone = false;       ///< one operation is running alone: devices and code may be touched
+  bool alone = false;  ///< one operation is running alone: devices and code may be touched
   bool device_accessed = false;
-  bool strict_fp = false;   ///< some SSE exception is unmasked in MXCSR: see sse code
+  bool strict_fp = false;  ///< some SSE exception is unmasked in MXCSR: see sse code
   const Operation* leave_operation = nullptr;
   Fault fault;
-  u32 generations[2] = {1, 1};  ///< [0]: changes when code goes stale; [1]: also when translations do. Links compare them
+  u32 generations[2] = {1,
+                        1};  ///< [0]: changes when code goes stale; [1]: also when translations do. Links compare them
   static constexpr u8 code_generation = 0, fetch_generation = 1;
 
   // memory.cpp. On false: `leave` (and `fault`) are set and nothing has been changed.
@@ -112,7 +115,8 @@ struct Cpu final : Device {
   /// Accesses of the CPU's own: descriptor tables, TSS. Always with supervisor rights.
   [[nodiscard]] bool read_system(u64 linear, void* into, unsigned size);
   [[nodiscard]] bool write_system(u64 linear, const void* from, unsigned size);
-  /// A host pointer for at least `size` bytes of RAM at `linear` within one page, if the fast path has one now; else null.
+  /// A host pointer for at least `size` bytes of RAM at `linear` within one page, if the fast path has one now; else
+  /// null.
   [[nodiscard]] u8* host_pointer(u64 linear, unsigned size, Access access) const;
 
   void flush_tlb();  ///< all entries, global ones too
@@ -124,13 +128,13 @@ struct Cpu final : Device {
 
   // mmu.cpp
   struct Translation {
-    u64 physical = 0;   ///< of the byte
+    u64 physical = 0;       ///< of the byte
     bool writable = false;  ///< a write needs no further check (allowed, and D is set)
     bool global = false;
   };
   /// Walks the page tables (paging on or off), checks, sets A and D. On failure sets fault (#PF with its error code).
-  /// `view` says with whose rights.
-  [[nodiscard]] bool translate(u64 linear, Access access, MemoryView view, Translation& result);
+  /// `as` says with whose rights.
+  [[nodiscard]] bool translate(u64 linear, Access access, MemoryView as, Translation& result);
   /// The walk without effects, for debuggers and reports. Rights are not checked.
   [[nodiscard]] bool peek_translate(u64 linear, u64& physical) const;
 
@@ -140,6 +144,8 @@ struct Cpu final : Device {
 
   // deliver.cpp: takes `fault` through the IDT; handles double and triple faults. RIP is the faulting instruction's.
   void deliver_fault();
+  /// Brings clock, instruction count and ledger context up to the boundary at state.rip.
+  void settle();
   /// What is due at an instruction boundary: traps, NMI, INTR, in the manual's order (SDM vol. 3A §6.9, table 6-2).
   /// True if something was delivered.
   bool deliver_pending();
@@ -200,17 +206,28 @@ struct Cpu final : Device {
   u64 run_start_instructions = 0;
   Tick run_start_time{};
   i64 run_budget = 0;
+  Operation* link_slot = nullptr;  ///< of the branch that left to the run loop: gets the block that is found next
+  bool interrupt_taken = false;  ///< the instruction that runs alone went through the IDT: no single-step trap after it
   u64 blocked_reported_request = 0;  ///< the request whose IF=0 obstacle is in the ledger already
 
  private:
+  CpuExit run_blocks();
   void execute(const Block* entry);
   void run_alone(const Operation* operation);
-  void run_partial(const Block* from);
-  void settle();
+  void run_part(const Operation* operations, unsigned count);
+  bool boundary();
+  void take_fault();
+  void access_device(const Operation* operation, u64 physical, u8* bytes, unsigned size, bool writes);
+  void check_watchpoints(u64 linear, unsigned size, Access access);
+  void protect_code(u64 physical);
+
+  struct Free {
+    void operator()(u8* pointer) const { std::free(pointer); }
+  };
   std::unique_ptr<TlbBank[]> banks_;
-  std::unique_ptr<u8[]> scratch_;
+  std::unique_ptr<u8, Free> scratch_;
   [[nodiscard]] bool memory_slow(const Operation* operation, u64 linear, void* data, unsigned size, Access access,
-                                 bool for_write_back, MemoryView view);
+                                 bool for_write_back, MemoryView as);
   void fill(TlbBank& bank, u64 linear, const Translation& translation, Access access);
   friend struct CpuTestAccess;
 };

@@ -1,8 +1,8 @@
 // From Zydis' view of an instruction to a handler: what the instruction files implement and translate.cpp calls.
 //
-// translate.cpp decodes with Zydis, fills in all fields of the Operation (operands, memory operand, sizes, immediate, prefixes)
-// and asks one of the select functions for the handler. A select function may change fields of the Operation. It returns
-// null for what it does not know, which raises #UD when it is executed.
+// translate.cpp decodes with Zydis, fills in all fields of the Operation (operands, memory operand, sizes, immediate,
+// prefixes) and asks one of the select functions for the handler. A select function may change fields of the Operation.
+// It returns null for what it does not know, which raises #UD when it is executed.
 #pragma once
 
 #include <Zydis/Zydis.h>
@@ -15,16 +15,20 @@ struct Decoded {
   const ZydisDecodedInstruction& instruction;
   const ZydisDecodedOperand* operands;  ///< explicit ones first: instruction.operand_count_visible
   CodeMode mode;
-  Address address;       ///< how the memory operand (if any) is addressed
-  bool real_or_v86;      ///< the mode at decode time is real or virtual-8086 (CS limits checked elsewhere)
+  Address address;   ///< how the memory operand (if any) is addressed
+  bool real_or_v86;  ///< the mode at decode time is real or virtual-8086 (CS limits checked elsewhere)
 
   [[nodiscard]] ZydisMnemonic mnemonic() const { return instruction.mnemonic; }
   [[nodiscard]] bool memory(unsigned operand) const { return operands[operand].type == ZYDIS_OPERAND_TYPE_MEMORY; }
   [[nodiscard]] bool reg(unsigned operand) const { return operands[operand].type == ZYDIS_OPERAND_TYPE_REGISTER; }
-  [[nodiscard]] bool immediate(unsigned operand) const { return operands[operand].type == ZYDIS_OPERAND_TYPE_IMMEDIATE; }
+  [[nodiscard]] bool immediate(unsigned operand) const {
+    return operands[operand].type == ZYDIS_OPERAND_TYPE_IMMEDIATE;
+  }
   /// Bytes of an operand.
   [[nodiscard]] unsigned size(unsigned operand) const { return operands[operand].size / 8; }
-  [[nodiscard]] bool has(ZydisInstructionAttributes attribute) const { return (instruction.attributes & attribute) != 0; }
+  [[nodiscard]] bool has(ZydisInstructionAttributes attribute) const {
+    return (instruction.attributes & attribute) != 0;
+  }
 };
 
 /// What follows an instruction in its block.
@@ -39,13 +43,17 @@ Selection select_system(const Decoded& decoded, Operation& operation);   // syst
 Selection select_vector(const Decoded& decoded, Operation& operation);   // sse_*.cpp, mmx
 Selection select_x87(const Decoded& decoded, Operation& operation);      // x87_*.cpp
 
-/// Picks the instance of a template for the decoded addressing: `by_address(decoded, [](auto a) { return &handle<f<a.value>>; })`.
+/// Picks the instance of a template for the decoded addressing: `by_address(decoded, [](auto a) { return
+/// &handle<f<a.value>>; })`.
 template <class Pick>
 Handler by_address(const Decoded& decoded, Pick&& pick) {
   switch (decoded.address) {
-    case Address::Flat64: return pick(std::integral_constant<Address, Address::Flat64>{});
-    case Address::Flat32: return pick(std::integral_constant<Address, Address::Flat32>{});
-    case Address::General: return pick(std::integral_constant<Address, Address::General>{});
+    case Address::Flat64:
+      return pick(std::integral_constant<Address, Address::Flat64>{});
+    case Address::Flat32:
+      return pick(std::integral_constant<Address, Address::Flat32>{});
+    case Address::General:
+      return pick(std::integral_constant<Address, Address::General>{});
   }
   return nullptr;
 }
@@ -54,11 +62,16 @@ Handler by_address(const Decoded& decoded, Pick&& pick) {
 template <class Pick>
 Handler by_size(unsigned bytes, Pick&& pick) {
   switch (bytes) {
-    case 1: return pick(u8{});
-    case 2: return pick(u16{});
-    case 4: return pick(u32{});
-    case 8: return pick(u64{});
-    default: return nullptr;
+    case 1:
+      return pick(u8{});
+    case 2:
+      return pick(u16{});
+    case 4:
+      return pick(u32{});
+    case 8:
+      return pick(u64{});
+    default:
+      return nullptr;
   }
 }
 

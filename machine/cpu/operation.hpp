@@ -25,18 +25,18 @@ struct Operation {
     u64 immediate;  ///< sign-extended to 64 bits; for a relative branch: target minus the block's first address
     Block* link;    ///< in a link slot (the operations that follow a branch): the block that was entered last time
   };
-  i32 displacement;       ///< of the memory operand; RIP-relative ones count from the block's first address
-  u8 base, index;         ///< RegisterSlot
-  u8 scale;               ///< shift of the index: 0..3
-  u8 segment;             ///< SegmentIndex of the memory operand, override and default (SS for RSP, RBP) resolved
-  RegisterByte first;     ///< operand 0 if a GPR; else the number of the XMM, MM, ST, segment, CR or DR register
-  RegisterByte second;    ///< operand 1, likewise
-  RegisterByte third;     ///< operand 2, likewise
-  u8 offset;              ///< of the instruction's first byte from the block's first
-  u8 length;              ///< in bytes
-  u8 operand_size;        ///< effective: 2, 4 or 8 (for byte instructions too, as prefixes and mode say)
-  u8 address_size;        ///< 2, 4 or 8
-  u8 extra;               ///< for the handler: condition code, prefixes, ...
+  i32 displacement;     ///< of the memory operand; RIP-relative ones count from the block's first address
+  u8 base, index;       ///< RegisterSlot
+  u8 scale;             ///< shift of the index: 0..3
+  u8 segment;           ///< SegmentIndex of the memory operand, override and default (SS for RSP, RBP) resolved
+  RegisterByte first;   ///< operand 0 if a GPR; else the number of the XMM, MM, ST, segment, CR or DR register
+  RegisterByte second;  ///< operand 1, likewise
+  RegisterByte third;   ///< operand 2, likewise
+  u8 offset;            ///< of the instruction's first byte from the block's first
+  u8 length;            ///< in bytes
+  u8 operand_size;      ///< effective: 2, 4 or 8 (for byte instructions too, as prefixes and mode say)
+  u8 address_size;      ///< 2, 4 or 8
+  u8 extra;             ///< for the handler: condition code, prefixes, ...
 };
 static_assert(sizeof(Operation) == 32);
 
@@ -44,10 +44,10 @@ static_assert(sizeof(Operation) == 32);
 
 /// What an operation's function says of how to go on.
 enum class Outcome : u8 {
-  Next,      ///< done: the next instruction follows
-  Fault,     ///< nothing was changed; cpu.leave says why (a fault, or "run me alone")
-  Stop,      ///< done, RIP is the next instruction's; the run loop must look (interruptibility, mode or deadline changed)
-  Jump,      ///< done, and state.rip is set
+  Next,   ///< done: the next instruction follows
+  Fault,  ///< nothing was changed; cpu.leave says why (a fault, or "run me alone")
+  Stop,   ///< done, RIP is the next instruction's; the run loop must look (interruptibility, mode or deadline changed)
+  Jump,   ///< done, and state.rip is set
   JumpStop,  ///< done, state.rip is set, and the run loop must look
 };
 

@@ -13,7 +13,22 @@ namespace vitrine {
 /// Slots of the register file. 0..15 are RAX..R15 in the manual's encoding order; the two behind them serve the
 /// effective-address computation.
 enum RegisterSlot : u8 {
-  rax = 0, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15,
+  rax = 0,
+  rcx,
+  rdx,
+  rbx,
+  rsp,
+  rbp,
+  rsi,
+  rdi,
+  r8,
+  r9,
+  r10,
+  r11,
+  r12,
+  r13,
+  r14,
+  r15,
   zero_slot = 16,       ///< always 0: an absent base or index
   block_rip_slot = 17,  ///< instruction pointer of the running block's first instruction: base of RIP-relative operands
   register_slots = 18,
@@ -33,8 +48,8 @@ inline constexpr u32 status = carry | parity | adjust | zero | sign | overflow;
 
 /// Control-register and EFER bits (SDM vol. 3A §2.5, §2.2.1).
 namespace cr0_bit {
-inline constexpr u64 pe = 1u << 0, mp = 1u << 1, em = 1u << 2, ts = 1u << 3, et = 1u << 4, ne = 1u << 5,
-                     wp = 1u << 16, am = 1u << 18, nw = 1u << 29, cd = 1u << 30, pg = 1u << 31;
+inline constexpr u64 pe = 1u << 0, mp = 1u << 1, em = 1u << 2, ts = 1u << 3, et = 1u << 4, ne = 1u << 5, wp = 1u << 16,
+                     am = 1u << 18, nw = 1u << 29, cd = 1u << 30, pg = 1u << 31;
 }
 namespace cr4_bit {
 inline constexpr u64 vme = 1u << 0, pvi = 1u << 1, tsd = 1u << 2, de = 1u << 3, pse = 1u << 4, pae = 1u << 5,
@@ -84,9 +99,10 @@ struct FpuState {
     u16 sign_exponent = 0;
     void exchange(Archive& archive) { archive(mantissa, sign_exponent); }
   };
-  std::array<Register, 8> registers;  ///< physical R0..R7; ST(i) is registers[(top + i) & 7]; MMi is registers[i].mantissa
-  u16 control = 0x0040;               ///< power-on value; FNINIT makes it 0x37F
-  u16 status = 0;                     ///< without TOP (bits 11-13), which is in `top`
+  std::array<Register, 8>
+      registers;         ///< physical R0..R7; ST(i) is registers[(top + i) & 7]; MMi is registers[i].mantissa
+  u16 control = 0x0040;  ///< power-on value; FNINIT makes it 0x37F
+  u16 status = 0;        ///< without TOP (bits 11-13), which is in `top`
   u8 top = 0;
   u8 valid = 0xFF;  ///< bit i: R i is not empty (abridged tag word of FXSAVE); power-on tag word is 0x5555
   u16 opcode = 0;
@@ -140,10 +156,10 @@ struct CpuState {
 
   u64 instructions = 0;  ///< retired; a delivery through the IDT and a faulting instruction count as one each
   bool halted = false;
-  bool shutdown = false;       ///< after a triple fault
-  bool nmi_blocked = false;    ///< until IRET
+  bool shutdown = false;     ///< after a triple fault
+  bool nmi_blocked = false;  ///< until IRET
   bool nmi_pending = false;
-  bool intr = false;           ///< level of the INTR pin
+  bool intr = false;              ///< level of the INTR pin
   bool interrupt_shadow = false;  ///< the instruction after STI, MOV SS, POP SS: no interrupt before it completes
   bool debug_shadow = false;      ///< the instruction after MOV SS, POP SS: no debug exception before it either
   bool nmi_line = false;          ///< level of the NMI pin; a rise makes nmi_pending
@@ -162,9 +178,7 @@ struct CpuState {
     set_status_flags(value);
     other_flags = value & ~(flag::status | flag::always_one);
   }
-  void set_status_flags(u32 value) {
-    status = static_cast<u16>((value & 0xD5) << 8 | 0x0200 | (value >> 11 & 1));
-  }
+  void set_status_flags(u32 value) { status = static_cast<u16>((value & 0xD5) << 8 | 0x0200 | (value >> 11 & 1)); }
   [[nodiscard]] bool has(u32 mask) const { return (other_flags & mask) != 0; }
   [[nodiscard]] u8 iopl() const { return other_flags >> 12 & 3; }
   [[nodiscard]] bool protected_mode() const { return (cr0 & cr0_bit::pe) != 0; }

@@ -1,0 +1,84 @@
+#include "machine/cpu/cpu.hpp"
+
+namespace vitrine {
+
+Cpu::Cpu(DeviceContext device_context, MemoryBus& memory_bus, PortBus& port_bus,
+         InterruptAcknowledger* interrupt_controller, u64 random_seed)
+    : context(device_context),
+      memory(memory_bus),
+      ports(port_bus),
+      controller(interrupt_controller),
+      seed(random_seed),
+      banks_(std::make_unique<TlbBank[]>(4)),
+      scratch_(static_cast<u8*>(std::aligned_alloc(
+          64, (sizeof(Block) + (most_block_instructions + block_tail_operations) * sizeof(Operation) + 63) & ~63u))) {
+  std::memset(scratch_.get(), 0, sizeof(Block));
+  Cpu::reset();
+}
+
+Cpu::~Cpu() = default;
+
+void Cpu::reset() {
+  const bool intr = state.intr;
+  const u64 request = state.intr_request;
+  const bool nmi_line = state.nmi_line;
+  const u64 instructions = state.instructions;
+  state = CpuState{};
+  state.intr = intr;  // the pins are not ours
+  state.intr_request = request;
+  state.nmi_line = nmi_line;
+  state.instructions = instructions;
+  state.random = seed;
+  // SDM vol. 3A table 9-1: CS F000h with base FFFF0000h, EDX the processor signature.
+  state.segments[cs] = {.selector = 0xF000, .base = 0xFFFF0000, .limit = 0xFFFF, .attributes = 0x009B, .usable = true};
+  state.gpr[rdx] = 0x600;
+  live_frames.clear();
+  fault_chain.clear();
+  state_changed();
+}
+
+void Cpu::state_changed() {
+  state.gpr[zero_slot] = 0;
+  flush_tlb();
+  update_mode();
+}
+
+void Cpu::line_changed(Pin pin, Level level, RequestId request) {
+  switch (pin.value) {
+    case intr_pin:
+      state.intr = level == Level::High;
+      state.intr_request = request.value;
+      break;
+    case nmi_pin:
+      if (level == Level::High && !state.nmi_line) state.nmi_pending = true;
+      state.nmi_line = level == Level::High;
+      break;
+    default:
+      break;
+  }
+}
+
+Outcome Cpu::raise(u8 number, FailedCheck check) {
+  fault = {number, false, 0, check, 0};
+  leave = Leave::Fault;
+  return Outcome::Fault;
+}
+
+Outcome Cpu::raise(u8 number, u32 error_code, FailedCheck check, u64 address) {
+  fault = {number, true, error_code, check, address};
+  leave = Leave::Fault;
+  return Outcome::Fault;
+}
+
+void Cpu::exchange(Archive& archive) {
+  archive.section("cpu", 1);
+  archive(state);
+  archive.sequence(live_frames, most_live_frames);
+  archive(a20_mask, ignne);
+  if (!archive.loading()) return;
+  blocks.clear();
+  ++generations[code_generation];
+  state_changed();
+}
+
+}  // namespace vitrine

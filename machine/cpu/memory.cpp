@@ -1,0 +1,270 @@
+// The slow paths of memory access: what the soft TLB can't answer at once.
+#include <algorithm>
+#include <cstring>
+
+#include "machine/cpu/access.hpp"
+
+namespace vitrine {
+
+namespace {
+constexpr u64 page_mask = ~u64{0xFFF};
+constexpr unsigned bank_count = 4;
+/// The bank that is never filled: every access takes the slow path, which checks alignment and watchpoints.
+constexpr unsigned careful_bank = 3;
+}  // namespace
+
+void Cpu::update_view() {
+  const bool user = cpl == 3;
+  const bool checks_alignment = user && (state.cr0 & cr0_bit::am) != 0 && state.has(flag::alignment_check);
+  // Data breakpoints: DR7.RW != 00 of an enabled one (SDM vol. 3B §17.2.4).
+  bool watches = false;
+  for (unsigned i = 0; i < 4; ++i) {
+    watches |= (state.dr[7] >> (2 * i) & 3) != 0 && (state.dr[7] >> (16 + 4 * i) & 3) != 0;
+  }
+  const bool sees_user_pages = (state.cr4 & cr4_bit::smap) != 0 && state.has(flag::alignment_check);
+  view = user ? MemoryView::User : sees_user_pages ? MemoryView::SupervisorWithUserPages : MemoryView::Supervisor;
+  tlb = &banks_[checks_alignment || watches ? careful_bank : static_cast<unsigned>(view)];
+}
+
+void Cpu::update_mode() {
+  const Segment& code = state.segments[cs];
+  u8 bits = 0;
+  if (state.long_mode() && code.long_mode()) {
+    bits = CodeMode::code64;
+  } else if (code.big() && state.protected_mode() && !state.v86()) {
+    bits = CodeMode::code32;
+  } else if (code.big()) {
+    bits = CodeMode::code32;  // entered real mode with a big CS still loaded
+  }
+  if (state.segments[ss].big()) bits |= CodeMode::stack32;
+  if (bits != CodeMode::code64) {
+    const auto flat = [](const Segment& segment, bool code_segment) {
+      return segment.usable && segment.base == 0 && segment.limit == 0xFFFFFFFF &&
+             (code_segment || (segment.writable() && !segment.expand_down()));
+    };
+    if (flat(code, true) && flat(state.segments[ds], false) && flat(state.segments[es], false) &&
+        flat(state.segments[ss], false)) {
+      bits |= CodeMode::flat;
+    }
+  } else {
+    bits |= CodeMode::flat;
+  }
+  cpl = !state.protected_mode() ? 0 : state.v86() ? 3 : state.segments[ss].dpl();
+  if (cpl == 3) bits |= CodeMode::user;
+  if (state.real_or_v86()) bits |= CodeMode::real;
+  mode.value = bits;
+  update_view();
+}
+
+void Cpu::flush_tlb() {
+  for (unsigned i = 0; i < bank_count; ++i) banks_[i].flush();
+  ++generations[fetch_generation];
+}
+
+void Cpu::flush_tlb_non_global() {
+  // Global entries are dropped too: allowed (SDM vol. 3A §4.10.4.1), and one set of tags stays simple.
+  flush_tlb();
+}
+
+void Cpu::flush_tlb_page(u64 linear) {
+  for (unsigned i = 0; i < bank_count; ++i) banks_[i].flush_page(linear);
+  ++generations[fetch_generation];
+}
+
+void Cpu::fill(TlbBank& bank, u64 linear, const Translation& translation, Access access) {
+  const u64 page = linear & page_mask;
+  if (access == Access::Execute) {
+    const unsigned slot = TlbBank::code_slot(linear);
+    bank.execute[slot] = {page, translation.physical & page_mask};
+    bank.note(2, slot);
+    return;
+  }
+  const MemoryBus::Page target = memory.page(PhysicalAddress(translation.physical));
+  if (target.host == nullptr) return;
+  const unsigned slot = TlbBank::data_slot(linear);
+  const u64 addend = reinterpret_cast<u64>(target.host) - page;
+  bank.read[slot] = {page, addend};
+  bank.note(0, slot);
+  if (translation.writable && target.kind == MemoryBus::Kind::Ram && !blocks.has_code(translation.physical)) {
+    bank.write[slot] = {page, addend};
+    bank.note(1, slot);
+  }
+}
+
+void Cpu::invalidate_code(u64 physical, u64 size) {
+  if (!blocks.invalidate(physical, size)) return;
+  ++generations[code_generation];
+  ++generations[fetch_generation];
+}
+
+void Cpu::protect_code(u64 physical) {
+  const MemoryBus::Page target = memory.page(PhysicalAddress(physical));
+  for (unsigned i = 0; i < bank_count; ++i) {
+    for (TlbEntry& entry : banks_[i].write) {
+      if (entry.tag != TlbEntry::invalid && entry.tag + entry.addend == reinterpret_cast<u64>(target.host)) {
+        entry.tag = TlbEntry::invalid;
+      }
+    }
+  }
+}
+
+void Cpu::ram_written(PhysicalAddress address, u64 size) { invalidate_code(address.value, size); }
+
+void Cpu::set_a20(bool enabled) {
+  a20_mask = enabled ? ~u64{0} : ~(u64{1} << 20);
+  flush_tlb();
+}
+
+void Cpu::check_watchpoints(u64 linear, unsigned size, Access access) {
+  for (unsigned i = 0; i < 4; ++i) {
+    if ((state.dr[7] >> (2 * i) & 3) == 0) continue;
+    const unsigned kind = state.dr[7] >> (16 + 4 * i) & 3;  // 1: write, 3: read or write
+    if (kind != 3 && !(kind == 1 && access == Access::Write)) continue;
+    const unsigned length_code = state.dr[7] >> (18 + 4 * i) & 3;
+    const u64 length = length_code == 2 ? 8 : length_code + 1;
+    const u64 start = state.dr[i] & ~(length - 1);
+    if (linear < start + length && start < linear + size) state.pending_debug |= u64{1} << i;
+  }
+}
+
+bool Cpu::memory_slow(const Operation* operation, u64 linear, void* data, unsigned size, Access access,
+                      bool for_write_back, MemoryView as) {
+  if (operation != nullptr && tlb == &banks_[careful_bank]) {
+    // SDM vol. 3A §6.15, #AC: at CPL 3 with AM and AC, on an operand that isn't aligned to its size.
+    const bool checks = cpl == 3 && (state.cr0 & cr0_bit::am) != 0 && state.has(flag::alignment_check);
+    const unsigned natural = size > 8 ? 8 : size;
+    if (checks && (linear & (natural - 1)) != 0 && (natural & (natural - 1)) == 0) {
+      raise(vector::alignment_check, 0, FailedCheck::Alignment, linear);
+      return false;
+    }
+  }
+  const unsigned in_first = std::min<unsigned>(size, 4096 - (linear & 0xFFF));
+  struct Piece {
+    u64 linear;
+    unsigned size;
+    Translation translation;
+    MemoryBus::Page page;
+  } pieces[2];
+  const unsigned count = in_first == size ? 1 : 2;
+  for (unsigned i = 0; i < count; ++i) {
+    Piece& piece = pieces[i];
+    piece.linear = i == 0 ? linear : linear + in_first;
+    if (!state.long_mode()) piece.linear = static_cast<u32>(piece.linear);
+    piece.size = i == 0 ? in_first : size - in_first;
+    if (!translate(piece.linear, access, as, piece.translation)) {
+      leave = Leave::Fault;
+      if (fault.vector == vector::general_protection && operation != nullptr && operation->segment == ss) {
+        fault.vector = vector::stack_fault;  // a non-canonical stack address (SDM vol. 1 §3.3.7.1)
+      }
+      return false;
+    }
+    piece.page = memory.page(PhysicalAddress(piece.translation.physical));
+    const bool device = piece.page.host == nullptr;
+    const bool code = access == Access::Write && !device && blocks.has_code(piece.translation.physical) &&
+                      blocks.touches_code(piece.translation.physical, piece.size);
+    if ((device || code) && operation != nullptr && !alone) {
+      leave = Leave::Alone;
+      return false;
+    }
+  }
+  if (operation != nullptr && tlb == &banks_[careful_bank] && !for_write_back) check_watchpoints(linear, size, access);
+
+  auto* bytes = static_cast<u8*>(data);
+  const bool writes = access == Access::Write && !for_write_back;
+  for (unsigned i = 0; i < count; ++i) {
+    const Piece& piece = pieces[i];
+    const u64 physical = piece.translation.physical;
+    if (data == nullptr) continue;  // a probe
+    if (piece.page.host != nullptr) {
+      u8* host = piece.page.host + (physical & 0xFFF);
+      if (!writes) {
+        std::memcpy(bytes, host, piece.size);
+      } else if (piece.page.kind == MemoryBus::Kind::Ram) {
+        std::memcpy(host, bytes, piece.size);
+        if (blocks.has_code(physical) && blocks.touches_code(physical, piece.size)) {
+          invalidate_code(physical, piece.size);
+        }
+      }
+      if (operation != nullptr && tlb != &banks_[careful_bank]) {
+        fill(*tlb, piece.linear, piece.translation, access);
+      }
+    } else {
+      access_device(operation, physical, bytes, piece.size, writes);
+    }
+    bytes += piece.size;
+  }
+  return true;
+}
+
+void Cpu::access_device(const Operation* operation, u64 physical, u8* bytes, unsigned size, bool writes) {
+  if (operation != nullptr) sync(operation);
+  device_accessed = true;
+  // The bus carries 1, 2, 4 or 8 bytes at a time; wider and odd pieces are split.
+  for (unsigned done = 0; done < size;) {
+    unsigned chunk = 8;
+    while (chunk > size - done || (physical + done) % chunk != 0) chunk /= 2;
+    u64 value = 0;
+    if (writes) {
+      std::memcpy(&value, bytes + done, chunk);
+      memory.write(PhysicalAddress(physical + done), AccessSize(static_cast<u8>(chunk)), value);
+    } else {
+      value = memory.read(PhysicalAddress(physical + done), AccessSize(static_cast<u8>(chunk)));
+      std::memcpy(bytes + done, &value, chunk);
+    }
+    done += chunk;
+  }
+}
+
+bool Cpu::read_slow(const Operation* operation, u64 linear, void* into, unsigned size) {
+  return memory_slow(operation, linear, into, size, Access::Read, false, view);
+}
+bool Cpu::write_slow(const Operation* operation, u64 linear, const void* from, unsigned size) {
+  return memory_slow(operation, linear, const_cast<void*>(from), size, Access::Write, false, view);
+}
+bool Cpu::read_for_write_slow(const Operation* operation, u64 linear, void* into, unsigned size) {
+  return memory_slow(operation, linear, into, size, Access::Write, true, view);
+}
+bool Cpu::probe(const Operation* operation, u64 linear, unsigned size, Access access) {
+  return memory_slow(operation, linear, nullptr, size, access, true, view);
+}
+bool Cpu::read_system(u64 linear, void* into, unsigned size) {
+  return memory_slow(nullptr, linear, into, size, Access::Read, false, MemoryView::Supervisor);
+}
+bool Cpu::write_system(u64 linear, const void* from, unsigned size) {
+  return memory_slow(nullptr, linear, const_cast<void*>(from), size, Access::Write, false, MemoryView::Supervisor);
+}
+
+u8* Cpu::host_pointer(u64 linear, unsigned size, Access access) const {
+  const TlbEntry& entry = (access == Access::Write ? tlb->write : tlb->read)[TlbBank::data_slot(linear)];
+  if (((linear + size - 1) & page_mask) != entry.tag) return nullptr;
+  return reinterpret_cast<u8*>(linear + entry.addend);
+}
+
+bool segment_to_linear(Cpu& cpu, SegmentIndex index, u64 offset, unsigned size, Access access, u64& linear) {
+  const Segment& segment = cpu.state.segments[index];
+  if (cpu.mode.is64()) {
+    linear = index >= fs ? segment.base + offset : offset;
+    return true;
+  }
+  FailedCheck check = FailedCheck::None;
+  if (!segment.usable) {
+    check = FailedCheck::SelectorNull;
+  } else if (cpu.state.protected_mode() && !cpu.state.v86() &&
+             (access == Access::Write ? !segment.writable() : !segment.readable())) {
+    check = FailedCheck::SegmentType;
+  } else if (segment.expand_down() && !cpu.state.v86()) {
+    const u64 top = segment.big() ? 0xFFFFFFFF : 0xFFFF;
+    if (offset <= segment.limit || offset + size - 1 > top) check = FailedCheck::SegmentLimit;
+  } else if (offset + size - 1 > segment.limit) {
+    // An offset that wraps at 4 GiB is past every limit but 4 GiB - 1, where the wrap is allowed to pass.
+    if (segment.limit != 0xFFFFFFFF) check = FailedCheck::SegmentLimit;
+  }
+  if (check != FailedCheck::None) {
+    cpu.raise(index == ss ? vector::stack_fault : vector::general_protection, 0, check, segment.base + offset);
+    return false;
+  }
+  linear = static_cast<u32>(segment.base + offset);
+  return true;
+}
+
+}  // namespace vitrine

@@ -1,0 +1,216 @@
+// The run loop: enters blocks, and does between them what the manual says happens at instruction boundaries.
+#include "machine/cpu/access.hpp"
+#include "machine/cpu/fpu.hpp"
+
+namespace vitrine {
+
+namespace {
+
+/// Instructions of the running block before `operation`.
+i64 index_of(const Cpu& cpu, const Operation* operation) { return operation - cpu.block->operations; }
+
+/// Takes back what the block paid for instructions that did not run.
+void refund(Cpu& cpu, const Operation* operation, i64 ran) {
+  cpu.budget += cpu.block->count - (index_of(cpu, operation) + ran);
+}
+
+}  // namespace
+
+void leave_fault(Cpu& cpu, const Operation* operation) {
+  refund(cpu, operation, 0);
+  cpu.state.rip = current_rip(cpu, *operation);
+  cpu.leave_operation = operation;
+}
+
+void leave_stop(Cpu& cpu, const Operation* operation) {
+  refund(cpu, operation, 1);
+  cpu.state.rip = following_rip(cpu, *operation);
+  cpu.leave = Leave::Look;
+}
+
+void leave_jump_stop(Cpu& cpu, const Operation* operation) {
+  refund(cpu, operation, 1);
+  cpu.leave = Leave::Look;
+}
+
+void leave_jump(Cpu& cpu, const Operation* operation) {
+  refund(cpu, operation, 1);
+  const u64 target = cpu.state.rip;
+  const Cpu::JumpEntry& entry = cpu.jump_cache[Cpu::jump_slot(target)];
+  if (!cpu.alone && entry.rip == target && entry.generation == cpu.generations[Cpu::fetch_generation] &&
+      entry.mode == cpu.mode) [[likely]] {
+    [[clang::musttail]] return enter_block(cpu, entry.block->operations);
+  }
+  cpu.leave = Leave::None;
+}
+
+void leave_link(Cpu& cpu, const Operation* slot) {
+  cpu.link_slot = const_cast<Operation*>(slot);
+  cpu.leave = Leave::None;
+}
+
+void leave_budget(Cpu& cpu, const Operation* first) {
+  cpu.budget += block_of(first)->count;
+  cpu.leave = Leave::Budget;
+}
+
+void Cpu::sync(const Operation* operation) {
+  const i64 used = run_budget - (budget + (block != nullptr ? block->count - index_of(*this, operation) : 0));
+  state.instructions = run_start_instructions + static_cast<u64>(used);
+  context.clock.advance_to(Tick(run_start_time.value + static_cast<u64>(used)));
+  context.ledger.context = {state.segments[cs].base + current_rip(*this, *operation), state.instructions, 0};
+}
+
+void Cpu::settle() {
+  const i64 used = run_budget - budget;
+  state.instructions = run_start_instructions + static_cast<u64>(used);
+  context.clock.advance_to(Tick(run_start_time.value + static_cast<u64>(used)));
+  context.ledger.context = {linear_rip(), state.instructions, 0};
+}
+
+u64 Cpu::rip_of(const Operation& operation) const { return state.segments[cs].base + current_rip(*this, operation); }
+u64 Cpu::next_rip(const Operation& operation) const { return following_rip(*this, operation); }
+
+Block* Cpu::find_block() {
+  const bool is64 = mode.is64();
+  const u64 linear = is64 ? state.rip : static_cast<u32>(state.segments[cs].base + state.rip);
+  if (!is64 && state.rip > state.segments[cs].limit) {
+    raise(vector::general_protection, 0, FailedCheck::SegmentLimit, linear);
+    return nullptr;
+  }
+  const MemoryView fetch_view = cpl == 3 ? MemoryView::User : MemoryView::Supervisor;
+  TlbBank& bank = banks_[static_cast<unsigned>(fetch_view)];
+  const TlbEntry& entry = bank.execute[TlbBank::code_slot(linear)];
+  u64 physical;
+  if (entry.tag == (linear & ~u64{0xFFF})) {
+    physical = entry.addend | (linear & 0xFFF);
+  } else {
+    Translation translation;
+    if (!translate(linear, Access::Execute, fetch_view, translation)) return nullptr;
+    fill(bank, linear, translation, Access::Execute);
+    physical = translation.physical;
+  }
+  Block* found = blocks.find(physical, mode);
+  if (found != nullptr && found->crosses()) {
+    Translation second;
+    if (!translate((linear | 0xFFF) + 1, Access::Execute, fetch_view, second)) return nullptr;
+    if ((second.physical & ~u64{0xFFF}) != found->second_physical) {
+      invalidate_code(physical, 1);
+      found = nullptr;
+    }
+  }
+  if (found == nullptr) {
+    found = decode_block(linear, physical);
+    if (found == nullptr) return nullptr;
+  }
+  if (found->physical == ~u64{0} || found->crosses()) {  // not cached, or not to be entered without a look
+    link_slot = nullptr;
+    return found;
+  }
+  jump_cache[jump_slot(state.rip)] = {state.rip, found, generations[fetch_generation], mode};
+  if (link_slot != nullptr) {
+    // Within a page, whatever maps the one block maps the other; elsewhere the mapping may change.
+    const u64 from = state.segments[cs].base + state.gpr[block_rip_slot];
+    const bool same_page = ((from ^ linear) & ~u64{0xFFF}) == 0;
+    link_slot->link = found;
+    link_slot->extra = same_page ? code_generation : fetch_generation;
+    link_slot->displacement = static_cast<i32>(generations[link_slot->extra]);
+    link_slot = nullptr;
+  }
+  return found;
+}
+
+void Cpu::execute(const Block* entry) {
+  leave = Leave::None;
+  enter_block(*this, entry->operations);
+}
+
+void Cpu::run_part(const Operation* operations, unsigned count) {
+  // The scratch block: a copy of some operations, then an end that leaves. Operations don't depend on where they stand.
+  auto* scratch = reinterpret_cast<Block*>(scratch_.get());
+  std::memcpy(static_cast<void*>(scratch->operations), operations, count * sizeof(Operation));
+  scratch->count = static_cast<u8>(count);
+  scratch->mode = mode;
+  Operation& end = scratch->operations[count];
+  end = Operation{};
+  end.handler = end_of_part;
+  end.offset = static_cast<u8>(scratch->operations[count - 1].offset + scratch->operations[count - 1].length);
+  scratch->operations[count + 1] = Operation{};
+  scratch->operations[count + 2] = Operation{};
+  budget -= count;
+  block = scratch;
+  leave = Leave::None;
+  scratch->operations[0].handler(*this, scratch->operations);
+  if (link_slot != nullptr) link_slot = nullptr;
+}
+
+void end_of_part(Cpu& cpu, const Operation* operation) {
+  cpu.state.rip = following_rip(cpu, *operation);  // its length is 0
+  cpu.leave = Leave::Look;
+}
+
+void Cpu::run_alone(const Operation* operation) {
+  state.interrupt_shadow = false;
+  state.debug_shadow = false;
+  state.other_flags &= ~flag::resume;
+  const bool traps = state.has(flag::trap);
+  const Operation copy = *operation;  // `operation` may be in the scratch block itself
+  alone = true;
+  interrupt_taken = false;
+  run_part(&copy, 1);
+  alone = false;
+  if (traps && leave != Leave::Fault && !state.debug_shadow && !interrupt_taken) state.pending_debug |= 1u << 14;  // BS
+}
+
+CpuExit Cpu::run(u64 nanoseconds) {
+  run_start_instructions = state.instructions;
+  run_start_time = context.clock.now();
+  run_budget = static_cast<i64>(nanoseconds < (u64{1} << 62) ? nanoseconds : u64{1} << 62);
+  budget = run_budget;
+  device_accessed = false;
+  link_slot = nullptr;
+  fp_enter(*this);
+  const CpuExit reason = run_blocks();
+  fp_leave(*this);
+  settle();
+  return reason;
+}
+
+CpuExit Cpu::run_blocks() {
+  for (;;) {
+    if (state.shutdown) return CpuExit::Shutdown;
+    if (device_accessed) return CpuExit::DeviceAccess;
+    if (state.halted && !can_wake()) return CpuExit::Halted;
+    if (budget <= 0) return CpuExit::Budget;
+    if ((attention() || stepping()) && boundary()) continue;
+    const Block* next = find_block();
+    if (next == nullptr) {
+      take_fault();
+      continue;
+    }
+    state.gpr[block_rip_slot] = state.rip;
+    if (stepping() || state.interrupt_shadow || state.debug_shadow) {
+      run_alone(next->operations);
+    } else if (next->count > budget) {
+      run_part(next->operations, static_cast<unsigned>(budget));
+    } else {
+      execute(next);
+    }
+    if (leave == Leave::Alone) run_alone(leave_operation);
+    if (leave == Leave::Fault) take_fault();
+  }
+}
+
+bool Cpu::boundary() {
+  settle();
+  return deliver_pending();
+}
+
+void Cpu::take_fault() {
+  link_slot = nullptr;
+  settle();
+  budget -= 1;  // the attempt
+  deliver_fault();
+}
+
+}  // namespace vitrine
