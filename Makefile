@@ -67,8 +67,7 @@ bench: build guests
 	@cmake --build --preset $(PRESET) --target guest-images
 	@cmake --build --preset $(PRESET) --target bench
 
-check: configure
-	@cmake --build --preset $(PRESET) --target check-house
+check: build
 	@ALL=$(ALL) tools/check.sh $(folder)
 
 format:
