@@ -53,6 +53,9 @@ void Cpu::line_changed(Pin pin, Level level, RequestId request) {
       if (level == Level::High && !state.nmi_line) state.nmi_pending = true;
       state.nmi_line = level == Level::High;
       break;
+    case ignne_pin:
+      ignne = level == Level::High;
+      break;
     default:
       break;
   }

@@ -62,7 +62,7 @@ struct Cpu final : Device {
   ~Cpu() override;
 
   // --- Device -----------------------------------------------------------------------------------------------------
-  enum InputPin : u8 { intr_pin = 0, nmi_pin = 1, reset_pin = 2 };
+  enum InputPin : u8 { intr_pin = 0, nmi_pin = 1, reset_pin = 2, ignne_pin = 3 };
   [[nodiscard]] std::string_view name() const override { return "cpu0"; }
   void reset() override;
   void line_changed(Pin pin, Level level, RequestId request) override;
