@@ -3,7 +3,7 @@
 # `make bench` compares with. Changes nothing and asks nothing when all is there.
 set -euo pipefail
 
-build=(clang-19 lld-19 libclang-rt-19-dev cmake ninja-build ccache
+build=(clang-19 lld-19 libclang-rt-19-dev cmake ninja-build ccache acpica-tools
        libzydis-dev libxbyak-dev libfmt-dev libcli11-dev nlohmann-json3-dev libdw-dev libelf-dev
        libgtest-dev libgmock-dev libbenchmark-dev)
 check=(clang-format-19 clang-tidy-19 git)

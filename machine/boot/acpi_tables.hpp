@@ -13,8 +13,9 @@
 
 namespace vitrine {
 
-/// SLP_TYPa for power-off, as in board.asl's \_S5: bits 10..12 of PM1 control, with SLP_EN (bit 13).
-inline constexpr u8 acpi_power_off_sleep_type = 5;
+/// SLP_TYPa for power-off, as in board.asl's \_S5: bits 10..12 of PM1 control, with SLP_EN (bit 13). The southbridge's
+/// own code for it (Intel 82371AB, 7.2.3).
+inline constexpr u8 acpi_power_off_sleep_type = 0;
 
 /// What the tables tell the guest. The defaults are the board of this project.
 struct AcpiBoard {
@@ -25,7 +26,7 @@ struct AcpiBoard {
   u8 sci_irq = 9;
   Port reset_port{0xCF9};
   u8 reset_value = 6;
-  bool vga_present = false;
+  bool vga_present = true;
   bool keyboard_controller_present = true;
 };
 
