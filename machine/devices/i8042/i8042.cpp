@@ -1,0 +1,390 @@
+#include "machine/devices/i8042/i8042.hpp"
+
+#include <utility>
+
+#include "base/bits.hpp"
+
+namespace vitrine {
+
+namespace {
+
+constexpr u64 byte_time = 1'000'000;  // ns on the serial line
+
+// Command byte (PS/2, "Controller command byte").
+constexpr unsigned keyboard_interrupt = 0, mouse_interrupt = 1, system_flag = 2, keyboard_off = 4, mouse_off = 5,
+                   translate = 6;
+// Status (PS/2, "Status register").
+constexpr u8 status_output_full = 0x01, status_input_full = 0x02, status_system = 0x04, status_command = 0x08,
+             status_unlocked = 0x10, status_mouse_output = 0x20;
+constexpr u8 input_port = 0xB0;  // keyboard not locked, colour display, no manufacturing jumper
+constexpr u8 self_test_passed = 0x55, interface_works = 0x00, no_password = 0xF1;
+
+enum Command : u8 {
+  ReadRam = 0x20,
+  WriteRam = 0x60,
+  TestPassword = 0xA4,
+  LoadPassword = 0xA5,
+  EnablePassword = 0xA6,
+  DisableMouse = 0xA7,
+  EnableMouse = 0xA8,
+  TestMousePort = 0xA9,
+  SelfTest = 0xAA,
+  TestKeyboardPort = 0xAB,
+  DisableKeyboard = 0xAD,
+  EnableKeyboard = 0xAE,
+  ReadInputPort = 0xC0,
+  ReadOutputPort = 0xD0,
+  WriteOutputPort = 0xD1,
+  WriteKeyboardOutput = 0xD2,
+  WriteMouseOutput = 0xD3,
+  WriteToMouse = 0xD4,
+  DisableA20 = 0xDD,  // not IBM's; Linux's start-up code and many others send 0xDF
+  EnableA20 = 0xDF,
+  ReadTestInputs = 0xE0,
+  PulseOutputs = 0xF0
+};
+
+enum EventKind : u16 { Sent, Received, KeyboardTested, MouseTested, MouseReport };
+constexpr u16 event_kinds = 5;
+
+// See listening().
+constexpr u8 polls_that_tell = 16;
+constexpr u64 polling_pause = 10'000'000;  // ns
+constexpr u64 settled = 100'000'000;       // ns since the guest last wrote to the controller
+
+bool from_mouse_port(I8042::Cause cause) { return cause == I8042::Cause::Mouse || cause == I8042::Cause::MouseLoop; }
+
+}  // namespace
+
+I8042::I8042(DeviceContext context, LineDriver keyboard_irq, LineDriver mouse_irq, MachineControl& control)
+    : context_(context), keyboard_irq_(keyboard_irq), mouse_irq_(mouse_irq), control_(control) {}
+
+void I8042::reset() {
+  for (u16 kind = 0; kind < event_kinds; ++kind) context_.events.cancel(context_.id, kind);
+  state_ = State{};
+  update();
+}
+
+void I8042::State::exchange(Archive& archive) {
+  archive(ram, output_full, output, output_cause, reply_waits, reply, reply_cause, input_full, input_is_command, input,
+          last_was_command, awaits_data_of, sending, sent_byte, receiving, translator, keyboard, mouse, programmed,
+          idle_polls, last_idle_poll, last_write);
+  if (output_cause > Cause::MouseLoop || reply_cause > Cause::MouseLoop || sending > Port::Mouse ||
+      receiving > Port::Mouse) {
+    archive.refuse(Archive::Error::BadValue);
+    *this = {};
+  }
+}
+
+void I8042::exchange(Archive& archive) {
+  archive.section("i8042", 1);
+  archive(state_);
+}
+
+// Questions.
+
+bool I8042::command_bit(unsigned position) const { return bit(state_.ram[0], position); }
+void I8042::set_command_bit(unsigned position, bool set) { state_.ram[0] = with_bit(state_.ram[0], position, set); }
+
+u8 I8042::status() const {
+  u8 value = status_unlocked;
+  if (state_.output_full) value |= status_output_full;
+  if (state_.output_full && from_mouse_port(state_.output_cause)) value |= status_mouse_output;
+  if (state_.input_full) value |= status_input_full;
+  if (command_bit(system_flag)) value |= status_system;
+  if (state_.last_was_command) value |= status_command;
+  return value;
+}
+
+u8 I8042::output_port() const {
+  // Bit 0 is the reset line (1: not pulled), 1 A20, 4 and 5 the interrupts, 3 and 6 the clocks (PS/2, "Output port").
+  const bool mouse_byte = state_.output_full && from_mouse_port(state_.output_cause);
+  const bool keyboard_byte = state_.output_full && !mouse_byte;
+  return static_cast<u8>(0x01 | (control_.a20() ? 0x02 : 0) | (command_bit(mouse_off) ? 0x08 : 0) |
+                         (keyboard_byte ? 0x10 : 0) | (mouse_byte ? 0x20 : 0) | (command_bit(keyboard_off) ? 0x40 : 0));
+}
+
+bool I8042::keyboard_interrupt_wanted() const {
+  return state_.output_full && !from_mouse_port(state_.output_cause) && command_bit(keyboard_interrupt);
+}
+
+bool I8042::mouse_interrupt_wanted() const {
+  return state_.output_full && from_mouse_port(state_.output_cause) && command_bit(mouse_interrupt);
+}
+
+bool I8042::ready_for_key() const {
+  return !command_bit(keyboard_off) && state_.sending == Port::None && !state_.input_full &&
+         state_.awaits_data_of == 0 && state_.keyboard.ready_for_key();
+}
+
+bool I8042::listening() const {
+  const Tick now = context_.clock.now();
+  if (!ready_for_key() || now < state_.last_write + settled) return false;
+  const bool polls = state_.idle_polls >= polls_that_tell && now <= state_.last_idle_poll + polling_pause;
+  return polls || (state_.programmed && command_bit(keyboard_interrupt));
+}
+
+u64 I8042::peek(Region region, u64 offset, AccessSize) const {
+  if (offset != 0) return 0xFF;
+  return region == data_port ? state_.output : status();
+}
+
+// The guest's accesses. Each window is one port wide, so that a wider access reaches neighbours through the bus.
+
+u64 I8042::read(Region region, u64 offset, AccessSize) {
+  if (offset != 0) return 0xFF;
+  const u8 value = region == data_port ? read_output() : read_status();
+  update();
+  return value;
+}
+
+void I8042::write(Region region, u64 offset, AccessSize, u64 value) {
+  if (offset != 0) return;
+  state_.last_write = context_.clock.now();
+  state_.idle_polls = 0;
+  accept(static_cast<u8>(value), region == command_port);
+  update();
+}
+
+u8 I8042::read_status() {
+  const u8 value = status();
+  const bool nothing_under_way =
+      state_.sending == Port::None && state_.receiving == Port::None && (value & status_output_full) == 0;
+  if (nothing_under_way) {
+    if (state_.idle_polls < polls_that_tell) ++state_.idle_polls;
+    state_.last_idle_poll = context_.clock.now();
+  }
+  return value;
+}
+
+u8 I8042::read_output() {
+  const u8 value = state_.output;
+  state_.output_full = false;
+  if (state_.reply_waits) {
+    drive_lines();  // low between two bytes
+    state_.reply_waits = false;
+    fill_output(state_.reply, state_.reply_cause);
+  }
+  return value;
+}
+
+void I8042::accept(u8 byte, bool is_command) {
+  state_.last_was_command = is_command;
+  if (state_.sending != Port::None) {
+    state_.input = byte;
+    state_.input_is_command = is_command;
+    state_.input_full = true;
+    return;
+  }
+  process(byte, is_command);
+}
+
+void I8042::process(u8 byte, bool is_command) {
+  if (is_command) {
+    state_.awaits_data_of = 0;
+    return controller_command(byte);
+  }
+  const u8 command = std::exchange(state_.awaits_data_of, u8{0});
+  if (command != 0) return controller_data(command, byte);
+  set_command_bit(keyboard_off, false);  // sending switches the interface on (PS/2, "Sending data to the keyboard")
+  state_.programmed = true;
+  send(Port::Keyboard, byte);
+}
+
+void I8042::controller_command(u8 command) {
+  if (command >= ReadRam && command < ReadRam + 0x20) return reply(state_.ram[command - ReadRam]);
+  if (command >= WriteRam && command < WriteRam + 0x20) {
+    state_.awaits_data_of = command;
+    return;
+  }
+  switch (command) {
+    case TestPassword:
+      return reply(no_password);
+    case LoadPassword:
+    case WriteOutputPort:
+    case WriteKeyboardOutput:
+    case WriteMouseOutput:
+    case WriteToMouse:
+      state_.awaits_data_of = command;
+      return;
+    case DisableMouse:
+      return set_command_bit(mouse_off, true);
+    case EnableMouse:
+      return set_command_bit(mouse_off, false);
+    case TestMousePort:
+    case TestKeyboardPort:
+      return reply(interface_works);
+    case SelfTest:
+      set_command_bit(system_flag, true);
+      return reply(self_test_passed);
+    case DisableKeyboard:
+      return set_command_bit(keyboard_off, true);
+    case EnableKeyboard:
+      return set_command_bit(keyboard_off, false);
+    case ReadInputPort:
+      return reply(input_port);
+    case ReadOutputPort:
+      return reply(output_port());
+    case DisableA20:
+    case EnableA20:
+      return control_.set_a20(command == EnableA20);
+    case ReadTestInputs:
+      return reply(static_cast<u8>((command_bit(keyboard_off) ? 0 : 0x01) | (command_bit(mouse_off) ? 0 : 0x02)));
+    default:
+      break;
+  }
+  // Each zero among the low four bits pulls that output for 6 us. Bit 0 is the reset line; the A20 gate is back
+  // before the next instruction.
+  if (command >= PulseOutputs && !bit(command, 0)) control_.request_exit(ExitKind::Reset, 0);
+}
+
+void I8042::controller_data(u8 command, u8 byte) {
+  switch (command) {
+    case LoadPassword:
+      if (byte != 0) state_.awaits_data_of = LoadPassword;  // until its closing zero
+      return;
+    case WriteOutputPort:
+      return write_output_port(byte);
+    case WriteKeyboardOutput:
+      return reply(byte, Cause::KeyboardLoop);
+    case WriteMouseOutput:
+      return reply(byte, Cause::MouseLoop);
+    case WriteToMouse:
+      set_command_bit(mouse_off, false);
+      return send(Port::Mouse, byte);
+    default:
+      state_.ram[command - WriteRam] = byte;
+      if (command == WriteRam) state_.programmed = true;
+      return;
+  }
+}
+
+void I8042::write_output_port(u8 value) {
+  control_.set_a20(bit(value, 1));
+  if (!bit(value, 0)) control_.request_exit(ExitKind::Reset, 0);
+}
+
+// The output buffer.
+
+void I8042::reply(u8 byte, Cause cause) {
+  if (state_.output_full) {
+    state_.reply_waits = true;
+    state_.reply = byte;
+    state_.reply_cause = cause;
+    return;
+  }
+  fill_output(byte, cause);
+}
+
+void I8042::fill_output(u8 byte, Cause cause) {
+  state_.output = byte;
+  state_.output_cause = cause;
+  state_.output_full = true;
+}
+
+// The serial lines.
+
+void I8042::send(Port port, u8 byte) {
+  state_.sending = port;
+  state_.sent_byte = byte;
+  context_.events.reschedule(context_.clock.now() + byte_time, context_.id, Sent);
+}
+
+void I8042::sent() {
+  const Tick now = context_.clock.now();
+  const Port port = std::exchange(state_.sending, Port::None);
+  if (port == Port::Keyboard) state_.keyboard.command(state_.sent_byte, now);
+  if (port == Port::Mouse) state_.mouse.command(state_.sent_byte, now);
+  if (std::exchange(state_.input_full, false)) process(state_.input, state_.input_is_command);
+}
+
+void I8042::receive_next() {
+  // A clock line that the controller holds low inhibits its device; a transfer that is cut off is made again.
+  const bool keyboard_may = !command_bit(keyboard_off) && state_.keyboard.has_byte();
+  const bool mouse_may = !command_bit(mouse_off) && state_.mouse.has_byte();
+  const bool busy = state_.output_full || state_.sending != Port::None;
+  const bool goes_on =
+      !busy && ((state_.receiving == Port::Keyboard && keyboard_may) || (state_.receiving == Port::Mouse && mouse_may));
+  if (goes_on) return;
+  if (state_.receiving != Port::None) context_.events.cancel(context_.id, Received);
+  state_.receiving = Port::None;
+  if (busy || (!keyboard_may && !mouse_may)) return;
+  state_.receiving = keyboard_may ? Port::Keyboard : Port::Mouse;
+  context_.events.schedule(context_.clock.now() + byte_time, context_.id, Received);
+}
+
+void I8042::received() {
+  const Port port = std::exchange(state_.receiving, Port::None);
+  if (port == Port::Mouse && state_.mouse.has_byte()) fill_output(state_.mouse.take_byte(), Cause::Mouse);
+  if (port != Port::Keyboard || !state_.keyboard.has_byte()) return;
+  const u8 byte = state_.keyboard.take_byte();
+  if (!command_bit(translate)) return fill_output(byte, Cause::Keyboard);
+  if (const auto code = state_.translator.translate(byte)) fill_output(*code, Cause::Keyboard);
+}
+
+void I8042::key(u64 scan_bytes) {
+  state_.keyboard.key(scan_bytes);
+  update();
+}
+
+void I8042::mouse_motion(const Mouse::Motion& motion) {
+  state_.mouse.move(motion);
+  update();
+}
+
+void I8042::mouse_motion(u64 packed) {
+  mouse_motion(Mouse::Motion{.right = static_cast<i16>(packed),
+                             .away = static_cast<i16>(packed >> 16),
+                             .wheel = static_cast<i8>(packed >> 32),
+                             .buttons = static_cast<u8>(packed >> 40)});
+}
+
+void I8042::event(u16 kind, u64) {
+  switch (kind) {
+    case Sent:
+      sent();
+      break;
+    case Received:
+      received();
+      break;
+    case KeyboardTested:
+      state_.keyboard.finish_self_test();
+      break;
+    case MouseTested:
+      state_.mouse.finish_self_test();
+      break;
+    case MouseReport:
+      state_.mouse.report(context_.clock.now());
+      break;
+    default:
+      break;
+  }
+  update();
+}
+
+void I8042::schedule_devices() {
+  const auto plan = [&](Tick due, EventKind kind) {
+    if (due == never) {
+      context_.events.cancel(context_.id, kind);
+    } else if (!context_.events.pending(context_.id, kind)) {
+      context_.events.schedule(due, context_.id, kind);
+    }
+  };
+  plan(state_.keyboard.self_test_end(), KeyboardTested);
+  plan(state_.mouse.self_test_end(), MouseTested);
+  plan(state_.mouse.report_due(), MouseReport);
+}
+
+void I8042::drive_lines() {
+  const u8 cause = std::to_underlying(state_.output_cause);
+  keyboard_irq_.set(keyboard_interrupt_wanted() ? Level::High : Level::Low, cause);
+  mouse_irq_.set(mouse_interrupt_wanted() ? Level::High : Level::Low, cause);
+}
+
+void I8042::update() {
+  schedule_devices();
+  receive_next();
+  drive_lines();
+}
+
+}  // namespace vitrine
