@@ -34,6 +34,17 @@ TEST(InterruptLine, is_the_or_of_its_drivers_and_tells_only_changes) {
   EXPECT_EQ(listener.requests[0], RequestId(1));
 }
 
+TEST(InterruptLine, tells_a_new_listener_that_it_is_high) {
+  Clock clock;
+  Ledger ledger(clock);
+  InterruptLine line(ledger, "irq4", 4);
+  line.add_driver(SourceId(0)).set(Level::High);
+  Listener listener;
+  line.connect(listener, Pin(4));
+  EXPECT_EQ(listener.levels, (std::vector{Level::High}));
+  EXPECT_EQ(listener.requests[0], line.request());
+}
+
 TEST(EventQueue, orders_by_due_then_by_sequence) {
   EventQueue queue;
   queue.schedule(Tick(20), DeviceId(1), 1);

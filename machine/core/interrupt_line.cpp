@@ -21,7 +21,10 @@ LineDriver InterruptLine::add_driver(SourceId source) {
   return LineDriver(*this, static_cast<u8>(drivers_.size() - 1));
 }
 
-void InterruptLine::connect(Device& listener, Pin pin) { listeners_.push_back({&listener, pin}); }
+void InterruptLine::connect(Device& listener, Pin pin) {
+  listeners_.push_back({&listener, pin});
+  if (level() == Level::High) listener.line_changed(pin, Level::High, request_);
+}
 
 void InterruptLine::tell(Level level) {
   for (const Listener& listener : listeners_) listener.device->line_changed(listener.pin, level, request_);

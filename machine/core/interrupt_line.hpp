@@ -47,7 +47,8 @@ class InterruptLine {
 
   /// A new vote, initially low. `source`: the driving device, for the ledger. At most 32 per line.
   LineDriver add_driver(SourceId source);
-  /// `listener.line_changed(pin, ...)` is called at each change of the wire's level.
+  /// `listener.line_changed(pin, ...)` is called at each change of the wire's level, and now if it is high already (a
+  /// chip may drive its output as soon as it is there).
   void connect(Device& listener, Pin pin);
 
   [[nodiscard]] Level level() const { return votes_ != 0 ? Level::High : Level::Low; }
