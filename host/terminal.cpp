@@ -27,7 +27,7 @@ void restore_at_exit() { RawTerminal::restore_now(); }
 
 }  // namespace
 
-bool is_terminal(int descriptor) { return ::isatty(descriptor) == 1; }
+bool standard_input_is_terminal() { return ::isatty(STDIN_FILENO) == 1; }
 
 RawTerminal::RawTerminal() {
   if (::tcgetattr(STDIN_FILENO, &original_settings) != 0) return;

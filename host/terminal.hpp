@@ -7,8 +7,8 @@
 
 namespace vitrine {
 
-/// Is this descriptor a terminal?
-[[nodiscard]] bool is_terminal(int descriptor);
+/// Does a person sit at standard input?
+[[nodiscard]] bool standard_input_is_terminal();
 
 /// Puts the terminal of standard input into raw mode while it lives. Also restored when the program ends by exit() or
 /// by a signal that means a crash. Output processing stays on, so that our own messages look right.

@@ -1,0 +1,80 @@
+#include <gtest/gtest.h>
+
+#include "apps/key_text.hpp"
+#include "apps/text_matcher.hpp"
+#include "apps/values.hpp"
+
+namespace vitrine {
+namespace {
+
+TEST(Values, sizes_have_binary_units) {
+  EXPECT_EQ(parse_size("256M"), u64{256} << 20);
+  EXPECT_EQ(parse_size("1.5g"), u64{3} << 29);
+  EXPECT_EQ(parse_size("64KiB"), 65536u);
+  EXPECT_EQ(parse_size("0"), 0u);
+  EXPECT_EQ(parse_size("10T"), u64{10} << 40);
+  for (const char* bad : {"", "M", "12X", "-1M", "99999999999999999999", "18446744073709551615G", "1.M"}) {
+    EXPECT_FALSE(parse_size(bad).has_value()) << bad;
+  }
+}
+
+TEST(Values, durations_need_a_unit) {
+  EXPECT_EQ(parse_duration("10s"), 10'000'000'000u);
+  EXPECT_EQ(parse_duration("1.5ms"), 1'500'000u);
+  EXPECT_EQ(parse_duration("2min"), 120'000'000'000u);
+  EXPECT_EQ(parse_duration("7ns"), 7u);
+  for (const char* bad : {"", "10", "s", "-1s", "10 s", "10sec", "99999999999h"}) {
+    EXPECT_FALSE(parse_duration(bad).has_value()) << bad;
+  }
+}
+
+TEST(Values, dates_are_utc) {
+  EXPECT_EQ(parse_date("1970-01-01"), 0u);
+  EXPECT_EQ(parse_date("2026-01-01"), 1'767'225'600u);
+  EXPECT_EQ(parse_date("2026-01-01T00:00:01Z"), 1'767'225'601u);
+  EXPECT_EQ(parse_date("2024-02-29 12:30"), 1'709'209'800u);
+  for (const char* bad :
+       {"", "2026", "2026-02-29", "2026-01-01T", "2026-01-01T25:00", "1969-01-01", "2100-01-01", "x"}) {
+    EXPECT_FALSE(parse_date(bad).has_value()) << bad;
+  }
+}
+
+TEST(Values, symbol_files_may_have_an_offset) {
+  EXPECT_EQ(parse_symbol_file("map@0x1000").offset, 0x1000u);
+  EXPECT_EQ(parse_symbol_file("map@0x1000").path, "map");
+  EXPECT_EQ(parse_symbol_file("map@-16").offset, ~u64{15});
+  EXPECT_EQ(parse_symbol_file("me@home").path, "me@home");
+}
+
+bool matches(std::string text, std::string_view stream) {
+  TextMatcher matcher(std::move(text));
+  bool found = false;
+  for (const char byte : stream) found = matcher.feed(static_cast<u8>(byte)) || found;
+  return found;
+}
+
+TEST(TextMatcher, finds_text_behind_false_starts) {
+  EXPECT_TRUE(matches("READY", "REREADY"));
+  EXPECT_TRUE(matches("aab", "aaaaab"));
+  EXPECT_TRUE(matches("abab", "xabaabab"));
+  EXPECT_FALSE(matches("READY", "READ Y"));
+  EXPECT_FALSE(matches("", "anything"));
+}
+
+TEST(TextMatcher, goes_on_after_a_match) {
+  TextMatcher matcher("aa");
+  int found = 0;
+  for (int i = 0; i < 4; ++i) found += matcher.feed('a') ? 1 : 0;
+  EXPECT_EQ(found, 3);
+}
+
+TEST(KeyText, types_letters_with_press_and_release) {
+  EXPECT_EQ(keys_for("a"), (std::vector<u64>{0x1C, 0x1CF0}));
+  EXPECT_EQ(keys_for("A"), (std::vector<u64>{0x12, 0x1C, 0x1CF0, 0x12F0}));
+  EXPECT_EQ(keys_for("\\n"), (std::vector<u64>{0x5A, 0x5AF0}));
+  EXPECT_FALSE(keys_for("\xC3\xA4").has_value());
+  EXPECT_FALSE(keys_for("\\q").has_value());
+}
+
+}  // namespace
+}  // namespace vitrine

@@ -1,0 +1,25 @@
+// The subcommands. Each adds itself to the command line, and gives back what runs when it was chosen.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace vitrine {
+
+struct Command {
+  CLI::App* app = nullptr;
+  std::function<int()> execute;  ///< returns the exit status
+};
+
+Command add_run_command(CLI::App& parent);
+Command add_report_command(CLI::App& parent);
+Command add_show_command(CLI::App& parent);
+/// why, check, export: names that the contract has, and this version does not.
+std::vector<Command> add_absent_commands(CLI::App& parent);
+
+/// The whole program: parses, runs, returns the exit status.
+int run_program(std::vector<std::string> arguments);
+
+}  // namespace vitrine

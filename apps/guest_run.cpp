@@ -1,0 +1,368 @@
+// One run of a guest: made, fed, watched, ended, reported.
+#include <csignal>
+#include <memory>
+
+#include "apps/guest_output.hpp"
+#include "apps/register_dump.hpp"
+#include "apps/run_options.hpp"
+#include "apps/status.hpp"
+#include "apps/trace_input.hpp"
+#include "host/file.hpp"
+#include "host/input.hpp"
+#include "host/pacer.hpp"
+#include "host/stop_signal.hpp"
+#include "host/terminal.hpp"
+#include "machine/boards/isa_wiring.hpp"
+#include "machine/boards/machine.hpp"
+#include "machine/cpu/cpu.hpp"
+#include "observe/fault_chain.hpp"
+#include "observe/names.hpp"
+#include "observe/report.hpp"
+
+namespace vitrine {
+
+namespace {
+
+/// How much guest time passes between two looks at the world. Short for a person at a keyboard.
+constexpr u64 interactive_slice = 4'000'000;
+constexpr u64 batch_slice = 10'000'000;
+/// While more input waits: about one character of a fast serial line.
+constexpr u64 feeding_slice = 100'000;
+/// From one key event of --keys to the next: nobody types faster, and some guests poll.
+constexpr u64 key_interval = 10'000'000;
+/// Sleeps shorter than this cost more than they save.
+constexpr u64 least_sleep = 500'000;
+
+class FileByteSink final : public ByteSink {
+ public:
+  explicit FileByteSink(OutputFile& file) : file_(&file) {}
+  void write(std::span<const u8> bytes) override { file_->write(bytes); }
+
+ private:
+  OutputFile* file_;
+};
+
+class GuestRun {
+ public:
+  explicit GuestRun(const RunOptions& options)
+      : options_(options), output_(options.serial, options.debug_console, options.until) {}
+
+  int execute() {
+    if (!output_.error().empty()) return complain(status::no_input, output_.error());
+    if (int problem = 0; !read_files(problem) || !make_machine(problem) || !boot(problem) || !observe(problem)) {
+      return problem;
+    }
+    RunEnd end;
+    {
+      const bool uses_input = options_.serial == "stdio";
+      const StopSignals signals;
+      // In raw mode only while the guest runs: what we print afterwards is printed on the terminal as it was.
+      std::unique_ptr<RawTerminal> terminal;
+      interactive_ = uses_input && standard_input_is_terminal();
+      if (interactive_) terminal = std::make_unique<RawTerminal>();
+      end = loop(signals, uses_input);
+    }
+    end.time = machine_->clock().now().value;
+    end.instructions = machine_->cpu().state.instructions;
+    return finish(end);
+  }
+
+ private:
+  // --- before the run ---------------------------------------------------------------------------------------------
+
+  bool read_guest_file(const std::string& path, const char* what, std::vector<u8>& into, int& problem) {
+    auto contents = read_file(path, options_.memory_bytes);
+    if (contents) {
+      into = std::move(*contents);
+      return true;
+    }
+    const FileError& error = contents.error();
+    if (error.kind == FileError::Kind::TooLarge) {
+      problem =
+          complain(status::not_a_guest, fmt::format("the {} '{}' is larger than the guest's memory of {} MiB; give "
+                                                    "it more with --memory",
+                                                    what, path, options_.memory_bytes >> 20));
+    } else {
+      problem = complain(status::no_input, fmt::format("can't read the {} '{}': {}", what, path, error.clause));
+    }
+    return false;
+  }
+
+  bool read_files(int& problem) {
+    if (!read_guest_file(options_.guest, "guest", image_, problem)) return false;
+    if (!options_.initrd.empty() && !read_guest_file(options_.initrd, "initrd", initrd_, problem)) return false;
+    if (!load_symbols(options_.symbols, symbols_, problem)) return false;
+    // A guest that has symbols of its own needs no --symbols. That it has none is no mistake.
+    constexpr u8 elf_magic[] = {0x7F, 'E', 'L', 'F'};
+    if (options_.symbols.empty() && image_.size() >= 4 && std::equal(elf_magic, elf_magic + 4, image_.begin())) {
+      (void)symbols_.add(image_, 0);
+    }
+    return true;
+  }
+
+  bool make_machine(int& problem) {
+    auto machine = Machine::create({.memory_bytes = options_.memory_bytes,
+                                    .seed = options_.seed,
+                                    .rtc_unix_seconds = options_.rtc_unix_seconds,
+                                    .outputs = &output_});
+    if (!machine) {
+      problem = complain(status::internal, describe(machine.error()));
+      return false;
+    }
+    machine_ = std::move(*machine);
+    output_.on_match = [this] { machine_->request_stop(); };
+    return true;
+  }
+
+  bool boot(int& problem) {
+    const auto loaded = machine_->boot({.image = image_,
+                                        .image_name = options_.guest,
+                                        .initrd = initrd_,
+                                        .initrd_name = options_.initrd,
+                                        .command_line = options_.command_line});
+    if (!loaded) {
+      problem = complain(status::not_a_guest, loaded.error().message);
+      return false;
+    }
+    description_ = loaded->description;
+    return true;
+  }
+
+  TraceHeader header() {
+    TraceHeader header{.sources = machine_->ledger().sources(), .guest = options_.guest};
+    for (const IsaWire& wire : isa_wires) header.lines.push_back({wire.irq(), std::string(wire.device)});
+    header.options = {{"guest-format", description_},
+                      {"initrd", options_.initrd},
+                      {"append", options_.command_line},
+                      {"memory", fmt::format("{}", options_.memory_bytes)},
+                      {"rtc", fmt::format("{}", options_.rtc_unix_seconds)},
+                      {"seed", fmt::format("{}", options_.seed)}};
+    for (const std::string& symbols : options_.symbols) header.symbols += (header.symbols.empty() ? "" : " ") + symbols;
+    return header;
+  }
+
+  /// Attaches what reads the ledger.
+  bool observe(int& problem) {
+    if (!options_.report_file.empty()) {
+      auto file = OutputFile::create(options_.report_file);
+      if (!file) {
+        problem = complain(status::no_input,
+                           fmt::format("--report: can't write '{}': {}", options_.report_file, file.error()));
+        return false;
+      }
+      report_file_ = std::move(*file);
+    }
+    if (options_.report) {
+      report_ = std::make_unique<ReportBuilder>(header());
+      machine_->ledger().attach(*report_);
+    }
+    if (options_.trace_file.empty()) return true;
+    auto file = OutputFile::create(options_.trace_file);
+    if (!file) {
+      problem =
+          complain(status::no_input, fmt::format("--trace: can't write '{}': {}", options_.trace_file, file.error()));
+      return false;
+    }
+    trace_file_ = std::move(*file);
+    trace_ = std::make_unique<TraceWriter>(trace_sink_, header());
+    machine_->ledger().attach(*trace_);
+    return true;
+  }
+
+  // --- the run ----------------------------------------------------------------------------------------------------
+
+  RunEnd loop(const StopSignals& signals, bool uses_input) {
+    Pacer pacer(wall_nanoseconds(), now());
+    for (;;) {
+      if (const int signal = signals.received(); signal != 0) return interrupted(signal);
+      if (uses_input) input_.poll();
+      const bool more = feed_serial();
+      feed_keys();
+      if (left_) return {.reason = "left", .sentence = "You left it (Ctrl-A x).", .status = status::success};
+
+      const u64 slice = more ? feeding_slice : interactive_ ? interactive_slice : batch_slice;
+      const u64 until = std::min(now() + slice, options_.max_time);
+      const Machine::RunResult result =
+          machine_->run({.until = Tick(until), .instructions = options_.max_instructions});
+      if (!output_.flush()) {
+        return {.reason = "output-failed",
+                .sentence = "The guest's output could not be written.",
+                .status = status::internal};
+      }
+      if (output_.matched()) {
+        return {.reason = "until",
+                .sentence = fmt::format("The guest printed \"{}\".", options_.until),
+                .status = status::success};
+      }
+      switch (result.reason) {
+        case Machine::StopReason::TimeLimit:
+          if (now() >= options_.max_time) {
+            return {.reason = "time",
+                    .sentence = fmt::format("The guest time of {} is used up.", duration_text(options_.max_time)),
+                    .status = status::budget};
+          }
+          break;
+        case Machine::StopReason::Stopped:
+          break;
+        case Machine::StopReason::HaltedForever:
+          if (uses_input && !input_.at_end() && machine_->cpu().interruptible()) {
+            // Only a person (or a pipe) can wake it.
+            if (!more) input_.wait(InputStream::forever, signals.wake_descriptor());
+            pacer = Pacer(wall_nanoseconds(), now());
+            if (input_.at_end() && input_.empty()) return ended(result);
+            break;
+          }
+          return ended(result);
+        case Machine::StopReason::Reset:
+          if (options_.reboot) {
+            if (int problem = 0; !reboot(problem))
+              return {.reason = "reset",
+                      .sentence = "The guest could not be started again.",
+                      .status = static_cast<u32>(problem)};
+            break;
+          }
+          return ended(result);
+        default:
+          return ended(result);
+      }
+      if (!interactive_) continue;
+      if (const u64 ahead = pacer.wait_for(wall_nanoseconds(), now()); ahead >= least_sleep) {
+        input_.wait(ahead, signals.wake_descriptor());
+      }
+    }
+  }
+
+  [[nodiscard]] u64 now() const { return machine_->clock().now().value; }
+
+  bool reboot(int& problem) {
+    machine_->reset();
+    return boot(problem);
+  }
+
+  /// Gives the guest the next byte if it wants one. True if more is waiting.
+  bool feed_serial() {
+    while (!input_.empty() && machine_->serial_wants_input(0)) {
+      u8 byte = *input_.next();
+      if (interactive_) {
+        const EscapeKeys::Result result = escape_keys_.feed(byte);
+        if (result.command == EscapeKeys::Command::Leave) left_ = true;
+        if (result.command == EscapeKeys::Command::Help) print_help();
+        if (result.command != EscapeKeys::Command::Send) continue;
+        byte = result.byte;
+      }
+      machine_->inject({.kind = InputKind::SerialByte, .port = 0, .value = byte});
+      break;
+    }
+    return !input_.empty() && machine_->serial_wants_input(0);
+  }
+
+  void feed_keys() {
+    if (next_key_ >= options_.keys.size() || now() < key_due_ || !machine_->keyboard_wants_input()) return;
+    machine_->inject({.kind = InputKind::KeyScan, .value = options_.keys[next_key_++]});
+    key_due_ = now() + key_interval;
+  }
+
+  static void print_help() {
+    fmt::print(stderr, "\n[vitrine] Ctrl-A x  leave    Ctrl-A Ctrl-A  send Ctrl-A    Ctrl-A h  this help\n");
+  }
+
+  static RunEnd interrupted(int signal) {
+    const char* name = signal == SIGINT ? "Ctrl-C" : signal == SIGTERM ? "SIGTERM" : "SIGHUP";
+    return {.reason = "interrupted",
+            .sentence = fmt::format("Stopped by {}.", name),
+            .status = static_cast<u32>(status::signal_base + signal)};
+  }
+
+  RunEnd ended(const Machine::RunResult& result) {
+    const Cpu& cpu = machine_->cpu();
+    switch (result.reason) {
+      case Machine::StopReason::InstructionLimit:
+        return {
+            .reason = "instructions",
+            .sentence = fmt::format("The budget of {} is used up.", counted(options_.max_instructions, "instruction")),
+            .status = status::budget};
+      case Machine::StopReason::HaltedForever:
+        return {
+            .reason = "halted",
+            .sentence = fmt::format("The guest halted for good at {}: HLT with interrupts {}, and nothing can wake it.",
+                                    describe_address(cpu.linear_rip(), &symbols_), cpu.interruptible() ? "on" : "off"),
+            .status = status::halted};
+      case Machine::StopReason::TripleFault:
+        return {.reason = "triple-fault",
+                .sentence = "The guest's CPU shut down: triple fault.",
+                .status = status::triple_fault};
+      case Machine::StopReason::GuestExit:
+        return {.reason = "exit",
+                .sentence = fmt::format("The guest wrote {:#x} to port 0xF4.", result.value),
+                .status = (result.value << 1 | 1) & 0xFF};
+      case Machine::StopReason::PowerOff:
+        return {.reason = "power-off", .sentence = "The guest switched the machine off.", .status = status::success};
+      default:
+        return {.reason = "reset", .sentence = "The guest asked for a reset.", .status = status::success};
+    }
+  }
+
+  // --- after the run ----------------------------------------------------------------------------------------------
+
+  int finish(const RunEnd& end) {
+    machine_->ledger().flush();
+    int exit_status = static_cast<int>(end.status);
+    fmt::print(stderr, "vitrine: {} ({} of guest time, {})\n", end.sentence, duration_text(end.time),
+               counted(end.instructions, "instruction"));
+    if (!output_.error().empty()) exit_status = complain(status::internal, output_.error());
+    if (end.reason == "triple-fault") {
+      fmt::print(stderr, "\n{}",
+                 explain_triple_fault(machine_->cpu().last_exceptions(),
+                                      register_dump(machine_->cpu(), machine_->memory()), &symbols_));
+    }
+    if (options_.screen) {
+      for (const std::string& line : machine_->text_screen()) fmt::print(stderr, "{}\n", line);
+    }
+    if (trace_) {
+      trace_->finish(end);
+      if (!trace_file_.close()) {
+        exit_status = complain(status::internal,
+                               fmt::format("--trace: can't write '{}': {}", options_.trace_file, trace_file_.error()));
+      }
+    }
+    if (report_ && !print_report(end)) exit_status = status::internal;
+    return exit_status;
+  }
+
+  bool print_report(const RunEnd& end) {
+    const Report report = report_->finish(end, &symbols_);
+    const bool to_file = !options_.report_file.empty();
+    const bool json = options_.json || options_.report_file.ends_with(".json");
+    OutputFile target = to_file ? std::move(report_file_) : OutputFile::standard_error();
+    if (!to_file && !json) target.write("\n");
+    target.write(json ? report_json(report, &symbols_) : report_text(report, &symbols_));
+    if (target.close()) return true;
+    complain(status::internal, fmt::format("can't write the report{}: {}",
+                                           to_file ? " to '" + options_.report_file + "'" : "", target.error()));
+    return false;
+  }
+
+  const RunOptions& options_;
+  GuestOutput output_;
+  std::vector<u8> image_, initrd_;
+  SymbolTable symbols_;
+  std::string description_;
+  OutputFile report_file_, trace_file_;
+  FileByteSink trace_sink_{trace_file_};
+  std::unique_ptr<ReportBuilder> report_;
+  std::unique_ptr<TraceWriter> trace_;
+  std::unique_ptr<Machine> machine_;  // goes first: it knows the others
+
+  InputStream input_;
+  EscapeKeys escape_keys_;
+  std::size_t next_key_ = 0;
+  u64 key_due_ = 0;
+  bool interactive_ = false;
+  bool left_ = false;
+};
+
+}  // namespace
+
+int run_guest(const RunOptions& options) { return GuestRun(options).execute(); }
+
+}  // namespace vitrine

@@ -1,0 +1,13 @@
+// The CPU as the plain data that observe/ prints.
+#pragma once
+
+#include "machine/core/bus.hpp"
+#include "machine/cpu/cpu.hpp"
+#include "observe/fault_chain.hpp"
+
+namespace vitrine {
+
+/// Registers, and the code at the instruction pointer as far as it is mapped. Changes nothing.
+[[nodiscard]] RegisterDump register_dump(const Cpu& cpu, const MemoryBus& memory);
+
+}  // namespace vitrine

@@ -1,0 +1,169 @@
+// vitrine run GUEST: the command line. guest_run.cpp does the running.
+#include "apps/commands.hpp"
+#include "apps/key_text.hpp"
+#include "apps/run_options.hpp"
+#include "apps/status.hpp"
+#include "apps/values.hpp"
+#include "host/pacer.hpp"
+#include "machine/boards/machine.hpp"
+
+namespace vitrine {
+
+namespace {
+
+constexpr const char* run_footer = R"(
+Status: 0 --until was printed, or the guest switched itself off or asked for a reset; 2v+1 it wrote v to port 0xF4;
+  64 usage; 65 GUEST can't be run here; 66 a file can't be read; 70 our own fault; 80 the time or instructions are used
+  up; 81 triple fault; 83 halted for good; 128+n ended by signal n (the report still comes).
+
+Examples:
+  vitrine run vmlinuz --initrd initramfs --append "console=ttyS0" --report
+  vitrine run kernel.elf --serial none --max-time 2s --report=report.json
+  vitrine run kernel.elf --until "READY" --trace run.trace --symbols kernel.debug
+)";
+
+/// What stands on the command line, before it is checked.
+struct Words {
+  RunOptions options;
+  std::string memory = "256M";
+  std::string rtc = "2026-01-01";
+  std::string engine = "interpreter";
+  std::string report, check;
+  std::string max_time, keys, max_instructions;
+  unsigned cpus = 1;
+  bool check_fatal = false;
+};
+
+int wrong(const char* name, const std::string& value, const std::string& clause) {
+  return complain(status::usage, fmt::format("{} {}: {}", name, value.empty() ? "\"\"" : value, clause));
+}
+
+bool is_output_word(const std::string& word) {
+  return word == "stdio" || word == "none" || (word.starts_with("file:") && word.size() > 5);
+}
+
+/// Turns the words into options. Anything but success: it has complained.
+int check(const Words& words, RunOptions& options) {
+  options = words.options;
+  const auto memory = parse_size(words.memory);
+  if (!memory) return wrong("--memory", words.memory, memory.error());
+  if (*memory < PhysicalMemory::least || *memory > PhysicalMemory::most) {
+    return wrong("--memory", words.memory,
+                 fmt::format("a machine has at least {}M and at most {}G", PhysicalMemory::least >> 20,
+                             PhysicalMemory::most >> 30));
+  }
+  options.memory_bytes = *memory;
+
+  if (words.cpus != 1)
+    return wrong("--cpus", fmt::format("{}", words.cpus), "this version has machines with 1 CPU only");
+  if (words.engine == "jit") return wrong("--engine", words.engine, "it is not there yet; use interpreter");
+  if (words.engine != "interpreter") return wrong("--engine", words.engine, "the engines are interpreter and jit");
+  if (!words.check.empty()) return wrong("--check", words.check == "-" ? "" : words.check, "it is not there yet");
+  if (words.check_fatal) return complain(status::usage, "--check-fatal: it is not there yet");
+
+  if (!is_output_word(options.serial)) return wrong("--serial", options.serial, "it is one of stdio, none, file:PATH");
+  if (!is_output_word(options.debug_console)) {
+    return wrong("--debugcon", options.debug_console, "it is one of stdio, none, file:PATH");
+  }
+  if (words.rtc == "now") {
+    options.rtc_unix_seconds = wall_unix_seconds();
+  } else {
+    const auto date = parse_date(words.rtc);
+    if (!date) return wrong("--rtc", words.rtc, date.error());
+    options.rtc_unix_seconds = *date;
+  }
+  if (!words.max_time.empty()) {
+    const auto time = parse_duration(words.max_time);
+    if (!time) return wrong("--max-time", words.max_time, time.error());
+    options.max_time = *time;
+  }
+  if (!words.max_instructions.empty()) {
+    const auto count = parse_number(words.max_instructions);
+    if (!count || words.max_instructions.starts_with('-')) {
+      return wrong("--max-instructions", words.max_instructions, "it is not a number of instructions");
+    }
+    options.max_instructions = *count;
+  }
+  auto keys = keys_for(words.keys);
+  if (!keys) return wrong("--keys", words.keys, keys.error());
+  options.keys = std::move(*keys);
+
+  options.report = !words.report.empty();
+  if (words.report != "-") options.report_file = words.report;
+  if (options.json && options.report_file.empty()) options.report = true;
+  return status::success;
+}
+
+}  // namespace
+
+Command add_run_command(CLI::App& parent) {
+  auto words = std::make_shared<Words>();
+  RunOptions& options = words->options;
+  CLI::App* app = parent.add_subcommand("run", "Run a guest; its serial port is your terminal (Ctrl-A x leaves)");
+  app->add_option("GUEST", options.guest, "A kernel: Linux bzImage, Multiboot 1 or 2, PVH; told by its content")
+      ->required();
+
+  app->add_option("--initrd", options.initrd, "Initial RAM disk, or the first module")
+      ->type_name("FILE")
+      ->group("Guest");
+  app->add_option("--append", options.command_line, "The kernel's command line")->type_name("TEXT")->group("Guest");
+  app->add_option("--memory", words->memory, "Size of the RAM: 1M to 64G (256M)")->type_name("SIZE")->group("Machine");
+  app->add_option("--cpus", words->cpus, "Number of CPUs (1)")->type_name("N")->group("Machine");
+  app->add_option("--engine", words->engine, "What executes: interpreter, or jit (not there yet)")
+      ->type_name("NAME")
+      ->group("Machine");
+  app->add_option("--rtc", words->rtc, "What the clock shows at power-on: a date in UTC, or now (2026-01-01)")
+      ->type_name("DATE")
+      ->group("Machine");
+  app->add_option("--seed", options.seed, "Where RDRAND and RDSEED start (0)")->type_name("N")->group("Machine");
+  app->add_flag("--reboot", options.reboot, "A reset starts the guest again instead of ending the run")
+      ->group("Machine");
+
+  app->add_option("--serial", options.serial, "COM1: stdio, none, or file:PATH (stdio)")
+      ->type_name("WHERE")
+      ->group("Input and output");
+  app->add_option("--debugcon", options.debug_console, "Port 0xE9: stdio, none, or file:PATH (stdio)")
+      ->type_name("WHERE")
+      ->group("Input and output");
+  app->add_option("--keys", words->keys, R"(Type this on the keyboard once the guest listens; \n is Enter)")
+      ->type_name("TEXT")
+      ->group("Input and output");
+  app->add_flag("--screen", options.screen, "Print the text screen when the run ends")->group("Input and output");
+
+  app->add_option("--until", options.until, "Stop when COM1 or port 0xE9 prints this")
+      ->type_name("TEXT")
+      ->group("End of the run");
+  app->add_option("--max-time", words->max_time, "Stop at this guest time, e.g. 10s, 500ms")
+      ->type_name("TIME")
+      ->group("End of the run");
+  app->add_option("--max-instructions", words->max_instructions, "Stop after so many instructions")
+      ->type_name("N")
+      ->group("End of the run");
+
+  app->add_option("--report", words->report,
+                  "The interrupt report when the run ends; a FILE that ends in .json gets JSON")
+      ->type_name("[=FILE]")
+      ->group("What happened");
+  app->add_flag("--json", options.json, "Make the report JSON")->group("What happened");
+  app->add_option("--trace", options.trace_file,
+                  "Write every interrupt's life, for `vitrine report` and `vitrine show`")
+      ->type_name("FILE")
+      ->group("What happened");
+  app->add_option("--symbols", options.symbols, "Names for addresses: ELF or System.map; may be given again")
+      ->type_name("FILE[@OFFSET]")
+      ->allow_extra_args(false)
+      ->group("What happened");
+  app->add_option("--check", words->check, "The interrupt sanitizer (not there yet)")
+      ->type_name("[=RULES]")
+      ->group("What happened");
+  app->add_flag("--check-fatal", words->check_fatal, "Status 82 when it finds something (not there yet)")
+      ->group("What happened");
+  app->footer(run_footer);
+  return {app, [words] {
+            RunOptions checked;
+            const int result = check(*words, checked);
+            return result == status::success ? run_guest(checked) : result;
+          }};
+}
+
+}  // namespace vitrine

@@ -1,0 +1,39 @@
+// What `vitrine run` was asked for, checked and converted.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/types.hpp"
+
+namespace vitrine {
+
+struct RunOptions {
+  std::string guest;
+  std::string initrd;
+  std::string command_line;
+  u64 memory_bytes = 0;
+  u64 rtc_unix_seconds = 0;
+  u64 seed = 0;
+
+  std::string serial = "stdio";         ///< stdio, none, file:PATH
+  std::string debug_console = "stdio";  ///< port 0xE9; the same words
+  std::vector<u64> keys;                ///< scan code sequences
+  std::string until;
+  u64 max_time = ~u64{0};  ///< virtual nanoseconds
+  u64 max_instructions = ~u64{0};
+  bool reboot = false;
+  bool screen = false;
+
+  bool report = false;
+  std::string report_file;  ///< empty: standard error
+  bool json = false;
+  std::string trace_file;
+  std::vector<std::string> symbols;
+};
+
+/// Runs the guest, and reports. Returns the exit status.
+int run_guest(const RunOptions& options);
+
+}  // namespace vitrine

@@ -1,0 +1,66 @@
+#include "apps/trace_input.hpp"
+
+#include "apps/status.hpp"
+#include "apps/values.hpp"
+#include "host/file.hpp"
+#include "observe/names.hpp"
+
+namespace vitrine {
+
+namespace {
+constexpr u64 largest_file = u64{16} << 30;
+}
+
+bool load_symbols(const std::vector<std::string>& arguments, SymbolTable& table, int& exit_status) {
+  for (const std::string& argument : arguments) {
+    const SymbolFile file = parse_symbol_file(argument);
+    auto contents = read_file(file.path, largest_file);
+    if (!contents) {
+      exit_status = complain(status::no_input,
+                             fmt::format("can't read the symbols in '{}': {}", file.path, contents.error().clause));
+      return false;
+    }
+    if (const auto added = table.add(std::move(*contents), file.offset); !added) {
+      exit_status = complain(status::no_input,
+                             fmt::format("can't use the symbols in '{}': {}", file.path, describe(added.error())));
+      return false;
+    }
+  }
+  return true;
+}
+
+std::unique_ptr<OpenTrace> open_trace(const std::string& path, int& exit_status) {
+  auto contents = read_file(path, largest_file);
+  if (!contents) {
+    exit_status =
+        complain(status::no_input, fmt::format("can't read the trace '{}': {}", path, contents.error().clause));
+    return nullptr;
+  }
+  auto reader = TraceReader::open(*contents);
+  if (!reader) {
+    exit_status =
+        complain(status::no_input,
+                 fmt::format("can't read '{}': {}{}", path, describe(reader.error()),
+                             reader.error() == TraceError::NotATrace ? "; `vitrine run --trace FILE` writes one" : ""));
+    return nullptr;
+  }
+  // Moving a vector keeps its elements where they are, which is where the reader looks.
+  return std::make_unique<OpenTrace>(OpenTrace{std::move(*contents), std::move(*reader)});
+}
+
+int finish_trace(const std::string& path, const TraceReader& reader) {
+  if (reader.error() == TraceError::None) return status::success;
+  return complain(status::no_input,
+                  fmt::format("the trace '{}' is not whole: {} (at byte {}); {} before that {} good", path,
+                              describe(reader.error()), reader.error_offset(), counted(reader.records_read(), "record"),
+                              reader.records_read() == 1 ? "is" : "are"));
+}
+
+int print_result(std::string_view text) {
+  OutputFile output = OutputFile::standard_output();
+  output.write(text);
+  if (output.close()) return status::success;
+  return complain(status::internal, fmt::format("can't write to standard output: {}", output.error()));
+}
+
+}  // namespace vitrine

@@ -1,0 +1,29 @@
+// What the commands that read traces share: the trace, and names for its addresses.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "observe/symbols.hpp"
+#include "observe/trace_file.hpp"
+
+namespace vitrine {
+
+/// Reads the files of --symbols. False: it has complained.
+[[nodiscard]] bool load_symbols(const std::vector<std::string>& arguments, SymbolTable& table, int& exit_status);
+
+/// Opens a trace. Null: it has complained.
+struct OpenTrace {
+  std::vector<u8> contents;
+  TraceReader reader;
+};
+[[nodiscard]] std::unique_ptr<OpenTrace> open_trace(const std::string& path, int& exit_status);
+
+/// After the last record: complains if the trace is damaged. Returns the exit status.
+[[nodiscard]] int finish_trace(const std::string& path, const TraceReader& reader);
+
+/// Writes `text` to standard output. Returns the exit status.
+[[nodiscard]] int print_result(std::string_view text);
+
+}  // namespace vitrine

@@ -1,0 +1,140 @@
+#include "apps/values.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <charconv>
+#include <chrono>
+#include <limits>
+
+namespace vitrine {
+
+namespace {
+
+/// Digits with at most nine decimals: exact, where a double would not be.
+struct Decimal {
+  u64 whole = 0;
+  u64 billionths = 0;
+};
+
+/// Takes a decimal number from the front of `text`. False if there is none, or it is too large.
+bool take_decimal(std::string_view& text, Decimal& value) {
+  const auto whole = std::from_chars(text.data(), text.data() + text.size(), value.whole);
+  if (whole.ec != std::errc()) return false;
+  text.remove_prefix(static_cast<std::size_t>(whole.ptr - text.data()));
+  if (!text.starts_with('.')) return true;
+  text.remove_prefix(1);
+  u64 unit = 100'000'000;
+  bool any = false;
+  while (!text.empty() && text.front() >= '0' && text.front() <= '9') {
+    value.billionths += unit * static_cast<u64>(text.front() - '0');
+    unit /= 10;
+    any = true;
+    text.remove_prefix(1);
+  }
+  return any;
+}
+
+/// value * unit, rounded down; false when it does not fit.
+bool scale(const Decimal& value, u64 unit, u64& result) {
+  const u128 product =
+      static_cast<u128>(value.whole) * unit + static_cast<u128>(value.billionths) * unit / 1'000'000'000;
+  result = static_cast<u64>(product);
+  return product <= std::numeric_limits<u64>::max();
+}
+
+struct Unit {
+  std::string_view name;
+  u64 size;
+};
+
+}  // namespace
+
+Parsed<u64> parse_size(std::string_view text) {
+  static constexpr std::array<Unit, 6> units = {
+      {{"", 1}, {"K", u64{1} << 10}, {"M", u64{1} << 20}, {"G", u64{1} << 30}, {"T", u64{1} << 40}, {"B", 1}}};
+  Decimal value;
+  std::string_view rest = text;
+  if (!take_decimal(rest, value)) return std::unexpected("it is not a size; write it like 256M or 1G");
+  std::string suffix(rest);
+  if (!suffix.empty() && suffix[0] >= 'a' && suffix[0] <= 'z') suffix[0] = static_cast<char>(suffix[0] - 'a' + 'A');
+  if (suffix.size() > 1 && (suffix.substr(1) == "B" || suffix.substr(1) == "iB")) suffix.resize(1);
+  for (const Unit& unit : units) {
+    u64 bytes = 0;
+    if (suffix != unit.name) continue;
+    if (!scale(value, unit.size, bytes)) return std::unexpected("it is too large");
+    return bytes;
+  }
+  return std::unexpected(fmt::format("\"{}\" is no unit of size; K, M and G are", rest));
+}
+
+Parsed<u64> parse_duration(std::string_view text) {
+  static constexpr std::array<Unit, 6> units = {{{"ns", 1},
+                                                 {"us", 1'000},
+                                                 {"ms", 1'000'000},
+                                                 {"s", 1'000'000'000},
+                                                 {"min", 60'000'000'000},
+                                                 {"h", 3'600'000'000'000}}};
+  Decimal value;
+  std::string_view rest = text;
+  if (!take_decimal(rest, value)) return std::unexpected("it is not a time; write it like 10s or 500ms");
+  if (rest.empty()) return std::unexpected(fmt::format("it has no unit; write it like {}s or {}ms", text, text));
+  for (const Unit& unit : units) {
+    u64 nanoseconds = 0;
+    if (rest != unit.name) continue;
+    if (!scale(value, unit.size, nanoseconds)) return std::unexpected("it is too long");
+    return nanoseconds;
+  }
+  return std::unexpected(fmt::format("\"{}\" is no unit of time; ns, us, ms, s, min and h are", rest));
+}
+
+Parsed<u64> parse_date(std::string_view text) {
+  const auto bad = [] { return std::unexpected(std::string("it is not a date; write it like 2026-01-01T12:00:00")); };
+  if (text.ends_with('Z')) text.remove_suffix(1);
+  std::array<int, 6> parts = {0, 1, 1, 0, 0, 0};
+  static constexpr std::array<std::string_view, 6> separators = {"-", "-", "T ", ":", ":", ""};
+  std::size_t count = 0;
+  while (count < parts.size() && !text.empty()) {
+    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), parts[count]);
+    if (parsed.ec != std::errc() || parts[count] < 0) return bad();
+    text.remove_prefix(static_cast<std::size_t>(parsed.ptr - text.data()));
+    if (!text.empty()) {
+      if (separators[count].find(text.front()) == std::string_view::npos) return bad();
+      text.remove_prefix(1);
+      if (text.empty()) return bad();
+    }
+    ++count;
+  }
+  if (!text.empty() || (count != 3 && count != 5 && count != 6)) return bad();
+  using namespace std::chrono;
+  const year_month_day date(year(parts[0]), month(static_cast<unsigned>(parts[1])),
+                            day(static_cast<unsigned>(parts[2])));
+  if (!date.ok() || parts[3] > 23 || parts[4] > 59 || parts[5] > 59) return bad();
+  if (parts[0] < 1970 || parts[0] > 2099) return std::unexpected("the clock chip shows the years 1970 to 2099 only");
+  const auto moment = sys_days(date) + hours(parts[3]) + minutes(parts[4]) + seconds(parts[5]);
+  return static_cast<u64>(duration_cast<seconds>(moment.time_since_epoch()).count());
+}
+
+Parsed<u64> parse_number(std::string_view text) {
+  const bool negative = text.starts_with('-');
+  std::string_view digits = text.substr(negative ? 1 : 0);
+  const bool hex = digits.starts_with("0x") || digits.starts_with("0X");
+  if (hex) digits.remove_prefix(2);
+  u64 value = 0;
+  const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), value, hex ? 16 : 10);
+  if (parsed.ec == std::errc::result_out_of_range) return std::unexpected("it is too large");
+  if (parsed.ec != std::errc() || parsed.ptr != digits.data() + digits.size()) {
+    return std::unexpected("it is not a number");
+  }
+  return negative ? ~value + 1 : value;
+}
+
+SymbolFile parse_symbol_file(const std::string& text) {
+  const std::size_t at = text.rfind('@');
+  if (at != std::string::npos) {
+    if (const auto offset = parse_number(std::string_view(text).substr(at + 1))) return {text.substr(0, at), *offset};
+  }
+  return {text, 0};
+}
+
+}  // namespace vitrine
