@@ -1,55 +1,12 @@
 #include "machine/devices/pic8259/pic8259.hpp"
 
+#include "machine/devices/pic8259/command_words.hpp"
+
 namespace vitrine {
 
+using namespace pic8259;
+
 namespace {
-
-// ICW1, DS figure 7: A0 = 0, D4 = 1.
-namespace icw1 {
-constexpr unsigned needs_icw4 = 0;             // IC4
-constexpr unsigned is_single = 1;              // SNGL
-constexpr unsigned interval_is_four = 2;       // ADI, MCS-80 only
-constexpr unsigned level_triggered = 3;        // LTIM
-constexpr unsigned marks_icw1 = 4;             // tells ICW1 from OCW2 and OCW3
-constexpr u8 address_for_four = 0b1110'0000;   // A7-A5, MCS-80 only
-constexpr u8 address_for_eight = 0b1100'0000;  // A7-A6
-}  // namespace icw1
-
-// ICW2: the vector's upper five bits (8086), or A15-A8 (MCS-80).
-constexpr u8 icw2_vector_base = 0b1111'1000;  // T7-T3
-
-// ICW3: for a primary, the pins with secondaries; for a secondary, its number.
-constexpr u8 icw3_number = 0b0000'0111;  // ID2-ID0
-
-namespace icw4 {
-constexpr unsigned mode_8086 = 0;             // uPM
-constexpr unsigned automatic_eoi = 1;         // AEOI
-constexpr unsigned buffered_primary = 2;      // M/S
-constexpr unsigned buffered = 3;              // BUF
-constexpr unsigned special_fully_nested = 4;  // SFNM
-}  // namespace icw4
-
-// OCW2, DS figure 8: A0 = 0, D4 = D3 = 0. R, SL and EOI are bits 7 to 5, the level is bits 2 to 0.
-enum class Operation : u8 {
-  StopRotatingOnAutomaticEoi = 0b000,
-  NonSpecificEoi = 0b001,
-  Nothing = 0b010,
-  SpecificEoi = 0b011,
-  RotateOnAutomaticEoi = 0b100,
-  RotateOnNonSpecificEoi = 0b101,
-  SetPriority = 0b110,
-  RotateOnSpecificEoi = 0b111,
-};
-
-// OCW3: A0 = 0, D4 = 0, D3 = 1.
-namespace ocw3 {
-constexpr unsigned in_service = 0;            // RIS
-constexpr unsigned read_register = 1;         // RR
-constexpr unsigned poll = 2;                  // P
-constexpr unsigned marks_ocw3 = 3;            // tells OCW3 from OCW2
-constexpr unsigned special_mask = 5;          // SMM
-constexpr unsigned changes_special_mask = 6;  // ESMM
-}  // namespace ocw3
 
 constexpr u8 default_pin = 7;             // DS "IR7 default": answers when nothing requests
 constexpr unsigned poll_has_request = 7;  // bit I of the poll word
@@ -355,7 +312,8 @@ void Pic8259::control(u8 value) {
   if (bit(value, ocw3::read_register)) {
     state_.read_select = bit(value, ocw3::in_service) ? ReadSelect::InService : ReadSelect::Requests;
   }
-  // DS "Poll Command": the interrupt is frozen from this write to the read.
+  // DS "Poll Command": the interrupt is frozen from this write to the read. DS "Reading the 8259A Status": polling
+  // overrides a status read. unverified: the selection outlives a poll; the data sheet does not promise it.
   state_.poll = bit(value, ocw3::poll);
   sense_inputs();
 }
