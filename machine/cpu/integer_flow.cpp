@@ -45,12 +45,19 @@ template <Width W>
   [[clang::musttail]] return follow_link(cpu, operation + 1);
 }
 
+/// RIP of the instruction behind a branch that was not taken.
+template <Width W>
+VITRINE_INLINE u64 fall_through(const Cpu& cpu, const Operation& operation) {
+  if constexpr (W == Width::Ip64) return cpu.state.gpr[block_rip_slot] + operation.offset + operation.length;
+  return following_rip(cpu, operation);
+}
+
 template <u8 Code, Width W>
 [[clang::preserve_none]] void jcc(Cpu& cpu, const Operation* operation) {
   if (condition<Code>(cpu.state.status)) {
     [[clang::musttail]] return jmp_direct<W>(cpu, operation);
   }
-  cpu.state.rip = following_rip(cpu, *operation);
+  cpu.state.rip = fall_through<W>(cpu, *operation);
   [[clang::musttail]] return follow_link(cpu, operation + 2);
 }
 
@@ -75,7 +82,7 @@ template <Loop Kind, class Counter, Width W>
   if (taken) {
     [[clang::musttail]] return jmp_direct<W>(cpu, operation);
   }
-  cpu.state.rip = following_rip(cpu, *operation);
+  cpu.state.rip = fall_through<W>(cpu, *operation);
   [[clang::musttail]] return follow_link(cpu, operation + 2);
 }
 
