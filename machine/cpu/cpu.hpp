@@ -29,6 +29,8 @@ struct Fault {
   u32 error_code = 0;
   FailedCheck check = FailedCheck::None;
   u64 address = 0;  ///< linear address that could not be reached; becomes CR2 for a page fault
+  bool during_delivery = false;  ///< raised while a vector was on its way through the IDT
+  u8 delivering_vector = 0;
 };
 
 namespace vector {
@@ -73,7 +75,9 @@ struct Cpu final : Device {
   /// False if HLT can never end without outside help: IF=0 (NMI and RESET apart).
   [[nodiscard]] bool interruptible() const { return state.has(flag::interrupt); }
   /// Is there something for which HLT ends right now?
-  [[nodiscard]] bool can_wake() const { return state.nmi_pending || (state.intr && interruptible()); }
+  [[nodiscard]] bool can_wake() const {
+    return state.pending_debug != 0 || (state.nmi_pending && !state.nmi_blocked) || (state.intr && interruptible());
+  }
   [[nodiscard]] const FaultChain& last_exceptions() const { return fault_chain; }
   /// The FERR# pin's driver; IRQ 13 by way of the board.
   void connect_ferr(LineDriver driver) { ferr = driver; }

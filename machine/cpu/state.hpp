@@ -169,6 +169,7 @@ struct CpuState {
   // Who cleared IF last, and when (for the ledger).
   u64 interrupts_off_address = 0, interrupts_off_since = 0, longest_interrupts_off = 0;
   u64 halted_since = 0;
+  u64 shadow_at = ~u64{0};  ///< value of `instructions` right behind an STI that set IF: no interrupt at that boundary
 
   [[nodiscard]] u32 flags() const {
     const u32 lahf = status >> 8;

@@ -1,0 +1,284 @@
+// Which event is delivered when, and what happens when a delivery fails (SDM vol. 3A §6.7 - §6.9, §6.15).
+#include "base/bits.hpp"
+#include "machine/cpu/access.hpp"
+#include "machine/cpu/system.hpp"
+
+namespace vitrine {
+
+namespace {
+
+/// For the double-fault table (SDM vol. 3A table 6-4).
+enum class Severity : u8 { Benign, Contributory, PageFault, DoubleFault };
+
+Severity severity_of(u8 number) {
+  switch (number) {
+    case vector::divide_error:
+    case vector::invalid_tss:
+    case vector::segment_not_present:
+    case vector::stack_fault:
+    case vector::general_protection:
+      return Severity::Contributory;
+    case vector::page_fault:
+      return Severity::PageFault;
+    case vector::double_fault:
+      return Severity::DoubleFault;
+    default:
+      return Severity::Benign;
+  }
+}
+
+/// Interrupts and traps of instructions are benign whatever their vector.
+Severity severity_of(const Event& event) {
+  const bool exception = event.kind == DeliveryKind::Fault || event.kind == DeliveryKind::Abort;
+  return exception ? severity_of(event.vector) : Severity::Benign;
+}
+
+bool names_selector(u8 number) { return number >= vector::invalid_tss && number <= vector::general_protection; }
+
+u64 extra_of(bool has_error_code, u32 error_code) { return has_error_code ? error_code | u64{1} << 32 : 0; }
+
+void record(Cpu& cpu, Record entry) {
+  entry.source = cpu.context.source.value;
+  entry.privilege = cpu.cpl;
+  cpu.context.ledger.append(entry);
+}
+
+/// Takes note of an exception: CR2, DR7, fault chain, ledger. Makes the event that is to be delivered.
+Event begin_exception(Cpu& cpu, const Fault& raised) {
+  CpuState& state = cpu.state;
+  if (raised.vector == vector::page_fault) state.cr2 = raised.address;
+  if (raised.vector == vector::debug) state.dr[7] &= ~(u64{1} << 13);  // GD (SDM vol. 3B §17.2.4)
+  Event event;
+  event.vector = raised.vector;
+  event.kind = raised.vector == vector::double_fault ? DeliveryKind::Abort : DeliveryKind::Fault;
+  event.has_error_code = raised.has_error_code;
+  event.error_code = raised.error_code;
+  event.sets_resume = event.kind == DeliveryKind::Fault;
+  event.return_rip = state.rip;
+  event.request = cpu.context.ledger.next_request().value;
+  const bool selector = raised.has_error_code && names_selector(raised.vector);
+  cpu.fault_chain.add({.vector = raised.vector,
+                       .has_error_code = raised.has_error_code,
+                       .check = raised.check,
+                       .privilege = cpu.cpl,
+                       .error_code = static_cast<u16>(raised.error_code),
+                       .selector = selector ? static_cast<u16>(raised.error_code & 0xFFF8) : u16{0},
+                       .cs = state.segments[cs].selector,
+                       .ss = state.segments[ss].selector,
+                       .delivering_vector = raised.delivering_vector,
+                       .during_delivery = raised.during_delivery,
+                       .linear_address = raised.address,
+                       .rip = state.rip,
+                       .rsp = state.gpr[rsp],
+                       .cr2 = state.cr2,
+                       .time = cpu.context.clock.now().value});
+  record(cpu, {.id = event.request,
+               .address = cpu.linear_rip(),
+               .other = raised.vector == vector::page_fault ? raised.address : 0,
+               .extra = extra_of(raised.has_error_code, raised.error_code),
+               .kind = RecordKind::Exception,
+               .vector = raised.vector});
+  return event;
+}
+
+/// cpu.fault came up while `event` was on its way: completes it with what only the delivery knows.
+void blame_delivery(Cpu& cpu, const Event& event) {
+  cpu.fault.during_delivery = true;
+  cpu.fault.delivering_vector = event.vector;
+  // EXT (SDM vol. 3A §6.13).
+  if (!event.checks_dpl && cpu.fault.has_error_code && names_selector(cpu.fault.vector)) cpu.fault.error_code |= 1;
+  record(cpu, {.id = event.request,
+               .address = cpu.linear_rip(),
+               .extra = extra_of(cpu.fault.has_error_code, cpu.fault.error_code),
+               .kind = RecordKind::DeliveryFailed,
+               .vector = event.vector,
+               .detail = static_cast<u8>(cpu.fault.check)});
+}
+
+void shut_down(Cpu& cpu) {
+  cpu.state.shutdown = true;
+  record(cpu, {.address = cpu.linear_rip(), .kind = RecordKind::TripleFault});
+}
+
+/// Delivers the event, or whatever comes of it.
+void deliver(Cpu& cpu, Event event) {
+  for (;;) {
+    cpu.budget -= 1;
+    if (deliver_through_idt(cpu, event)) return;
+    blame_delivery(cpu, event);
+    const Severity first = severity_of(event);
+    const Severity second = severity_of(cpu.fault.vector);
+    event = begin_exception(cpu, cpu.fault);
+    if (first == Severity::DoubleFault && second != Severity::Benign) return shut_down(cpu);
+    const bool doubled = (first == Severity::Contributory && second == Severity::Contributory) ||
+                         (first == Severity::PageFault && second != Severity::Benign);
+    if (doubled) {
+      event = begin_exception(cpu, {.vector = vector::double_fault,
+                                    .has_error_code = true,
+                                    .during_delivery = true,
+                                    .delivering_vector = cpu.fault.delivering_vector});
+    }
+  }
+}
+
+void wake(Cpu& cpu, u64 request) {
+  if (!cpu.state.halted) return;
+  cpu.state.halted = false;
+  record(cpu, {.id = request, .address = cpu.linear_rip(), .since = cpu.state.halted_since, .kind = RecordKind::Woken});
+}
+
+void deliver_debug(Cpu& cpu, u64 reasons, DeliveryKind kind) {
+  cpu.state.dr[6] |= reasons;
+  cpu.fault_chain.clear();
+  Event event = begin_exception(cpu, {.vector = vector::debug});
+  event.kind = kind;
+  event.sets_resume = false;  // an instruction breakpoint's frame has RF clear (SDM vol. 3B §17.3.1.1)
+  wake(cpu, event.request);
+  deliver(cpu, event);
+}
+
+void report_blocked(Cpu& cpu, Obstacle obstacle) {
+  if (cpu.blocked_reported_request == cpu.state.intr_request) return;
+  cpu.blocked_reported_request = cpu.state.intr_request;
+  const bool flag_clear = obstacle == Obstacle::InterruptFlag;
+  record(cpu, {.id = cpu.state.intr_request,
+               .address = flag_clear ? cpu.state.interrupts_off_address : cpu.linear_rip(),
+               .since = flag_clear ? cpu.state.interrupts_off_since : cpu.context.clock.now().value,
+               .kind = RecordKind::Blocked,
+               .detail = static_cast<u8>(obstacle)});
+}
+
+/// DR6 bits of the instruction breakpoints that the next instruction meets.
+u64 code_breakpoints(const Cpu& cpu) {
+  const u64 control = cpu.state.dr[7];
+  u64 met = 0;
+  for (unsigned i = 0; i < 4; ++i) {
+    const bool enabled = bits(control, 2 * i + 1, 2 * i) != 0;
+    if (enabled && bits(control, 17 + 4 * i, 16 + 4 * i) == 0 && cpu.state.dr[i] == cpu.linear_rip())
+      met |= u64{1} << i;
+  }
+  return met;
+}
+
+}  // namespace
+
+void note_delivery(Cpu& cpu, const Event& event, u64 interrupted, u64 frame) {
+  // A frame at this address before is gone: this one has overwritten it.
+  auto& frames = cpu.live_frames;
+  for (std::size_t i = frames.size(); i-- > 0;) {
+    if (frames[i].frame == frame) frames.erase(frames.begin() + static_cast<std::ptrdiff_t>(i));
+  }
+  if (frames.size() == Cpu::most_live_frames) frames.erase(frames.begin());
+  frames.push_back({.frame = frame, .request = event.request, .vector = event.vector});
+  record(cpu, {.id = event.request,
+               .address = cpu.linear_rip(),
+               .other = interrupted,
+               .frame = frame,
+               .extra = extra_of(event.has_error_code, event.error_code),
+               .kind = RecordKind::Delivered,
+               .vector = event.vector,
+               .detail = static_cast<u8>(event.kind)});
+}
+
+void note_return(Cpu& cpu, u64 frame, u64 iret_address) {
+  auto& frames = cpu.live_frames;
+  for (std::size_t i = frames.size(); i-- > 0;) {
+    if (frames[i].frame != frame) continue;
+    record(cpu, {.id = frames[i].request,
+                 .address = iret_address,
+                 .frame = frame,
+                 .kind = RecordKind::Returned,
+                 .vector = frames[i].vector});
+    frames.erase(frames.begin() + static_cast<std::ptrdiff_t>(i));
+    return;
+  }
+}
+
+void Cpu::deliver_fault() {
+  if (!fault.during_delivery) fault_chain.clear();
+  wake(*this, 0);
+  deliver(*this, begin_exception(*this, fault));
+}
+
+bool Cpu::deliver_pending() {
+  if (state.shadow_at == state.instructions) state.interrupt_shadow = true;
+  // Priority: SDM vol. 3A table 6-2. Traps of the instruction before ...
+  if (state.pending_debug != 0 && !state.debug_shadow) {
+    const u64 reasons = state.pending_debug;
+    state.pending_debug = 0;
+    deliver_debug(*this, reasons, DeliveryKind::Trap);
+    return true;
+  }
+  // ... then NMI (which MOV SS holds off too), then INTR ...
+  if (state.nmi_pending && !state.nmi_blocked && !state.debug_shadow) {
+    state.nmi_pending = false;
+    state.nmi_blocked = true;
+    fault_chain.clear();
+    Event event{.vector = vector::nmi, .kind = DeliveryKind::Nmi, .return_rip = state.rip};
+    event.request = context.ledger.next_request().value;
+    wake(*this, event.request);
+    deliver(*this, event);
+    return true;
+  }
+  if (state.intr && controller != nullptr) {
+    if (!state.has(flag::interrupt)) {
+      report_blocked(*this, Obstacle::InterruptFlag);
+    } else if (state.interrupt_shadow) {
+      report_blocked(*this, Obstacle::InterruptShadow);
+    } else {
+      fault_chain.clear();
+      wake(*this, state.intr_request);
+      const Acknowledged acknowledged = controller->acknowledge();
+      deliver(*this, {.vector = acknowledged.vector.value,
+                      .kind = DeliveryKind::External,
+                      .return_rip = state.rip,
+                      .request = acknowledged.request.value});
+      return true;
+    }
+  }
+  // ... then instruction breakpoints of the next instruction.
+  if ((state.dr[7] & 0xFF) != 0 && !state.halted && !state.has(flag::resume) && !state.debug_shadow) {
+    const u64 met = code_breakpoints(*this);
+    if (met != 0) {
+      deliver_debug(*this, met, DeliveryKind::Fault);
+      return true;
+    }
+  }
+  return false;
+}
+
+Outcome Cpu::software_interrupt(u8 number, u64 next, const Operation& operation) {
+  sync(&operation);
+  Event event{.vector = number, .kind = DeliveryKind::Software, .return_rip = next};
+  event.checks_dpl = operation.extra != int1_marker;
+  event.int_n = operation.extra == int_n_marker;
+  event.request = context.ledger.next_request().value;
+  state.rip = current_rip(*this, operation);
+  budget -= 1;
+  if (deliver_through_idt(*this, event)) {
+    interrupt_taken = true;
+    return Outcome::JumpStop;
+  }
+  blame_delivery(*this, event);
+  return Outcome::Fault;
+}
+
+void Cpu::interrupt_flag_changed(bool was_set, u64 address) {
+  const bool set = state.has(flag::interrupt);
+  if (was_set == set) return;
+  const u64 now = context.clock.now().value;
+  if (!set) {
+    state.interrupts_off_address = address;
+    state.interrupts_off_since = now;
+    return;
+  }
+  const u64 stretch = now - state.interrupts_off_since;
+  if (stretch <= state.longest_interrupts_off) return;
+  state.longest_interrupts_off = stretch;
+  record(*this, {.address = state.interrupts_off_address,
+                 .other = address,
+                 .since = state.interrupts_off_since,
+                 .kind = RecordKind::InterruptsOff});
+}
+
+}  // namespace vitrine
