@@ -28,7 +28,7 @@ Severity severity_of(u8 number) {
 }
 
 /// Interrupts and traps of instructions are benign whatever their vector.
-Severity severity_of(const Event& event) {
+Severity severity_of(const Delivery& event) {
   const bool exception = event.kind == DeliveryKind::Fault || event.kind == DeliveryKind::Abort;
   return exception ? severity_of(event.vector) : Severity::Benign;
 }
@@ -44,11 +44,11 @@ void record(Cpu& cpu, Record entry) {
 }
 
 /// Takes note of an exception: CR2, DR7, fault chain, ledger. Makes the event that is to be delivered.
-Event begin_exception(Cpu& cpu, const Fault& raised) {
+Delivery begin_exception(Cpu& cpu, const Fault& raised) {
   CpuState& state = cpu.state;
   if (raised.vector == vector::page_fault) state.cr2 = raised.address;
   if (raised.vector == vector::debug) state.dr[7] &= ~(u64{1} << 13);  // GD (SDM vol. 3B §17.2.4)
-  Event event;
+  Delivery event;
   event.vector = raised.vector;
   event.kind = raised.vector == vector::double_fault ? DeliveryKind::Abort : DeliveryKind::Fault;
   event.has_error_code = raised.has_error_code;
@@ -82,7 +82,7 @@ Event begin_exception(Cpu& cpu, const Fault& raised) {
 }
 
 /// cpu.fault came up while `event` was on its way: completes it with what only the delivery knows.
-void blame_delivery(Cpu& cpu, const Event& event) {
+void blame_delivery(Cpu& cpu, const Delivery& event) {
   cpu.fault.during_delivery = true;
   cpu.fault.delivering_vector = event.vector;
   // EXT (SDM vol. 3A §6.13).
@@ -101,7 +101,7 @@ void shut_down(Cpu& cpu) {
 }
 
 /// Delivers the event, or whatever comes of it.
-void deliver(Cpu& cpu, Event event) {
+void deliver(Cpu& cpu, Delivery event) {
   for (;;) {
     cpu.budget -= 1;
     if (deliver_through_idt(cpu, event)) return;
@@ -130,7 +130,7 @@ void wake(Cpu& cpu, u64 request) {
 void deliver_debug(Cpu& cpu, u64 reasons, DeliveryKind kind) {
   cpu.state.dr[6] |= reasons;
   cpu.fault_chain.clear();
-  Event event = begin_exception(cpu, {.vector = vector::debug});
+  Delivery event = begin_exception(cpu, {.vector = vector::debug});
   event.kind = kind;
   event.sets_resume = false;  // an instruction breakpoint's frame has RF clear (SDM vol. 3B §17.3.1.1)
   wake(cpu, event.request);
@@ -162,7 +162,7 @@ u64 code_breakpoints(const Cpu& cpu) {
 
 }  // namespace
 
-void note_delivery(Cpu& cpu, const Event& event, u64 interrupted, u64 frame) {
+void note_delivery(Cpu& cpu, const Delivery& event, u64 interrupted, u64 frame) {
   // A frame at this address before is gone: this one has overwritten it.
   auto& frames = cpu.live_frames;
   for (std::size_t i = frames.size(); i-- > 0;) {
@@ -196,7 +196,6 @@ void note_return(Cpu& cpu, u64 frame, u64 iret_address) {
 
 void Cpu::deliver_fault() {
   if (!fault.during_delivery) fault_chain.clear();
-  wake(*this, 0);
   deliver(*this, begin_exception(*this, fault));
 }
 
@@ -214,7 +213,7 @@ bool Cpu::deliver_pending() {
     state.nmi_pending = false;
     state.nmi_blocked = true;
     fault_chain.clear();
-    Event event{.vector = vector::nmi, .kind = DeliveryKind::Nmi, .return_rip = state.rip};
+    Delivery event{.vector = vector::nmi, .kind = DeliveryKind::Nmi, .return_rip = state.rip};
     event.request = context.ledger.next_request().value;
     wake(*this, event.request);
     deliver(*this, event);
@@ -249,7 +248,7 @@ bool Cpu::deliver_pending() {
 
 Outcome Cpu::software_interrupt(u8 number, u64 next, const Operation& operation) {
   sync(&operation);
-  Event event{.vector = number, .kind = DeliveryKind::Software, .return_rip = next};
+  Delivery event{.vector = number, .kind = DeliveryKind::Software, .return_rip = next};
   event.checks_dpl = operation.extra != int1_marker;
   event.int_n = operation.extra == int_n_marker;
   event.request = context.ledger.next_request().value;
@@ -260,7 +259,7 @@ Outcome Cpu::software_interrupt(u8 number, u64 next, const Operation& operation)
     return Outcome::JumpStop;
   }
   blame_delivery(*this, event);
-  return Outcome::Fault;
+  return task_switch_outcome(*this, false);
 }
 
 void Cpu::interrupt_flag_changed(bool was_set, u64 address) {

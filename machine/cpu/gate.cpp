@@ -68,7 +68,7 @@ void commit_stack_pointer(Cpu& cpu, const Segment& stack, u64 pointer) {
 namespace {
 
 /// RFLAGS as the frame holds it.
-u32 pushed_flags(const Cpu& cpu, const Event& event) {
+u32 pushed_flags(const Cpu& cpu, const Delivery& event) {
   const u32 flags = cpu.state.flags();
   return event.sets_resume ? flags | flag::resume : flags;
 }
@@ -80,7 +80,7 @@ bool refuse_gate(Cpu& cpu, u8 fault_vector, u8 gate, FailedCheck check) {
 }
 
 /// The last step: flags, mode and account. All else has been assigned.
-void enter_handler(Cpu& cpu, const Event& event, u32 cleared, u64 frame, u64 interrupted) {
+void enter_handler(Cpu& cpu, const Delivery& event, u32 cleared, u64 frame, u64 interrupted) {
   const bool was_set = cpu.state.has(flag::interrupt);
   cpu.state.other_flags &= ~cleared;
   cpu.update_mode();
@@ -89,7 +89,7 @@ void enter_handler(Cpu& cpu, const Event& event, u32 cleared, u64 frame, u64 int
 }
 
 /// Real-address mode, and software interrupts that virtual-8086 extensions send to the 8086 program's own table.
-bool deliver_by_vector_table(Cpu& cpu, const Event& event, u64 table, u32 limit, u32 flags, u32 cleared) {
+bool deliver_by_vector_table(Cpu& cpu, const Delivery& event, u64 table, u32 limit, u32 flags, u32 cleared) {
   CpuState& state = cpu.state;
   const u32 offset = event.vector * 4u;
   if (offset + 3 > limit) {
@@ -120,13 +120,13 @@ bool deliver_by_vector_table(Cpu& cpu, const Event& event, u64 table, u32 limit,
   return true;
 }
 
-bool deliver_real(Cpu& cpu, const Event& event) {
+bool deliver_real(Cpu& cpu, const Delivery& event) {
   return deliver_by_vector_table(cpu, event, cpu.state.idtr.base, cpu.state.idtr.limit, pushed_flags(cpu, event),
                                  flag::interrupt | flag::trap | flag::resume | flag::alignment_check);
 }
 
 /// INT n in virtual-8086 mode (SDM vol. 3B table 20-2). Sets `handled` if it does not go through the IDT.
-bool deliver_virtual_8086(Cpu& cpu, const Event& event, bool& handled) {
+bool deliver_virtual_8086(Cpu& cpu, const Delivery& event, bool& handled) {
   CpuState& state = cpu.state;
   handled = false;
   const bool extensions = (state.cr4 & cr4_bit::vme) != 0;
@@ -157,7 +157,7 @@ bool deliver_virtual_8086(Cpu& cpu, const Event& event, bool& handled) {
   return deliver_by_vector_table(cpu, event, 0, 0x3FF, flags, cleared);
 }
 
-bool deliver_task_gate(Cpu& cpu, const Event& event, const Descriptor& gate) {
+bool deliver_task_gate(Cpu& cpu, const Delivery& event, const Descriptor& gate) {
   const u16 selector = gate.gate_selector();
   if ((selector & 4) != 0) return refuse(cpu, vector::general_protection, selector, FailedCheck::SelectorPastLimit);
   if (null_selector(selector)) return refuse(cpu, vector::general_protection, 0, FailedCheck::SelectorNull);
@@ -193,7 +193,7 @@ u32 cleared_by(u8 gate_type) {
   return flag::trap | flag::nested_task | flag::resume | flag::virtual_8086 | (interrupt_gate ? flag::interrupt : 0);
 }
 
-bool deliver_protected(Cpu& cpu, const Event& event) {
+bool deliver_protected(Cpu& cpu, const Delivery& event) {
   CpuState& state = cpu.state;
   if (event.vector * 8u + 7 > state.idtr.limit) {
     return refuse_gate(cpu, vector::general_protection, event.vector, FailedCheck::VectorPastLimit);
@@ -254,7 +254,7 @@ bool deliver_protected(Cpu& cpu, const Event& event) {
   return true;
 }
 
-bool deliver_long(Cpu& cpu, const Event& event) {
+bool deliver_long(Cpu& cpu, const Delivery& event) {
   CpuState& state = cpu.state;
   if (event.vector * 16u + 15 > state.idtr.limit) {
     return refuse_gate(cpu, vector::general_protection, event.vector, FailedCheck::VectorPastLimit);
@@ -311,7 +311,7 @@ bool deliver_long(Cpu& cpu, const Event& event) {
 
 }  // namespace
 
-bool deliver_through_idt(Cpu& cpu, const Event& event) {
+bool deliver_through_idt(Cpu& cpu, const Delivery& event) {
   if (!cpu.state.protected_mode()) return deliver_real(cpu, event);
   if (cpu.state.long_mode()) return deliver_long(cpu, event);
   if (event.int_n && cpu.state.v86()) {

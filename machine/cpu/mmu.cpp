@@ -199,7 +199,7 @@ void set_entry_bits(Cpu& cpu, Step& step, u64 set, unsigned bytes) {
 
 }  // namespace
 
-bool Cpu::translate(u64 linear, Access access, MemoryView view, Translation& result) {
+bool Cpu::translate(u64 linear, Access access, MemoryView as, Translation& result) {
   if (state.long_mode()) {
     if (!canonical(linear)) {
       raise(vector::general_protection, 0, FailedCheck::NonCanonical, linear);
@@ -213,13 +213,13 @@ bool Cpu::translate(u64 linear, Access access, MemoryView view, Translation& res
     return true;
   }
   Walk walk = Walker(*this).walk(linear);
-  if (walk.failure != Failure::None || !allowed(*this, walk, access, view)) {
+  if (walk.failure != Failure::None || !allowed(*this, walk, access, as)) {
     const bool nx_reported =
         ((state.efer & efer_bit::nxe) != 0 && (state.cr4 & cr4_bit::pae) != 0) || (state.cr4 & cr4_bit::smep) != 0;
     u32 code = walk.failure == Failure::NotPresent ? 0 : page_error::present;
     if (walk.failure == Failure::Reserved) code |= page_error::reserved;
     if (access == Access::Write) code |= page_error::write;
-    if (view == MemoryView::User) code |= page_error::user;
+    if (as == MemoryView::User) code |= page_error::user;
     if (access == Access::Execute && nx_reported) code |= page_error::fetch;
     const FailedCheck check = walk.failure == Failure::NotPresent ? FailedCheck::PageNotPresent
                               : walk.failure == Failure::Reserved ? FailedCheck::PageReservedBit
@@ -234,7 +234,7 @@ bool Cpu::translate(u64 linear, Access access, MemoryView view, Translation& res
   }
   const bool dirty = walk.dirty || access == Access::Write;
   result = {.physical = walk.physical & a20_mask,
-            .writable = dirty && allowed(*this, walk, Access::Write, view),
+            .writable = dirty && allowed(*this, walk, Access::Write, as),
             .global = walk.global && (state.cr4 & cr4_bit::pge) != 0};
   return true;
 }

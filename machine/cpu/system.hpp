@@ -49,7 +49,7 @@ class StackWriter {
 void commit_stack_pointer(Cpu& cpu, const Segment& stack, u64 pointer);
 
 /// An event on its way through the IDT.
-struct Event {
+struct Delivery {
   u8 vector = 0;
   DeliveryKind kind = DeliveryKind::Fault;
   bool has_error_code = false;
@@ -62,9 +62,9 @@ struct Event {
 };
 
 /// Sends the event through the IDT. False: cpu.fault is set, and no register has changed. gate.cpp.
-[[nodiscard]] bool deliver_through_idt(Cpu& cpu, const Event& event);
+[[nodiscard]] bool deliver_through_idt(Cpu& cpu, const Delivery& event);
 /// Bookkeeping of a delivery that has been committed: live frame and ledger. `frame`: linear address of the saved RIP.
-void note_delivery(Cpu& cpu, const Event& event, u64 interrupted, u64 frame);
+void note_delivery(Cpu& cpu, const Delivery& event, u64 interrupted, u64 frame);
 /// IRET has left the frame whose saved RIP was at `frame`: closes the account of its request.
 void note_return(Cpu& cpu, u64 frame, u64 iret_address);
 
@@ -72,10 +72,13 @@ void note_return(Cpu& cpu, u64 frame, u64 iret_address);
 enum class TaskSwitch : u8 { Jump, Call, Gate, Return };
 /// Switches to the task whose TSS descriptor `selector` names. `next`: RIP saved for the old task. The descriptor has
 /// been checked by the caller as far as table 7-1 asks of the instruction. task.cpp.
-[[nodiscard]] bool switch_task(Cpu& cpu, u16 selector, TaskSwitch reason, u64 next, const Event* event);
+[[nodiscard]] bool switch_task(Cpu& cpu, u16 selector, TaskSwitch reason, u64 next, const Delivery* event);
 
 /// Operation::extra of the software interrupts that are not plain INT3 and INTO.
 inline constexpr u8 int_n_marker = 1, int1_marker = 2;
+
+/// What an instruction returns that asked for a task switch: a fault of the new task is delivered at once, from there.
+[[nodiscard]] Outcome task_switch_outcome(Cpu& cpu, bool switched);
 
 /// Whether port I/O is allowed to `size` bytes at `port` (SDM vol. 1 §19.5). False: the fault is set.
 [[nodiscard]] bool port_allowed(Cpu& cpu, u16 port, unsigned size);

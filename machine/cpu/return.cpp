@@ -1,0 +1,316 @@
+// RETF and IRET in all their forms (SDM vol. 2, RET, IRET; vol. 3A §6.12, §6.14.3, §20.2.2).
+//
+// The frame is read and checked whole before anything changes: a fault in the middle is a fault of the instruction,
+// with the stack pointer where it was.
+#include "machine/cpu/descriptor.hpp"
+#include "machine/cpu/instructions_system.hpp"
+#include "machine/cpu/system.hpp"
+
+namespace vitrine {
+
+namespace {
+
+/// Reads the stack's slot number `slot`; slots are as wide as the operand size.
+bool read_slot(Cpu& cpu, const Operation& operation, unsigned slot, u64& value, i64 extra = 0) {
+  const i64 displacement = static_cast<i64>(slot) * operation.operand_size + extra;
+  value = 0;
+  switch (operation.operand_size) {
+    case 2: {
+      u16 narrow;
+      if (!read_stack(cpu, operation, displacement, narrow)) return false;
+      value = narrow;
+      return true;
+    }
+    case 4: {
+      u32 narrow;
+      if (!read_stack(cpu, operation, displacement, narrow)) return false;
+      value = narrow;
+      return true;
+    }
+    default:
+      return read_stack(cpu, operation, displacement, value);
+  }
+}
+
+/// Linear address of the slot at the top of the stack: what identifies a frame.
+u64 frame_address(const Cpu& cpu) {
+  const u64 offset = stack_offset(cpu, 0);
+  return cpu.mode.is64() ? offset : static_cast<u32>(cpu.state.segments[ss].base + offset);
+}
+
+/// The code segment that a return goes to (SDM vol. 2, RET: checks in their order).
+bool prepare_return_code(Cpu& cpu, u16 selector, Descriptor& code) {
+  if (null_selector(selector)) return refuse(cpu, vector::general_protection, 0, FailedCheck::SelectorNull);
+  if (!require_descriptor(cpu, selector, vector::general_protection, code)) return false;
+  if (!code.code()) return refuse(cpu, vector::general_protection, selector, FailedCheck::NotCode);
+  if (cpu.state.long_mode() && code.long_mode() && code.big()) {
+    return refuse(cpu, vector::general_protection, selector, FailedCheck::BadLongMode);
+  }
+  const u8 rpl = rpl_of(selector);
+  const bool fits = rpl >= cpu.cpl && (code.conforming() ? code.dpl() <= rpl : code.dpl() == rpl);
+  if (!fits) return refuse(cpu, vector::general_protection, selector, FailedCheck::BadPrivilege);
+  if (!code.present()) return refuse(cpu, vector::segment_not_present, selector, FailedCheck::SegmentNotPresent);
+  return mark_accessed(cpu, code);
+}
+
+/// SS for code at `privilege`. Null is good when the code is 64-bit and not for privilege 3.
+bool prepare_return_stack(Cpu& cpu, u16 selector, u8 privilege, const Descriptor& code, Segment& segment) {
+  if (null_selector(selector) && cpu.state.long_mode() && code.long_mode() && privilege != 3 &&
+      rpl_of(selector) == privilege) {
+    segment = make_null_stack(privilege, selector);
+    return true;
+  }
+  return prepare_stack(cpu, selector, privilege, vector::general_protection, segment);
+}
+
+/// Data segments that the outer level may not use become null (SDM vol. 3A §5.8.6).
+void drop_inner_segments(Cpu& cpu, u8 privilege) {
+  for (const SegmentIndex index : {es, ds, fs, gs}) {
+    Segment& segment = cpu.state.segments[index];
+    const bool conforming = segment.code() && (segment.type() & 4) != 0;
+    if (segment.usable && !conforming && segment.dpl() < privilege) segment = make_null_segment(segment, 0);
+  }
+}
+
+/// RSP of the outer level: as wide as its stack.
+void load_outer_pointer(Cpu& cpu, const Segment& stack, bool to_64bit, u64 pointer) {
+  if (to_64bit) {
+    cpu.state.gpr[rsp] = pointer;
+  } else {
+    commit_stack_pointer(cpu, stack, pointer);
+  }
+}
+
+/// Which flags IRET may change (SDM vol. 2, IRET).
+u32 writable_flags(const Cpu& cpu, unsigned operand_size) {
+  u32 writable = flag::status | flag::trap | flag::direction | flag::nested_task | flag::resume |
+                 flag::alignment_check | flag::identification;
+  if (cpu.cpl <= cpu.state.iopl()) writable |= flag::interrupt;
+  if (cpu.cpl == 0) writable |= flag::iopl | flag::virtual_interrupt | flag::virtual_interrupt_pending;
+  return operand_size == 2 ? writable & 0xFFFF : writable;
+}
+
+/// What all forms of IRET end with. `flags` are complete; mode and stack have been set but for update_mode().
+Outcome finish(Cpu& cpu, u32 flags, u64 frame, u64 address) {
+  CpuState& state = cpu.state;
+  // RF matters only where instruction breakpoints are looked for; there the run loop clears it after one instruction.
+  if ((state.dr[7] & 0xFF) == 0) flags &= ~flag::resume;
+  const bool was_set = state.has(flag::interrupt);
+  const bool nmi_was_blocked = state.nmi_blocked;
+  state.nmi_blocked = false;
+  state.set_flags(flags);
+  cpu.update_mode();
+  cpu.interrupt_flag_changed(was_set, address);
+  note_return(cpu, frame, address);
+  const bool look = cpu.attention() || cpu.stepping() || nmi_was_blocked || cpu.alone;
+  return look ? Outcome::JumpStop : Outcome::Jump;
+}
+
+Outcome return_real(Cpu& cpu, const Operation& operation) {
+  CpuState& state = cpu.state;
+  u64 target;
+  u64 selector;
+  u64 image;
+  if (!read_slot(cpu, operation, 0, target) || !read_slot(cpu, operation, 1, selector) ||
+      !read_slot(cpu, operation, 2, image)) {
+    return Outcome::Fault;
+  }
+  const auto code_selector = static_cast<u16>(selector);
+  const Segment code =
+      state.v86() ? make_v86_segment(code_selector) : make_real_segment(state.segments[cs], code_selector);
+  if (target > code.limit)
+    return cpu.raise(vector::general_protection, 0, FailedCheck::SegmentLimit, code.base + target);
+  cpu.sync(&operation);
+  const u64 address = cpu.rip_of(operation);
+  const u64 frame = frame_address(cpu);
+  u32 writable = writable_flags(cpu, operation.operand_size);
+  // In real mode all is privileged, but VM, VIF and VIP stay; in virtual-8086 mode IOPL stays too.
+  writable &= ~(flag::virtual_interrupt | flag::virtual_interrupt_pending);
+  const u32 flags = (state.flags() & ~writable & ~flag::resume) | (static_cast<u32>(image) & writable);
+  set_stack_pointer(cpu, state.gpr[rsp] + 3u * operation.operand_size);
+  state.segments[cs] = code;
+  state.rip = target;
+  return finish(cpu, flags, frame, address);
+}
+
+/// Virtual-8086 mode with IOPL < 3: only a 16-bit IRET under VME, and IF stands for VIF (SDM vol. 3B §20.3).
+Outcome return_virtual(Cpu& cpu, const Operation& operation) {
+  CpuState& state = cpu.state;
+  if (operation.operand_size != 2 || (state.cr4 & cr4_bit::vme) == 0) {
+    return cpu.raise(vector::general_protection, 0, FailedCheck::Privileged);
+  }
+  u64 target;
+  u64 selector;
+  u64 image;
+  if (!read_slot(cpu, operation, 0, target) || !read_slot(cpu, operation, 1, selector) ||
+      !read_slot(cpu, operation, 2, image)) {
+    return Outcome::Fault;
+  }
+  const bool wants_interrupts = (image & flag::interrupt) != 0;
+  if ((image & flag::trap) != 0 || (wants_interrupts && state.has(flag::virtual_interrupt_pending))) {
+    return cpu.raise(vector::general_protection, 0, FailedCheck::Privileged);
+  }
+  cpu.sync(&operation);
+  const u64 address = cpu.rip_of(operation);
+  const u64 frame = frame_address(cpu);
+  const u32 writable = writable_flags(cpu, 2) & ~flag::interrupt;
+  u32 flags = (state.flags() & ~writable & ~flag::resume) | (static_cast<u32>(image) & writable);
+  flags = wants_interrupts ? flags | flag::virtual_interrupt : flags & ~flag::virtual_interrupt;
+  set_stack_pointer(cpu, state.gpr[rsp] + 6);
+  state.segments[cs] = make_v86_segment(static_cast<u16>(selector));
+  state.rip = target;
+  return finish(cpu, flags, frame, address);
+}
+
+/// IRETD at privilege 0 with VM in the image: nine doublewords (SDM vol. 3B §20.2.2).
+Outcome return_to_v86(Cpu& cpu, const Operation& operation, u64 target, u16 selector, u32 image) {
+  CpuState& state = cpu.state;
+  u64 slots[9] = {};
+  for (unsigned i = 3; i < 9; ++i) {
+    if (!read_slot(cpu, operation, i, slots[i])) return Outcome::Fault;
+  }
+  if (target > 0xFFFF) return cpu.raise(vector::general_protection, 0, FailedCheck::SegmentLimit, target);
+  cpu.sync(&operation);
+  const u64 address = cpu.rip_of(operation);
+  const u64 frame = frame_address(cpu);
+  state.gpr[rsp] = static_cast<u32>(slots[3]);
+  constexpr SegmentIndex order[] = {ss, es, ds, fs, gs};
+  for (unsigned i = 0; i < 5; ++i) state.segments[order[i]] = make_v86_segment(static_cast<u16>(slots[4 + i]));
+  state.segments[cs] = make_v86_segment(selector);
+  state.rip = target;
+  const u32 flags = (image & 0x3F7FD5) | flag::always_one;
+  return finish(cpu, flags, frame, address);
+}
+
+/// NT: back to the task whose TSS the back link of this one names (SDM vol. 3A §7.4).
+Outcome return_from_task(Cpu& cpu, const Operation& operation) {
+  CpuState& state = cpu.state;
+  u16 link;
+  if (!cpu.read_system(state.tr.base, &link, 2)) return Outcome::Fault;
+  Descriptor tss;
+  if ((link & 4) != 0 || null_selector(link)) {
+    return cpu.raise(vector::invalid_tss, link & 0xFFFCu, FailedCheck::SelectorPastLimit);
+  }
+  if (!require_descriptor(cpu, link, vector::invalid_tss, tss)) return Outcome::Fault;
+  if (!tss.system() || (tss.type() != system_type::tss32_busy && tss.type() != system_type::tss16_busy)) {
+    return cpu.raise(vector::invalid_tss, link & 0xFFFCu, FailedCheck::TssBad);
+  }
+  if (!tss.present()) return cpu.raise(vector::segment_not_present, link & 0xFFFCu, FailedCheck::SegmentNotPresent);
+  cpu.sync(&operation);
+  const Outcome outcome =
+      task_switch_outcome(cpu, switch_task(cpu, link, TaskSwitch::Return, following_rip(cpu, operation), nullptr));
+  if (outcome == Outcome::JumpStop) state.nmi_blocked = false;
+  return outcome;
+}
+
+Outcome return_protected(Cpu& cpu, const Operation& operation) {
+  CpuState& state = cpu.state;
+  const bool from_64bit = cpu.mode.is64();
+  u64 target;
+  u64 selector_slot;
+  u64 image_slot;
+  if (!read_slot(cpu, operation, 0, target) || !read_slot(cpu, operation, 1, selector_slot) ||
+      !read_slot(cpu, operation, 2, image_slot)) {
+    return Outcome::Fault;
+  }
+  const auto selector = static_cast<u16>(selector_slot);
+  const auto image = static_cast<u32>(image_slot);
+  if (!state.long_mode() && operation.operand_size == 4 && (image & flag::virtual_8086) != 0 && cpu.cpl == 0) {
+    return return_to_v86(cpu, operation, target, selector, image);
+  }
+  Descriptor code;
+  if (!prepare_return_code(cpu, selector, code)) return Outcome::Fault;
+  const u8 privilege = rpl_of(selector);
+  const bool outward = privilege != cpu.cpl;
+  const bool to_64bit = state.long_mode() && code.long_mode();
+  // 64-bit code always pops SS:RSP (SDM vol. 3A §6.14.3).
+  const bool pops_stack = outward || from_64bit;
+  Segment stack = state.segments[ss];
+  u64 pointer = 0;
+  if (pops_stack) {
+    u64 stack_selector;
+    if (!read_slot(cpu, operation, 3, pointer) || !read_slot(cpu, operation, 4, stack_selector) ||
+        !prepare_return_stack(cpu, static_cast<u16>(stack_selector), privilege, code, stack)) {
+      return Outcome::Fault;
+    }
+  }
+  if (!check_target(cpu, code, target)) return Outcome::Fault;
+
+  cpu.sync(&operation);
+  const u64 address = cpu.rip_of(operation);
+  const u64 frame = frame_address(cpu);
+  const u32 writable = writable_flags(cpu, operation.operand_size);
+  const u32 flags = (state.flags() & ~writable & ~flag::resume) | (image & writable);
+  if (pops_stack) {
+    load_outer_pointer(cpu, stack, to_64bit, pointer);
+    state.segments[ss] = stack;
+  } else {
+    set_stack_pointer(cpu, state.gpr[rsp] + 3u * operation.operand_size);
+  }
+  state.segments[cs] = make_segment(selector, code);
+  state.rip = target;
+  if (outward) drop_inner_segments(cpu, privilege);
+  return finish(cpu, flags, frame, address);
+}
+
+}  // namespace
+
+Outcome interrupt_return(Cpu& cpu, const Operation& operation) {
+  const CpuState& state = cpu.state;
+  if (!state.protected_mode()) return return_real(cpu, operation);
+  if (state.v86()) return state.iopl() == 3 ? return_real(cpu, operation) : return_virtual(cpu, operation);
+  if (state.has(flag::nested_task)) {
+    if (!state.long_mode()) return return_from_task(cpu, operation);
+    return cpu.raise(vector::general_protection, 0, FailedCheck::Undefined);
+  }
+  return return_protected(cpu, operation);
+}
+
+Outcome far_return(Cpu& cpu, const Operation& operation) {
+  CpuState& state = cpu.state;
+  const auto released = static_cast<u16>(operation.immediate);
+  u64 target;
+  u64 selector_slot;
+  if (!read_slot(cpu, operation, 0, target) || !read_slot(cpu, operation, 1, selector_slot)) return Outcome::Fault;
+  const auto selector = static_cast<u16>(selector_slot);
+  const u64 popped = 2u * operation.operand_size + released;
+  if (state.real_or_v86()) {
+    const Segment code = state.v86() ? make_v86_segment(selector) : make_real_segment(state.segments[cs], selector);
+    if (target > code.limit)
+      return cpu.raise(vector::general_protection, 0, FailedCheck::SegmentLimit, code.base + target);
+    set_stack_pointer(cpu, state.gpr[rsp] + popped);
+    state.segments[cs] = code;
+    state.rip = target;
+    cpu.update_mode();
+    return Outcome::JumpStop;
+  }
+  Descriptor code;
+  if (!prepare_return_code(cpu, selector, code)) return Outcome::Fault;
+  const u8 privilege = rpl_of(selector);
+  const bool to_64bit = state.long_mode() && code.long_mode();
+  if (privilege == cpu.cpl) {
+    if (!check_target(cpu, code, target)) return Outcome::Fault;
+    set_stack_pointer(cpu, state.gpr[rsp] + popped);
+    state.segments[cs] = make_segment(selector, code);
+    state.rip = target;
+    cpu.update_mode();
+    return Outcome::JumpStop;
+  }
+  u64 pointer;
+  u64 stack_selector;
+  Segment stack;
+  if (!read_slot(cpu, operation, 2, pointer, released) || !read_slot(cpu, operation, 3, stack_selector, released) ||
+      !prepare_return_stack(cpu, static_cast<u16>(stack_selector), privilege, code, stack) ||
+      !check_target(cpu, code, target)) {
+    return Outcome::Fault;
+  }
+  load_outer_pointer(cpu, stack, to_64bit, pointer + released);
+  state.segments[ss] = stack;
+  state.segments[cs] = make_segment(selector, code);
+  state.rip = target;
+  drop_inner_segments(cpu, privilege);
+  cpu.update_mode();
+  return Outcome::JumpStop;
+}
+
+}  // namespace vitrine
