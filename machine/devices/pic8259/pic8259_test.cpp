@@ -140,7 +140,7 @@ const Row rows[] = {
   {"ICW1", "clears the in-service register", "pc +1 ack isr1 1:11 1=20 1=04 1=01 isr1", "21 02 00"},
   {"ICW1", "c: pin 7 is lowest again", "pc 1:C3 1:11 1=20 1=04 1=01 +3 +4 ack", "23"},
   {"ICW3", "only ID2-ID0 of a secondary count", "1:11 1=20 1=04 1=01 2:11 2=28 2=FA 2=01 +8 ack", "28"},
-  {"ICW1", "e: special mask mode ends", "alone:01 1:68 +1 ack 1=02 1:13 1=20 1=01 1=02 +3 ++1 1=00 +3 ack +5 1=08 int", "21 21 low"},
+  {"ICW1", "e: special mask mode ends", "pc 1:68 1:11 1=20 1=04 1=01 +3 ack 1=08 +4 int", "23 low"},
   {"ICW1", "e: reads give the IRR", "pc 1:0B 1:11 1=20 1=04 1=01 +5 read1", "20"},
   {"ICW1", "LTIM: the input's level requests", "alone_level:01 +4 ack 1:20 int ack -4 1:20 int", "24 high 24 low"},
   {"ICW1", "LTIM: a line that is already high requests", "+4 alone_level:01 int ack", "high 24"},
@@ -196,6 +196,7 @@ const Row rows[] = {
   {"Rotation", "non-specific EOI follows the rotated order", "pc 1:C3 +1 ack +5 ack isr1 1:20 isr1", "21 25 22 02"},
   {"Rotation", "on AEOI", "alone:03 1:80 +3 ack ++3 +4 ack ack", "23 24 23"},
   {"Rotation", "on AEOI, cleared", "alone:03 1:80 1:00 +3 ack ++3 +4 ack ack", "23 23 24"},
+  {"Rotation", "unverified: ICW1 stops rotating on AEOI", "alone:03 1:80 alone:03 +3 ack ++3 +4 ack", "23 23"},
   {"Rotation", "on AEOI only in AEOI mode", "alone:01 1:80 +3 ack 1:20 ++3 +4 ack", "23 23"},
 
   // Special mask mode.
@@ -240,6 +241,8 @@ const Row rows[] = {
   {"Cascade", "a secondary of another number stays silent: the bus floats", "1:11 1=20 1=04 1=01 2:11 2=28 2=03 2=01 +12 ack isr1 isr2", "FF 04 00"},
   {"Cascade", "no secondary on the pin: the bus floats", "1:11 1=20 1=08 1=01 +3 ack isr1", "FF 08"},
   {"Cascade", "ICW3 without the pin: the primary answers itself", "1:11 1=20 1=00 1=01 2:11 2=28 2=02 2=01 +12 ack isr2", "22 00"},
+  {"Cascade", "INT falls in each acknowledge: the next request is a new edge for the primary",
+   "1:11 1=20 1=04 1=03 2:11 2=28 2=02 2=03 +12 +9 ack int ack int", "29 high 2C low"},
   {"Nested specially", "a higher one of the same secondary interrupts", "pc 1:11 1=20 1=04 1=11 +12 ack +9 int ack isr1 isr2", "2C high 29 04 12"},
   {"Nested specially", "a lower one of the same secondary waits", "pc 1:11 1=20 1=04 1=11 +9 ack +12 int", "29 low"},
   {"Nested specially", "lower pins of the primary wait", "pc 1:11 1=20 1=04 1=11 +12 ack +3 int", "2C low"},
@@ -326,6 +329,15 @@ TEST(Pic8259Ledger, masking_again_is_a_new_obstacle) {
   EXPECT_EQ(pair.bench.records(RecordKind::Blocked).size(), 2u);
 }
 
+TEST(Pic8259Ledger, each_new_request_tells_its_obstacle) {
+  Pair pair;
+  pair.run("pc 1=08 +3 ++3");
+  const std::vector<Record> blocked = pair.bench.records(RecordKind::Blocked);
+  ASSERT_EQ(blocked.size(), 2u);
+  EXPECT_EQ(blocked[0].id, 1u);
+  EXPECT_EQ(blocked[1].id, 2u);
+}
+
 TEST(Pic8259Ledger, in_service_tells_which_request_stands_in_the_way) {
   Pair pair;
   pair.run("pc +1");
@@ -399,6 +411,7 @@ TEST(Pic8259Ledger, a_spurious_one_after_masking_or_after_nothing_or_initialisat
   };
   EXPECT_EQ(cause("pc +3 1=08 ack"), SpuriousCause::Masked);
   EXPECT_EQ(cause("pc ack"), SpuriousCause::NothingRequested);
+  EXPECT_EQ(cause("pc +3 1=08 1=00 ack ack"), SpuriousCause::NothingRequested);
   EXPECT_EQ(cause("ack"), SpuriousCause::NotInitialised);
   EXPECT_EQ(cause("pc +3 1:11 1=20 1=04 1=01 ack"), SpuriousCause::NotInitialised);
   EXPECT_EQ(cause("pc +3 ack 1:68 1=08 +5 1:48 ack"), SpuriousCause::Outranked);

@@ -184,6 +184,7 @@ const Row rows[] = {
   {"Read-back", "status: OUT, null count, the control word", "cw:B4 cw:E8 r w:02 w:00 cw:E8 r clk:1 cw:E8 r clk:1 cw:E8 r", "F4 F4 B4 34"},
   {"Read-back", "null count: of two bytes the second sets it", "cw:B4 w:05 w:00 clk:1 w:09 cw:E8 r w:00 cw:E8 r", "B4 F4"},
   {"Read-back", "null count: until the new count is used", "cw:94 w:03 clk:1 w:04 cw:E8 r clk:2 cw:E8 r clk:1 cw:E8 r", "D4 54 94"},
+  {"Read-back", "null count: in mode 3 until the half ends", "cw:96 w:08 clk:1 w:04 cw:E8 r clk:3 cw:E8 r clk:1 cw:E8 r", "D6 D6 16"},
   {"Read-back", "null count: in mode 1 until the trigger", "cw:92 w:03 clk:2 cw:E8 r gate- gate+ clk:1 cw:E8 r", "D2 12"},
   {"Read-back", "status shows the mode as written", "cw:BF cw:E8 r", "FF"},
   {"Read-back", "a second status before the read is ignored", "cw:90 w:02 clk:1 cw:E8 clk:5 cw:E8 r cw:E8 r", "10 90"},
