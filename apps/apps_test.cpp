@@ -1,6 +1,5 @@
 #include <gtest/gtest.h>
 
-#include "apps/key_text.hpp"
 #include "apps/text_matcher.hpp"
 #include "apps/values.hpp"
 
@@ -68,12 +67,11 @@ TEST(TextMatcher, goes_on_after_a_match) {
   EXPECT_EQ(found, 3);
 }
 
-TEST(KeyText, types_letters_with_press_and_release) {
-  EXPECT_EQ(keys_for("a"), (std::vector<u64>{0x1C, 0x1CF0}));
-  EXPECT_EQ(keys_for("A"), (std::vector<u64>{0x12, 0x1C, 0x1CF0, 0x12F0}));
-  EXPECT_EQ(keys_for("\\n"), (std::vector<u64>{0x5A, 0x5AF0}));
-  EXPECT_FALSE(keys_for("\xC3\xA4").has_value());
-  EXPECT_FALSE(keys_for("\\q").has_value());
+TEST(Values, keys_may_be_escapes_and_names) {
+  EXPECT_EQ(parse_keys("a"), (std::vector<u64>{0x1C, 0x1CF0}));
+  EXPECT_EQ(parse_keys("\\n"), parse_keys("<enter>"));
+  EXPECT_EQ(parse_keys("").value().size(), 0u);
+  for (const char* bad : {"\xC3\xA4", "\\q", "<f2", "<nokey>"}) EXPECT_FALSE(parse_keys(bad).has_value()) << bad;
 }
 
 }  // namespace

@@ -1,6 +1,5 @@
 // vitrine run GUEST: the command line. guest_run.cpp does the running.
 #include "apps/commands.hpp"
-#include "apps/key_text.hpp"
 #include "apps/run_options.hpp"
 #include "apps/status.hpp"
 #include "apps/values.hpp"
@@ -84,7 +83,7 @@ int check(const Words& words, RunOptions& options) {
     }
     options.max_instructions = *count;
   }
-  auto keys = keys_for(words.keys);
+  auto keys = parse_keys(words.keys);
   if (!keys) return wrong("--keys", words.keys, keys.error());
   options.keys = std::move(*keys);
 
@@ -125,7 +124,8 @@ Command add_run_command(CLI::App& parent) {
   app->add_option("--debugcon", options.debug_console, "Port 0xE9: stdio, none, or file:PATH (stdio)")
       ->type_name("WHERE")
       ->group("Input and output");
-  app->add_option("--keys", words->keys, R"(Type this on the keyboard once the guest listens; \n is Enter)")
+  app->add_option("--keys", words->keys,
+                  R"(Type this on the keyboard once the guest listens; \n or <enter>, <f2>, <ctrl-c>)")
       ->type_name("TEXT")
       ->group("Input and output");
   app->add_flag("--screen", options.screen, "Print the text screen when the run ends")->group("Input and output");

@@ -7,6 +7,8 @@
 #include <chrono>
 #include <limits>
 
+#include "machine/devices/i8042/us_layout.hpp"
+
 namespace vitrine {
 
 namespace {
@@ -127,6 +129,35 @@ Parsed<u64> parse_number(std::string_view text) {
     return std::unexpected("it is not a number");
   }
   return negative ? ~value + 1 : value;
+}
+
+Parsed<std::vector<u64>> parse_keys(std::string_view text) {
+  std::string plain;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '\\' || i + 1 == text.size()) {
+      plain += text[i];
+      continue;
+    }
+    static constexpr std::string_view letters = "nteb\\";
+    static constexpr std::string_view characters = "\n\t\x1B\b\\";
+    const std::size_t which = letters.find(text[++i]);
+    if (which == std::string_view::npos) {
+      return std::unexpected(fmt::format("\"\\{}\" is no key; \\n, \\t, \\e, \\b and \\\\ are", text[i]));
+    }
+    plain += characters[which];
+  }
+  const auto keys = scan_codes_for(plain);
+  if (keys) return *keys;
+  const std::string_view rest = std::string_view(plain).substr(std::min(keys.error().position, plain.size()));
+  switch (keys.error().problem) {
+    case LayoutProblem::UnknownCharacter:
+      return std::unexpected("no key of a US keyboard makes one of these characters");
+    case LayoutProblem::UnknownName:
+      return std::unexpected(fmt::format("there is no key {}", rest.substr(0, rest.find('>') + 1)));
+    case LayoutProblem::Unclosed:
+      break;
+  }
+  return std::unexpected("'<' begins the name of a key and has no '>'; <lt> is the character");
 }
 
 SymbolFile parse_symbol_file(const std::string& text) {

@@ -4,6 +4,7 @@
 #include <expected>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/types.hpp"
 
@@ -20,6 +21,10 @@ using Parsed = std::expected<T, std::string>;
 [[nodiscard]] Parsed<u64> parse_date(std::string_view text);
 /// A number in decimal, or in hexadecimal after 0x; with a minus sign: its two's complement.
 [[nodiscard]] Parsed<u64> parse_number(std::string_view text);
+
+/// Text to type: what scan_codes_for() knows (plain text, <enter>, <ctrl-c>, ...), and \n, \t, \e, \b, \\. Gives Input
+/// values, one for each key that goes down or up.
+[[nodiscard]] Parsed<std::vector<u64>> parse_keys(std::string_view text);
 
 /// "System.map@0x1000000": a file, and what is to be added to its addresses (0 without @).
 struct SymbolFile {
