@@ -1,0 +1,345 @@
+// The command's contract: statuses, one clear line per error, and outputs that may fail.
+#include <elf.h>
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace {
+
+namespace fs = std::filesystem;
+using testing::AllOf;
+using testing::HasSubstr;
+
+struct Result {
+  int status = -1;  // -1: ended by a signal
+  std::string out, err;
+};
+
+enum class Stdout { Captured, Closed, Full, ClosedPipe };
+
+struct How {
+  Stdout standard_output = Stdout::Captured;
+  std::string input;        // given, then standard input ends
+  int signal_after_ms = 0;  // SIGINT, once the guest has printed something
+};
+
+std::string contents_of(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+struct Folder {
+  fs::path path;
+  Folder() {
+    std::string name = fs::temp_directory_path() / "vitrine-command-XXXXXX";
+    path = ::mkdtemp(name.data());
+  }
+  ~Folder() { fs::remove_all(path); }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+};
+
+class Command : public testing::Test {
+ protected:
+  Result run(std::vector<std::string> arguments, const How& how = {}) {
+    const fs::path out = folder_.path / "out";
+    const fs::path err = folder_.path / "err";
+    const fs::path in = folder_.path / "in";
+    std::ofstream(in) << how.input;
+    const pid_t child = ::fork();
+    if (child == 0) {
+      ::dup2(::open(in.c_str(), O_RDONLY), 0);
+      switch (how.standard_output) {
+        case Stdout::Captured:
+          ::dup2(::open(out.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), 1);
+          break;
+        case Stdout::Full:
+          ::dup2(::open("/dev/full", O_WRONLY), 1);
+          break;
+        case Stdout::Closed:
+          ::close(1);
+          break;
+        case Stdout::ClosedPipe: {
+          int ends[2];
+          if (::pipe(ends) != 0) ::_exit(99);
+          ::dup2(ends[1], 1);
+          ::close(ends[0]);
+          ::close(ends[1]);
+          break;
+        }
+      }
+      ::dup2(::open(err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), 2);
+      std::string program = VITRINE_COMMAND;
+      std::vector<char*> words = {program.data()};
+      for (std::string& argument : arguments) words.push_back(argument.data());
+      words.push_back(nullptr);
+      ::execv(VITRINE_COMMAND, words.data());
+      ::_exit(98);
+    }
+    if (how.signal_after_ms != 0) {
+      while (contents_of(out).empty()) ::poll(nullptr, 0, 5);
+      ::poll(nullptr, 0, how.signal_after_ms);
+      ::kill(child, SIGINT);
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, contents_of(out), contents_of(err)};
+  }
+
+  fs::path file(const std::string& name, const std::string& contents) {
+    std::ofstream(folder_.path / name, std::ios::binary) << contents;
+    return folder_.path / name;
+  }
+
+  Folder folder_;
+};
+
+void append(std::string& code, std::initializer_list<int> bytes) {
+  for (const int byte : bytes) code += static_cast<char>(byte);
+}
+
+/// A Multiboot kernel (address fields, flag 16) at 1 MiB: header, then `code`, 32-bit.
+std::string multiboot(const std::string& code) {
+  constexpr std::uint32_t base = 0x100000;
+  const std::uint32_t flags = 1u << 16;
+  const std::uint32_t magic = 0x1BADB002;
+  const std::uint32_t words[] = {magic, flags, 0u - magic - flags, base, base, 0, 0, base + 32};
+  std::string image(reinterpret_cast<const char*>(words), sizeof words);
+  return image + code;
+}
+
+/// mov dx, 0x3F8; then each character to the port.
+std::string print(std::string_view text, int port = 0x3F8) {
+  std::string code;
+  append(code, {0x66, 0xBA, port & 0xFF, port >> 8});
+  for (const char character : text) append(code, {0xB0, character, 0xEE});
+  return code;
+}
+
+const std::string halt_forever("\xFA\xF4\xEB\xFD", 4);   // cli; hlt; jmp to hlt
+const std::string loop_forever("\xEB\xFE", 2);           // jmp $
+const std::string write_f4("\xB0\x10\xE6\xF4\xEB\xFE");  // mov al, 0x10; out 0xF4, al
+// lidt [esp] of zeroes, then int3: no gate can be read.
+const std::string triple_fault("\xBC\x00\x00\x20\x00\x6A\x00\x6A\x00\x0F\x01\x1C\x24\xCC", 14);
+const std::string reset("\xB0\xFE\xE6\x64\xEB\xFE", 6);  // the 8042's pulse on the reset line
+
+/// One line that names the program, nothing else.
+void expect_one_line(const Result& result) {
+  EXPECT_EQ(std::ranges::count(result.err, '\n'), 1) << result.err;
+  EXPECT_TRUE(result.err.starts_with("vitrine: ")) << result.err;
+}
+
+TEST_F(Command, help_and_version_are_no_errors) {
+  EXPECT_EQ(run({"--help"}).status, 0);
+  EXPECT_THAT(run({"run", "--help"}).out, AllOf(HasSubstr("--until"), HasSubstr("Examples"), HasSubstr("Status")));
+  EXPECT_THAT(run({"--version"}).out, HasSubstr("vitrine "));
+}
+
+TEST_F(Command, wrong_command_lines_are_status_64) {
+  const std::string kernel = file("kernel", multiboot(halt_forever));
+  const std::vector<std::vector<std::string>> wrong = {
+      {"run"},
+      {"nonsense"},
+      {"run", kernel, "--nonsense"},
+      {"run", kernel, "--memory", "0"},
+      {"run", kernel, "--memory", "1K"},
+      {"run", kernel, "--memory", "10T"},
+      {"run", kernel, "--memory", "lots"},
+      {"run", kernel, "--cpus", "2"},
+      {"run", kernel, "--cpus", "0"},
+      {"run", kernel, "--engine", "jit"},
+      {"run", kernel, "--engine", "steam"},
+      {"run", kernel, "--serial", "telepathy"},
+      {"run", kernel, "--max-time", "10"},
+      {"run", kernel, "--max-instructions", "many"},
+      {"run", kernel, "--rtc", "yesterday"},
+      {"run", kernel, "--keys", "<nokey>"},
+      {"run", kernel, "--check"},
+      {"run", kernel, "--check=all"},
+      {"why", "trace"},
+      {"check", "trace"},
+      {"export", "trace"},
+      {"report"},
+      {"show"},
+  };
+  for (const auto& arguments : wrong) {
+    const Result result = run(arguments);
+    EXPECT_EQ(result.status, 64) << testing::PrintToString(arguments);
+    expect_one_line(result);
+  }
+  EXPECT_EQ(run({}).status, 64);
+}
+
+TEST_F(Command, files_that_can_not_be_read_are_status_66) {
+  const std::string kernel = file("kernel", multiboot(halt_forever));
+  const std::string directory = folder_.path;
+  const std::string none = folder_.path / "none";
+  const std::vector<std::vector<std::string>> unreadable = {
+      {"run", none},
+      {"run", directory},
+      {"run", kernel, "--initrd", none},
+      {"run", kernel, "--initrd", directory},
+      {"run", kernel, "--symbols", none},
+      {"run", kernel, "--symbols", kernel},
+      {"run", kernel, "--trace", none + "/deeper"},
+      {"run", kernel, "--report=" + none + "/deeper"},
+      {"run", kernel, "--serial", "file:" + none + "/deeper"},
+      {"report", none},
+      {"report", directory},
+      {"report", kernel},
+      {"show", none},
+      {"show", kernel},
+  };
+  for (const auto& arguments : unreadable) {
+    const Result result = run(arguments);
+    EXPECT_EQ(result.status, 66) << testing::PrintToString(arguments);
+    expect_one_line(result);
+  }
+}
+
+TEST_F(Command, images_that_are_no_guests_are_status_65) {
+  std::mt19937 random(5);
+  std::string noise(100'000, '\0');
+  std::ranges::generate(noise, [&] { return static_cast<char>(random()); });
+
+  Elf64_Ehdr elf{};
+  std::memcpy(elf.e_ident, ELFMAG, SELFMAG);
+  elf.e_ident[EI_CLASS] = ELFCLASS64;
+  elf.e_ident[EI_DATA] = ELFDATA2LSB;
+  elf.e_ident[EI_VERSION] = EV_CURRENT;
+  elf.e_type = ET_EXEC;
+  elf.e_machine = EM_AARCH64;
+  elf.e_version = EV_CURRENT;
+  elf.e_ehsize = sizeof elf;
+
+  const fs::path huge = file("huge", "");
+  fs::resize_file(huge, std::uintmax_t{10} << 40);
+  std::vector<std::string> bad = {
+      file("empty", ""),
+      file("noise", noise),
+      file("text", "#!/bin/sh\necho hello\n"),
+      file("truncated", multiboot(halt_forever).substr(0, 20)),
+      file("other-machine", {reinterpret_cast<const char*>(&elf), sizeof elf}),
+      huge,
+  };
+  for (const std::string& path : bad) {
+    const Result result = run({"run", path});
+    EXPECT_EQ(result.status, 65) << path;
+    expect_one_line(result);
+    EXPECT_THAT(result.err, HasSubstr(path));
+  }
+}
+
+TEST_F(Command, an_initrd_larger_than_memory_is_status_65) {
+  const fs::path initrd = file("initrd", "");
+  fs::resize_file(initrd, std::uintmax_t{64} << 20);
+  const Result result = run({"run", file("kernel", multiboot(halt_forever)), "--initrd", initrd, "--memory", "16M"});
+  EXPECT_EQ(result.status, 65);
+  expect_one_line(result);
+}
+
+TEST_F(Command, every_end_of_a_run_has_its_status) {
+  struct Case {
+    std::string code;
+    std::vector<std::string> options;
+    int status;
+    std::string sentence;
+  };
+  const std::vector<Case> cases = {
+      {print("hello READY\n") + loop_forever, {"--until", "READY"}, 0, "printed \"READY\""},
+      {print("READY", 0xE9) + loop_forever, {"--until", "READY"}, 0, "printed \"READY\""},
+      {write_f4, {}, 33, "wrote 0x10 to port 0xF4"},
+      {loop_forever, {"--max-time", "1ms"}, 80, "time of 1.000 ms"},
+      {loop_forever, {"--max-instructions", "5000"}, 80, "5,000 instructions"},
+      {triple_fault, {}, 81, "riple fault"},
+      {halt_forever, {}, 83, "halted for good"},
+      {reset, {}, 0, "asked for a reset"},
+  };
+  for (const Case& each : cases) {
+    std::vector<std::string> arguments = {"run", file("kernel", multiboot(each.code))};
+    arguments.insert(arguments.end(), each.options.begin(), each.options.end());
+    const Result result = run(arguments);
+    EXPECT_EQ(result.status, each.status) << each.sentence << "\n" << result.err;
+    EXPECT_THAT(result.err, HasSubstr(each.sentence));
+  }
+}
+
+TEST_F(Command, a_triple_fault_is_explained) {
+  const Result result = run({"run", file("kernel", multiboot(triple_fault))});
+  EXPECT_THAT(result.err, AllOf(HasSubstr("#BP (breakpoint)"), HasSubstr("past the limit of the IDT"),
+                                HasSubstr("int3"), HasSubstr("32-bit protected mode")));
+}
+
+TEST_F(Command, serial_output_goes_where_it_is_told) {
+  const std::string kernel = file("kernel", multiboot(print("hello\n") + write_f4));
+  EXPECT_EQ(run({"run", kernel}).out, "hello\n");
+  EXPECT_EQ(run({"run", kernel, "--serial", "none"}).out, "");
+  const std::string path = folder_.path / "serial";
+  EXPECT_EQ(run({"run", kernel, "--serial", "file:" + path}).out, "");
+  EXPECT_EQ(contents_of(path), "hello\n");
+}
+
+TEST_F(Command, outputs_that_fail_end_the_run_with_status_70) {
+  const std::string kernel = file("kernel", multiboot(print("hello\n") + loop_forever));
+  for (const Stdout kind : {Stdout::Closed, Stdout::Full, Stdout::ClosedPipe}) {
+    const Result result = run({"run", kernel, "--max-time", "10s"}, {.standard_output = kind});
+    EXPECT_EQ(result.status, 70);
+    EXPECT_THAT(result.err, HasSubstr("standard output"));
+  }
+  EXPECT_EQ(run({"run", kernel, "--max-time", "1ms", "--trace", "/dev/full"}).status, 70);
+  EXPECT_EQ(run({"run", kernel, "--max-time", "1ms", "--report=/dev/full"}).status, 70);
+}
+
+TEST_F(Command, a_silent_guest_does_not_need_a_standard_output) {
+  const std::string kernel = file("kernel", multiboot(write_f4));
+  EXPECT_EQ(run({"run", kernel}, {.standard_output = Stdout::Closed}).status, 33);
+}
+
+TEST_F(Command, two_runs_write_the_same_trace_and_a_report_can_be_had_from_it) {
+  const std::string kernel = file("kernel", multiboot(print("x") + loop_forever));
+  const std::string first = folder_.path / "first";
+  const std::string second = folder_.path / "second";
+  const std::string json = folder_.path / "report.json";
+  EXPECT_EQ(run({"run", kernel, "--max-time", "100ms", "--trace", first, "--report=" + json}).status, 80);
+  EXPECT_EQ(run({"run", kernel, "--max-time", "100ms", "--trace", second}).status, 80);
+  EXPECT_EQ(contents_of(first), contents_of(second));
+  const Result report = run({"report", first, "--json"});
+  EXPECT_EQ(report.status, 0);
+  EXPECT_EQ(report.out, contents_of(json));
+  EXPECT_EQ(nlohmann::json::parse(report.out)["end"]["reason"], "time");
+  EXPECT_EQ(run({"show", first}).status, 0);
+}
+
+TEST_F(Command, a_cut_off_trace_is_reported_as_far_as_it_goes_with_status_66) {
+  const std::string kernel = file("kernel", multiboot(loop_forever));
+  const fs::path trace = folder_.path / "trace";
+  run({"run", kernel, "--max-time", "100ms", "--trace", trace});
+  fs::resize_file(trace, fs::file_size(trace) - 3);
+  const Result result = run({"report", trace});
+  EXPECT_EQ(result.status, 66);
+  EXPECT_THAT(result.out, HasSubstr("Interrupt report"));
+  EXPECT_THAT(result.err, HasSubstr("in the middle of a block"));
+}
+
+TEST_F(Command, ctrl_c_ends_the_run_and_the_report_still_comes) {
+  const std::string kernel = file("kernel", multiboot(print("x") + loop_forever));
+  const Result result = run({"run", kernel, "--report"}, {.signal_after_ms = 20});
+  EXPECT_EQ(result.status, 130);
+  EXPECT_THAT(result.err, AllOf(HasSubstr("Ctrl-C"), HasSubstr("Interrupt report")));
+}
+
+}  // namespace
