@@ -385,7 +385,7 @@ Report ReportBuilder::finish(const RunEnd& end, const Symboliser* symbols) const
     }
     if (row.spurious != 0) {
       std::string causes;
-      for (u8 cause = 0; cause < row.spurious_causes.size(); ++cause) {
+      for (std::size_t cause = 0; cause < row.spurious_causes.size(); ++cause) {
         if (row.spurious_causes[cause] == 0) continue;
         causes +=
             fmt::format("{}{} ({})", causes.empty() ? ": " : ", ", spurious_clause(static_cast<SpuriousCause>(cause)),
