@@ -355,11 +355,33 @@ TEST(Pic8259Ledger, in_service_tells_which_request_stands_in_the_way) {
 
 TEST(Pic8259Ledger, a_request_behind_a_higher_one_says_so) {
   Pair pair;
-  pair.run("pc +1 +4");
+  pair.bench.advance(5);
+  pair.run("pc +1");
+  pair.bench.advance(5);
+  pair.run("+4");
   const Record blocked = only(pair.bench.records(RecordKind::Blocked));
   EXPECT_EQ(blocked.id, 2u);
   EXPECT_EQ(blocked.detail, static_cast<u8>(Obstacle::HigherPending));
   EXPECT_EQ(blocked.other, 1u);
+  EXPECT_EQ(blocked.since, 5u);
+  EXPECT_EQ(pair.primary.view(Pin(4)).pending_since, Tick(10));
+}
+
+TEST(Pic8259Ledger, a_fall_and_rise_in_a_frozen_poll_is_another_request) {
+  Pair pair;
+  pair.run("pc 1=10 +4 1:0C ++4 read1");
+  EXPECT_EQ(pair.primary.view(Pin(4)).pending, RequestId(2));
+  EXPECT_EQ(only(pair.bench.records(RecordKind::Withdrawn)).id, 1u);
+}
+
+TEST(Pic8259Ledger, an_unmasked_pin_names_nobody) {
+  Pair pair;
+  pair.bench.advance(5);
+  pair.bench.ledger.context.address = 0x55;
+  pair.run("pc 1=10 1=00");
+  EXPECT_FALSE(pair.primary.view(Pin(4)).masked);
+  EXPECT_EQ(pair.primary.view(Pin(4)).masked_by, 0u);
+  EXPECT_EQ(pair.primary.view(Pin(4)).masked_since, Tick(0));
 }
 
 TEST(Pic8259Ledger, the_primary_says_that_it_masks_the_secondary) {
