@@ -1,0 +1,229 @@
+#include "machine/boards/machine.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "machine/boards/pc_board.hpp"
+#include "machine/boards/pc_firmware.hpp"
+#include "machine/cpu/cpu.hpp"
+
+namespace vitrine {
+
+namespace {
+struct NoOutputs final : Outputs {
+  void byte_out(Channel, u8) override {}
+};
+constexpr std::size_t most_inputs = std::size_t{1} << 24;
+
+Segment to_segment(const BootSegment& boot) {
+  return {.selector = boot.selector,
+          .base = boot.base,
+          .limit = boot.limit,
+          .attributes = boot.attributes,
+          .usable = (boot.attributes & 0x80) != 0};
+}
+
+void copy_boot_state(const BootState& boot, CpuState& state) {
+  std::ranges::copy(boot.gpr, state.gpr);
+  state.rip = boot.rip;
+  state.set_flags(static_cast<u32>(boot.rflags));
+  state.segments[es] = to_segment(boot.es);
+  state.segments[cs] = to_segment(boot.cs);
+  state.segments[ss] = to_segment(boot.ss);
+  state.segments[ds] = to_segment(boot.ds);
+  state.segments[fs] = to_segment(boot.fs);
+  state.segments[gs] = to_segment(boot.gs);
+  state.ldtr = to_segment(boot.ldtr);
+  state.tr = to_segment(boot.tr);
+  state.gdtr = {boot.gdtr.base, boot.gdtr.limit};
+  state.idtr = {boot.idtr.base, boot.idtr.limit};
+  state.cr0 = boot.cr0;
+  state.cr3 = boot.cr3;
+  state.cr4 = boot.cr4;
+  state.efer = boot.efer;
+}
+}  // namespace
+
+std::expected<std::unique_ptr<Machine>, MachineError> Machine::create(const MachineOptions& options) {
+  std::expected<PhysicalMemory, MachineError> memory = PhysicalMemory::allocate(options.memory_bytes);
+  if (!memory) return std::unexpected(memory.error());
+  return std::unique_ptr<Machine>(new Machine(options, std::move(*memory)));
+}
+
+Machine::Machine(const MachineOptions& options, PhysicalMemory memory)
+    : options_(options), physical_memory_(std::move(memory)), no_outputs_(std::make_unique<NoOutputs>()) {
+  physical_memory_.map(memory_);
+  board_ = std::make_unique<PcBoard>(PcBoard::Surroundings{
+      .clock = clock_,
+      .events = events_,
+      .ledger = ledger_,
+      .ports = ports_,
+      .memory = memory_,
+      .outputs = options.outputs != nullptr ? *options.outputs : *no_outputs_,
+      .control = *this,
+      .seed = options.seed,
+      .rtc_unix_seconds = options.rtc_unix_seconds,
+      .memory_bytes = physical_memory_.size(),
+  });
+  memory_.set_watcher(*this);
+}
+
+Machine::~Machine() = default;
+
+Cpu& Machine::cpu() { return board_->cpu; }
+
+void Machine::initialise_as_firmware() { leave_as_firmware_does(ports_, memory_); }
+
+std::expected<LoadedGuest, BootError> Machine::boot(const GuestFiles& files, const BootOptions& options) {
+  initialise_as_firmware();
+  MemoryMap map = physical_memory_.guest_map();
+  map.rsdp = put_acpi_tables(memory_);
+  std::expected<LoadedGuest, BootError> guest = load_guest(files, map, memory_, options);
+  if (!guest) return guest;
+  copy_boot_state(guest->state, board_->cpu.state);
+  board_->cpu.state_changed();
+  return guest;
+}
+
+// --- running
+// ----------------------------------------------------------------------------------------------------------
+
+void Machine::dispatch_due() {
+  while (const std::optional<Event> event = events_.pop_due(clock_.now())) {
+    // No instruction does what an event does; the next one stands for it.
+    ledger_.context = {board_->cpu.linear_rip(), board_->cpu.state.instructions, 0};
+    board_->device(event->device).event(event->kind, event->payload);
+  }
+}
+
+void Machine::take_queued_inputs() {
+  for (const Input& input : std::exchange(queued_inputs_, {})) deliver(input);
+}
+
+bool Machine::can_ever_wake() const {
+  const Cpu& cpu = board_->cpu;
+  // While the CPU is halted nobody changes IF or the controllers' masks; only an unmasked pin can end it. Nothing on
+  // this board drives NMI.
+  return cpu.interruptible() && board_->interrupt_can_come() && events_.next_due() != never;
+}
+
+Machine::RunResult Machine::run(const RunLimits& limits) {
+  Cpu& cpu = board_->cpu;
+  running_ = true;
+  RunResult result;
+  for (;;) {
+    // Whatever the reason to stop, what is due now has happened: so a run that stops here and goes on equals one that
+    // does not stop, and an input that is replayed meets the same machine.
+    dispatch_due();
+    take_queued_inputs();
+    if (exit_ != ExitKind::None) {
+      result = {exit_ == ExitKind::PowerOff    ? StopReason::PowerOff
+                : exit_ == ExitKind::GuestExit ? StopReason::GuestExit
+                                               : StopReason::Reset,
+                exit_value_};
+      break;
+    }
+    if (cpu.state.shutdown) {
+      result = {StopReason::TripleFault};
+      break;
+    }
+    if (std::exchange(stop_requested_, false)) {
+      result = {StopReason::Stopped};
+      break;
+    }
+    if (clock_.now() >= limits.until) {
+      result = {StopReason::TimeLimit};
+      break;
+    }
+    if (cpu.state.instructions >= limits.instructions) {
+      result = {StopReason::InstructionLimit};
+      break;
+    }
+    const Tick deadline = std::min(events_.next_due(), limits.until);
+    if (cpu.state.halted && !cpu.can_wake()) {
+      if (!can_ever_wake()) {
+        result = {StopReason::HaltedForever};
+        break;
+      }
+      clock_.advance_to(deadline);
+      continue;
+    }
+    (void)cpu.run(std::min(deadline.value - clock_.now().value, limits.instructions - cpu.state.instructions));
+  }
+  running_ = false;
+  return result;
+}
+
+// --- the outside
+// ------------------------------------------------------------------------------------------------------
+
+void Machine::inject(Input input) {
+  if (running_) {
+    queued_inputs_.push_back(input);
+    return;
+  }
+  deliver(input);
+}
+
+void Machine::deliver(const Input& input) {
+  Input stamped = input;
+  stamped.time = clock_.now();
+  journal_.push_back(stamped);
+  ledger_.context = {board_->cpu.linear_rip(), board_->cpu.state.instructions, 0};
+  if (input.kind == InputKind::Stop) {
+    request_stop();
+  } else {
+    board_->take_input(stamped);
+  }
+  dispatch_due();
+}
+
+bool Machine::serial_wants_input(u8 port) const { return board_->serial_wants_input(port); }
+bool Machine::keyboard_wants_input() const { return board_->keyboard_wants_input(); }
+std::vector<std::string> Machine::text_screen() const {
+  return board_->vga.screen(physical_memory_.video().subspan(VgaText::text_memory.value - PhysicalMemory::video_start,
+                                                             VgaText::text_memory_size));
+}
+
+void Machine::request_exit(ExitKind kind, u32 value) {
+  if (exit_ != ExitKind::None) return;  // the first one counts
+  exit_ = kind;
+  exit_value_ = value;
+}
+
+void Machine::set_a20(bool enabled) {
+  a20_ = enabled;
+  board_->cpu.set_a20(enabled);
+}
+
+void Machine::ram_written(PhysicalAddress address, u64 size) { board_->cpu.ram_written(address, size); }
+
+void Machine::reset() {
+  ledger_.context = {board_->cpu.linear_rip(), board_->cpu.state.instructions, 0};
+  set_a20(true);
+  for (u16 id = 0; id < board_->device_count(); ++id) board_->device(DeviceId(id)).reset();
+  exit_ = ExitKind::None;
+  exit_value_ = 0;
+}
+
+void Machine::exchange(Archive& archive) {
+  archive.section("machine", 1);
+  u64 memory_bytes = physical_memory_.size();
+  archive(memory_bytes);
+  if (archive.loading() && memory_bytes != physical_memory_.size()) archive.refuse(Archive::Error::BadValue);
+  if (!archive.ok()) return;
+  archive(clock_);
+  events_.exchange(archive);
+  ledger_.exchange(archive);
+  archive.sequence(journal_, most_inputs);
+  archive(a20_, exit_, exit_value_);
+  board_->exchange(archive);
+  memory_.exchange(archive);
+  if (!archive.loading()) return;
+  queued_inputs_.clear();
+  stop_requested_ = false;
+  for (const PhysicalMemory::Range& range : physical_memory_.ram()) ram_written(range.start, range.size);
+  ledger_.context = {board_->cpu.linear_rip(), board_->cpu.state.instructions, 0};
+}
+
+}  // namespace vitrine

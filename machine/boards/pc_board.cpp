@@ -1,0 +1,186 @@
+#include "machine/boards/pc_board.hpp"
+
+#include <algorithm>
+
+#include "base/assert.hpp"
+#include "base/bits.hpp"
+#include "machine/boards/physical_memory.hpp"
+#include "machine/boot/acpi_tables.hpp"
+
+namespace vitrine {
+
+namespace {
+// 82371AB, 4.2.4: these pins can't be made level-sensitive: timer, keyboard, cascade; clock, floating point.
+constexpr Pic8259::Wiring first_controller{Pic8259::Role::Primary, 0, 0xF8};
+constexpr Pic8259::Wiring second_controller{Pic8259::Role::Secondary, 8, 0xDE};
+}  // namespace
+
+SourceId PcBoard::register_chips(Ledger& ledger) {
+  SourceId first{};
+  for (std::size_t i = 0; i < chip_names.size(); ++i) {
+    const SourceId source = ledger.register_source(chip_names[i]);
+    if (i == 0) first = source;
+  }
+  return first;
+}
+
+DeviceContext PcBoard::context_of(Chip chip) const {
+  return {surroundings_.clock, surroundings_.events, surroundings_.ledger, DeviceId(static_cast<u16>(chip)),
+          source_of(chip)};
+}
+
+LineDriver PcBoard::drive(IsaSource source, Chip chip) { return isa_.driver(source, source_of(chip)); }
+
+PcBoard::PcBoard(const Surroundings& surroundings)
+    : surroundings_(surroundings),
+      first_source_(register_chips(surroundings.ledger)),
+      isa_(surroundings.ledger),
+      intr_(surroundings.ledger, "intr", InterruptLine::no_number),
+      secondary_int_(surroundings.ledger, "pic1-int", InterruptLine::no_number),
+      ferr_(surroundings.ledger, "ferr", InterruptLine::no_number),
+      ignne_(surroundings.ledger, "ignne", InterruptLine::no_number),
+      pic0(context_of(Chip::Pic0), first_controller, intr_.add_driver(source_of(Chip::Pic0))),
+      pic1(context_of(Chip::Pic1), second_controller, secondary_int_.add_driver(source_of(Chip::Pic1))),
+      cpu(context_of(Chip::Cpu), surroundings.memory, surroundings.ports, &pic0, surroundings.seed),
+      pit(context_of(Chip::Pit), drive(IsaSource::Timer, Chip::Pit)),
+      system_control(context_of(Chip::SystemControl), pit.pins(2)),
+      rtc(context_of(Chip::Rtc), drive(IsaSource::Rtc, Chip::Rtc), LineDriver{},
+          {.unix_seconds = surroundings.rtc_unix_seconds,
+           .memory_below_4g = std::min(surroundings.memory_bytes, PhysicalMemory::pci_hole_start),
+           .memory_above_4g =
+               surroundings.memory_bytes - std::min(surroundings.memory_bytes, PhysicalMemory::pci_hole_start)}),
+      keyboard_controller(context_of(Chip::KeyboardController), drive(IsaSource::Keyboard, Chip::KeyboardController),
+                          drive(IsaSource::Mouse, Chip::KeyboardController), surroundings.control),
+      com1(context_of(Chip::Com1), "com1", Channel::Com1, drive(IsaSource::Serial1, Chip::Com1), surroundings.outputs),
+      com2(context_of(Chip::Com2), "com2", Channel::Com2, drive(IsaSource::Serial2, Chip::Com2), surroundings.outputs),
+      com3(context_of(Chip::Com3), "com3", Channel::Com3, drive(IsaSource::Serial3, Chip::Com3), surroundings.outputs),
+      com4(context_of(Chip::Com4), "com4", Channel::Com4, drive(IsaSource::Serial4, Chip::Com4), surroundings.outputs),
+      lpt1(context_of(Chip::Lpt1), "lpt1", Channel::Parallel1, drive(IsaSource::Parallel1, Chip::Lpt1),
+           surroundings.outputs),
+      lpt2(context_of(Chip::Lpt2), "lpt2", Channel::Parallel2, drive(IsaSource::Parallel2, Chip::Lpt2),
+           surroundings.outputs),
+      fpu_error(context_of(Chip::FpuError), drive(IsaSource::FpuError, Chip::FpuError),
+                ignne_.add_driver(source_of(Chip::FpuError))),
+      port92(context_of(Chip::Port92), surroundings.control),
+      debug_ports(context_of(Chip::DebugPorts), surroundings.outputs, surroundings.control),
+      dma0(context_of(Chip::Dma0), "dma0", Dma8237::Stride::One),
+      dma1(context_of(Chip::Dma1), "dma1", Dma8237::Stride::Two),
+      dma_page(context_of(Chip::DmaPage)),
+      vga(context_of(Chip::Vga)),
+      pci_host(context_of(Chip::PciHost), pci_, surroundings.control),
+      isa_bridge(context_of(Chip::IsaBridge)),
+      acpi_pm(context_of(Chip::AcpiPm), drive(IsaSource::Acpi, Chip::AcpiPm), surroundings.control,
+              {.base = pm_base, .width = pm_timer_width, .soft_off_sleep_type = acpi_power_off_sleep_type}),
+      devices_{&cpu,      &pic0, &pic1,     &pit,        &system_control, &rtc,    &keyboard_controller, &com1, &com2,
+               &com3,     &com4, &lpt1,     &lpt2,       &fpu_error,      &port92, &debug_ports,         &dma0, &dma1,
+               &dma_page, &vga,  &pci_host, &isa_bridge, &acpi_pm} {
+  for (std::size_t i = 0; i < devices_.size(); ++i) VITRINE_ASSERT(devices_[i]->name() == chip_names[i]);
+  connect_wires();
+  map_ports();
+}
+
+void PcBoard::connect_wires() {
+  isa_.connect(pic0, pic1);
+  secondary_int_.connect(pic0, isa_cascade_pin);
+  pic0.connect_secondary(isa_cascade_pin, pic1);
+  intr_.connect(cpu, Pin(Cpu::intr_pin));
+  cpu.connect_ferr(ferr_.add_driver(source_of(Chip::Cpu)));
+  ferr_.connect(fpu_error, FpuError::ferr_pin);
+  ignne_.connect(cpu, Pin(Cpu::ignne_pin));
+
+  const auto plug = [this](PciSlot slot, PciConfig& config) {
+    const bool attached = pci_.attach(slot, config).has_value();
+    VITRINE_ASSERT(attached);
+  };
+  plug({0, 0}, pci_host.config());
+  plug({1, 0}, isa_bridge.config());
+  plug({1, 3}, acpi_pm.config());
+}
+
+void PcBoard::map_ports() {
+  const auto map = [this](Port first, u32 count, Device& device, auto window, u64 base_offset = 0) {
+    const Region region(static_cast<u8>(window));
+    const bool mapped = surroundings_.ports.map(first, count, device, region, base_offset).has_value();
+    VITRINE_ASSERT(mapped);
+  };
+  // In the order of the ports, as a PC's technical reference lists them.
+  map(Port(0x000), 0x10, dma0, Dma8237::Window::Registers);
+  map(Port(0x020), 2, pic0, Pic8259::registers.value);
+  map(Port(0x040), 4, pit, Pit8254::registers.value);
+  map(Port(0x060), 1, keyboard_controller, I8042::Window::Data);
+  map(Port(0x061), 1, system_control, SystemControlB::registers.value);
+  map(Port(0x064), 1, keyboard_controller, I8042::Window::Command);
+  map(Port(0x070), Mc146818::port_count, rtc, 0);
+  map(DebugPorts::post_code_port, 1, debug_ports, DebugPorts::Window::PostCode);
+  map(DmaPage::first_port, DmaPage::port_count, dma_page, DmaPage::Window::Registers);
+  map(Port92::first_port, Port92::port_count, port92, Port92::Window::Control);
+  map(Port(0x0A0), 2, pic1, Pic8259::registers.value);
+  map(Port(0x0C0), 0x20, dma1, Dma8237::Window::Registers);
+  map(DebugPorts::console_port, 1, debug_ports, DebugPorts::Window::Console);
+  map(FpuError::first_port, FpuError::port_count, fpu_error, FpuError::Window::Clear);
+  map(DebugPorts::exit_port, DebugPorts::exit_port_count, debug_ports, DebugPorts::Window::Exit);
+  map(Port(0x278), ParallelPort::port_count, lpt2, 0);
+  map(Port(0x2E8), Uart16550::port_count, com4, 0);
+  map(Port(0x2F8), Uart16550::port_count, com2, 0);
+  map(Port(0x378), ParallelPort::port_count, lpt1, 0);
+  map(VgaText::first_port, VgaText::port_count, vga, VgaText::Window::Core);
+  map(VgaText::first_crtc_port, VgaText::crtc_port_count, vga, VgaText::Window::Crtc);
+  map(Port(0x3E8), Uart16550::port_count, com3, 0);
+  map(Port(0x3F8), Uart16550::port_count, com1, 0);
+  map(Port(0x4D0), 1, pic0, Pic8259::elcr.value);
+  map(Port(0x4D1), 1, pic1, Pic8259::elcr.value);
+  map(pm_base, AcpiPm::port_count, acpi_pm, AcpiPm::Window::Registers);
+  map(PciHost::first_port, PciHost::port_count, pci_host, PciHost::Window::Config);
+}
+
+bool PcBoard::interrupt_can_come() const {
+  static constexpr u8 all = 0xFF;
+  const u8 cascade = pic1.mask() == all ? mask_of<u8>(isa_cascade_pin.value) : u8{0};
+  return cpu.state.intr || static_cast<u8>(pic0.mask() | cascade) != all;
+}
+
+void PcBoard::take_input(const Input& input) {
+  const std::array coms = {&com1, &com2, &com3, &com4};
+  switch (input.kind) {
+    case InputKind::SerialByte:
+      if (input.port < coms.size()) coms[input.port]->receive(static_cast<u8>(input.value));
+      break;
+    case InputKind::SerialBreak:
+      if (input.port < coms.size()) coms[input.port]->receive_break();
+      break;
+    case InputKind::KeyScan:
+      keyboard_controller.key(input.value);
+      break;
+    case InputKind::MouseMotion:
+      keyboard_controller.mouse_motion(input.value);
+      break;
+    case InputKind::PowerButton:
+      acpi_pm.press_power_button();
+      break;
+    case InputKind::Stop:
+      break;
+  }
+}
+
+bool PcBoard::serial_wants_input(u8 port) const {
+  const std::array coms = {&com1, &com2, &com3, &com4};
+  return port < coms.size() && coms[port]->listening() && coms[port]->can_receive();
+}
+
+bool PcBoard::keyboard_wants_input() const {
+  // A guest that leaves the keyboard as firmware set it shows its interest only here: it has moved the vectors, and
+  // IRQ 1 is open.
+  static constexpr Vector as_firmware_left_it{0x09};
+  const u8 pin = isa_wire_of(IsaSource::Keyboard)->pin;
+  const bool open = pic0.vector_of(Pin(pin)) != as_firmware_left_it && !bit(pic0.mask(), pin);
+  return keyboard_controller.listening() || (open && keyboard_controller.ready_for_key());
+}
+
+void PcBoard::exchange(Archive& archive) {
+  archive.section("lines", 1);
+  isa_.exchange(archive);
+  for (InterruptLine* line : {&intr_, &secondary_int_, &ferr_, &ignne_}) line->exchange(archive);
+  for (Device* device : devices_) device->exchange(archive);
+}
+
+}  // namespace vitrine

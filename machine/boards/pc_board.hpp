@@ -1,0 +1,137 @@
+// The PC's motherboard: which chips there are, at which addresses, on which wires. Nothing else is decided here.
+#pragma once
+
+#include <array>
+#include <span>
+#include <string_view>
+
+#include "machine/boards/isa_wiring.hpp"
+#include "machine/core/bus.hpp"
+#include "machine/core/outside.hpp"
+#include "machine/core/pci.hpp"
+#include "machine/cpu/cpu.hpp"
+#include "machine/devices/acpi_pm/acpi_pm.hpp"
+#include "machine/devices/debug_ports/debug_ports.hpp"
+#include "machine/devices/dma8237/dma8237.hpp"
+#include "machine/devices/dma_page/dma_page.hpp"
+#include "machine/devices/fpu_error/fpu_error.hpp"
+#include "machine/devices/i8042/i8042.hpp"
+#include "machine/devices/isa_bridge/isa_bridge.hpp"
+#include "machine/devices/mc146818/mc146818.hpp"
+#include "machine/devices/parallel/parallel.hpp"
+#include "machine/devices/pci_host/pci_host.hpp"
+#include "machine/devices/pic8259/pic8259.hpp"
+#include "machine/devices/pit8254/pit8254.hpp"
+#include "machine/devices/port92/port92.hpp"
+#include "machine/devices/system_control/system_control_b.hpp"
+#include "machine/devices/uart16550/uart16550.hpp"
+#include "machine/devices/vga_text/vga_text.hpp"
+
+namespace vitrine {
+
+/// The chips in the order of their DeviceIds, which is part of every archive and trace: append only.
+enum class Chip : u8 {
+  Cpu,
+  Pic0,
+  Pic1,
+  Pit,
+  SystemControl,
+  Rtc,
+  KeyboardController,
+  Com1,
+  Com2,
+  Com3,
+  Com4,
+  Lpt1,
+  Lpt2,
+  FpuError,
+  Port92,
+  DebugPorts,
+  Dma0,
+  Dma1,
+  DmaPage,
+  Vga,
+  PciHost,
+  IsaBridge,
+  AcpiPm,
+};
+inline constexpr std::array<std::string_view, 23> chip_names = {
+    "cpu0",     "pic0", "pic1",     "pit",        "system_control_b", "rtc",    "i8042",       "com1", "com2",
+    "com3",     "com4", "lpt1",     "lpt2",       "fpu-error",        "port92", "debug-ports", "dma0", "dma1",
+    "dma-page", "vga",  "pci-host", "isa-bridge", "acpi-pm"};
+
+class PcBoard {
+ public:
+  static constexpr Port pm_base{0x600};
+  static constexpr AcpiPm::TimerWidth pm_timer_width = AcpiPm::TimerWidth::Bits24;
+
+  /// What the board is put into, and what is strapped onto it.
+  struct Surroundings {
+    Clock& clock;
+    EventQueue& events;
+    Ledger& ledger;
+    PortBus& ports;
+    MemoryBus& memory;
+    Outputs& outputs;
+    MachineControl& control;
+    u64 seed;
+    u64 rtc_unix_seconds;
+    u64 memory_bytes;
+  };
+  explicit PcBoard(const Surroundings& surroundings);
+
+  [[nodiscard]] Device& device(DeviceId id) { return *devices_[id.value]; }
+  [[nodiscard]] u16 device_count() const { return static_cast<u16>(devices_.size()); }
+  [[nodiscard]] const IsaLines& isa_lines() const { return isa_; }
+  /// Could the interrupt controllers, as they are now, ever pass anything on?
+  [[nodiscard]] bool interrupt_can_come() const;
+
+  /// Gives an input to the device that it is for.
+  void take_input(const Input& input);
+  [[nodiscard]] bool serial_wants_input(u8 port) const;
+  [[nodiscard]] bool keyboard_wants_input() const;
+
+  /// All wires and chips.
+  void exchange(Archive& archive);
+
+ private:
+  [[nodiscard]] static SourceId register_chips(Ledger& ledger);
+  [[nodiscard]] SourceId source_of(Chip chip) const {
+    return SourceId(static_cast<u16>(first_source_.value + static_cast<u16>(chip)));
+  }
+  [[nodiscard]] DeviceContext context_of(Chip chip) const;
+  /// A driver for `chip` on the ISA line of `source`.
+  LineDriver drive(IsaSource source, Chip chip);
+  void map_ports();
+  void connect_wires();
+
+  Surroundings surroundings_;
+  SourceId first_source_;
+  IsaLines isa_;
+  InterruptLine intr_, secondary_int_, ferr_, ignne_;
+  PciBus pci_;
+
+ public:
+  Pic8259 pic0, pic1;
+  Cpu cpu;
+  Pit8254 pit;
+  SystemControlB system_control;
+  Mc146818 rtc;
+  I8042 keyboard_controller;
+  Uart16550 com1, com2, com3, com4;
+  ParallelPort lpt1, lpt2;
+  FpuError fpu_error;
+  Port92 port92;
+  DebugPorts debug_ports;
+  Dma8237 dma0, dma1;
+  DmaPage dma_page;
+  VgaText vga;
+  PciHost pci_host;
+  IsaBridge isa_bridge;
+  AcpiPm acpi_pm;
+
+ private:
+  std::array<Device*, chip_names.size()> devices_;
+};
+
+}  // namespace vitrine
