@@ -143,7 +143,6 @@ void x87_controls_changed(Cpu& cpu) {
   if ((fpu.status & ~fpu.control & x87_bit::flags) != 0) {
     fpu.status |= x87_bit::summary | x87_bit::busy;
   } else {
-    cpu.ignne = false;  // the PC's latch lets go of IGNNE# with FERR#
     if (cpu.ferr.connected()) cpu.ferr.set(Level::Low);
   }
   set_host_x87(host_x87_control(fpu.control));
