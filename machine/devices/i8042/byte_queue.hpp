@@ -9,18 +9,18 @@
 
 namespace vitrine {
 
-template <u8 size>
+template <u8 Size>
 struct ByteQueue {
-  std::array<u8, size> items{};
+  std::array<u8, Size> items{};
   u8 first = 0;
   u8 count = 0;
 
   [[nodiscard]] bool empty() const { return count == 0; }
-  [[nodiscard]] u8 room() const { return static_cast<u8>(size - count); }
+  [[nodiscard]] u8 room() const { return static_cast<u8>(Size - count); }
   [[nodiscard]] u8 front() const { return items[first]; }
   /// What has no room is lost.
   void push(u8 byte) {
-    if (room() > 0) items[(first + count++) % size] = byte;
+    if (room() > 0) items[(first + count++) % Size] = byte;
   }
   void push(std::initializer_list<u8> bytes) {
     for (u8 byte : bytes) push(byte);
@@ -28,14 +28,14 @@ struct ByteQueue {
   u8 pop() {
     const u8 byte = front();
     if (empty()) return byte;
-    first = static_cast<u8>((first + 1) % size);
+    first = static_cast<u8>((first + 1) % Size);
     --count;
     return byte;
   }
   void clear() { *this = {}; }
   void exchange(Archive& archive) {
     archive(items, first, count);
-    if (first >= size || count > size) {
+    if (first >= Size || count > Size) {
       archive.refuse(Archive::Error::BadValue);
       clear();
     }

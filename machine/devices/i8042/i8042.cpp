@@ -20,31 +20,31 @@ constexpr u8 input_port = 0xB0;  // keyboard not locked, colour display, no manu
 constexpr u8 self_test_passed = 0x55, interface_works = 0x00, no_password = 0xF1;
 
 enum Command : u8 {
-  ReadRam = 0x20,
-  WriteRam = 0x60,
-  TestPassword = 0xA4,
-  LoadPassword = 0xA5,
-  EnablePassword = 0xA6,
-  DisableMouse = 0xA7,
-  EnableMouse = 0xA8,
-  TestMousePort = 0xA9,
-  SelfTest = 0xAA,
-  TestKeyboardPort = 0xAB,
-  DisableKeyboard = 0xAD,
-  EnableKeyboard = 0xAE,
-  ReadInputPort = 0xC0,
-  ReadOutputPort = 0xD0,
-  WriteOutputPort = 0xD1,
-  WriteKeyboardOutput = 0xD2,
-  WriteMouseOutput = 0xD3,
-  WriteToMouse = 0xD4,
-  DisableA20 = 0xDD,  // not IBM's; Linux's start-up code and many others send 0xDF
-  EnableA20 = 0xDF,
-  ReadTestInputs = 0xE0,
-  PulseOutputs = 0xF0
+  command_read_ram = 0x20,
+  command_write_ram = 0x60,
+  command_test_password = 0xA4,
+  command_load_password = 0xA5,
+  command_enable_password = 0xA6,
+  command_disable_mouse = 0xA7,
+  command_enable_mouse = 0xA8,
+  command_test_mouse_port = 0xA9,
+  command_self_test = 0xAA,
+  command_test_keyboard_port = 0xAB,
+  command_disable_keyboard = 0xAD,
+  command_enable_keyboard = 0xAE,
+  command_read_input_port = 0xC0,
+  command_read_output_port = 0xD0,
+  command_write_output_port = 0xD1,
+  command_write_keyboard_output = 0xD2,
+  command_write_mouse_output = 0xD3,
+  command_write_to_mouse = 0xD4,
+  command_disable_a20 = 0xDD,  // not IBM's; Linux's start-up code and many others send 0xDF
+  command_enable_a20 = 0xDF,
+  command_read_test_inputs = 0xE0,
+  command_pulse_outputs = 0xF0
 };
 
-enum EventKind : u16 { Sent, Received, KeyboardTested, MouseTested, MouseReport };
+enum EventKind : u16 { event_sent, event_received, event_keyboard_tested, event_mouse_tested, event_mouse_report };
 constexpr u16 event_kinds = 5;
 
 // See listening().
@@ -192,69 +192,70 @@ void I8042::process(u8 byte, bool is_command) {
 }
 
 void I8042::controller_command(u8 command) {
-  if (command >= ReadRam && command < ReadRam + 0x20) return reply(state_.ram[command - ReadRam]);
-  if (command >= WriteRam && command < WriteRam + 0x20) {
+  if (command >= command_read_ram && command < command_read_ram + 0x20)
+    return reply(state_.ram[command - command_read_ram]);
+  if (command >= command_write_ram && command < command_write_ram + 0x20) {
     state_.awaits_data_of = command;
     return;
   }
   switch (command) {
-    case TestPassword:
+    case command_test_password:
       return reply(no_password);
-    case LoadPassword:
-    case WriteOutputPort:
-    case WriteKeyboardOutput:
-    case WriteMouseOutput:
-    case WriteToMouse:
+    case command_load_password:
+    case command_write_output_port:
+    case command_write_keyboard_output:
+    case command_write_mouse_output:
+    case command_write_to_mouse:
       state_.awaits_data_of = command;
       return;
-    case DisableMouse:
+    case command_disable_mouse:
       return set_command_bit(mouse_off, true);
-    case EnableMouse:
+    case command_enable_mouse:
       return set_command_bit(mouse_off, false);
-    case TestMousePort:
-    case TestKeyboardPort:
+    case command_test_mouse_port:
+    case command_test_keyboard_port:
       return reply(interface_works);
-    case SelfTest:
+    case command_self_test:
       set_command_bit(system_flag, true);
       return reply(self_test_passed);
-    case DisableKeyboard:
+    case command_disable_keyboard:
       return set_command_bit(keyboard_off, true);
-    case EnableKeyboard:
+    case command_enable_keyboard:
       return set_command_bit(keyboard_off, false);
-    case ReadInputPort:
+    case command_read_input_port:
       return reply(input_port);
-    case ReadOutputPort:
+    case command_read_output_port:
       return reply(output_port());
-    case DisableA20:
-    case EnableA20:
-      return control_.set_a20(command == EnableA20);
-    case ReadTestInputs:
+    case command_disable_a20:
+    case command_enable_a20:
+      return control_.set_a20(command == command_enable_a20);
+    case command_read_test_inputs:
       return reply(static_cast<u8>((command_bit(keyboard_off) ? 0 : 0x01) | (command_bit(mouse_off) ? 0 : 0x02)));
     default:
       break;
   }
   // Each zero among the low four bits pulls that output for 6 us. Bit 0 is the reset line; the A20 gate is back
   // before the next instruction.
-  if (command >= PulseOutputs && !bit(command, 0)) control_.request_exit(ExitKind::Reset, 0);
+  if (command >= command_pulse_outputs && !bit(command, 0)) control_.request_exit(ExitKind::Reset, 0);
 }
 
 void I8042::controller_data(u8 command, u8 byte) {
   switch (command) {
-    case LoadPassword:
-      if (byte != 0) state_.awaits_data_of = LoadPassword;  // until its closing zero
+    case command_load_password:
+      if (byte != 0) state_.awaits_data_of = command_load_password;  // until its closing zero
       return;
-    case WriteOutputPort:
+    case command_write_output_port:
       return write_output_port(byte);
-    case WriteKeyboardOutput:
+    case command_write_keyboard_output:
       return reply(byte, Cause::KeyboardLoop);
-    case WriteMouseOutput:
+    case command_write_mouse_output:
       return reply(byte, Cause::MouseLoop);
-    case WriteToMouse:
+    case command_write_to_mouse:
       set_command_bit(mouse_off, false);
       return send(Port::Mouse, byte);
     default:
-      state_.ram[command - WriteRam] = byte;
-      if (command == WriteRam) state_.programmed = true;
+      state_.ram[command - command_write_ram] = byte;
+      if (command == command_write_ram) state_.programmed = true;
       return;
   }
 }
@@ -287,7 +288,7 @@ void I8042::fill_output(u8 byte, Cause cause) {
 void I8042::send(Port port, u8 byte) {
   state_.sending = port;
   state_.sent_byte = byte;
-  context_.events.reschedule(context_.clock.now() + byte_time, context_.id, Sent);
+  context_.events.reschedule(context_.clock.now() + byte_time, context_.id, event_sent);
 }
 
 void I8042::sent() {
@@ -306,11 +307,11 @@ void I8042::receive_next() {
   const bool goes_on =
       !busy && ((state_.receiving == Port::Keyboard && keyboard_may) || (state_.receiving == Port::Mouse && mouse_may));
   if (goes_on) return;
-  if (state_.receiving != Port::None) context_.events.cancel(context_.id, Received);
+  if (state_.receiving != Port::None) context_.events.cancel(context_.id, event_received);
   state_.receiving = Port::None;
   if (busy || (!keyboard_may && !mouse_may)) return;
   state_.receiving = keyboard_may ? Port::Keyboard : Port::Mouse;
-  context_.events.schedule(context_.clock.now() + byte_time, context_.id, Received);
+  context_.events.schedule(context_.clock.now() + byte_time, context_.id, event_received);
 }
 
 void I8042::received() {
@@ -341,19 +342,19 @@ void I8042::mouse_motion(u64 packed) {
 
 void I8042::event(u16 kind, u64) {
   switch (kind) {
-    case Sent:
+    case event_sent:
       sent();
       break;
-    case Received:
+    case event_received:
       received();
       break;
-    case KeyboardTested:
+    case event_keyboard_tested:
       state_.keyboard.finish_self_test();
       break;
-    case MouseTested:
+    case event_mouse_tested:
       state_.mouse.finish_self_test();
       break;
-    case MouseReport:
+    case event_mouse_report:
       state_.mouse.report(context_.clock.now());
       break;
     default:
@@ -370,9 +371,9 @@ void I8042::schedule_devices() {
       context_.events.schedule(due, context_.id, kind);
     }
   };
-  plan(state_.keyboard.self_test_end(), KeyboardTested);
-  plan(state_.mouse.self_test_end(), MouseTested);
-  plan(state_.mouse.report_due(), MouseReport);
+  plan(state_.keyboard.self_test_end(), event_keyboard_tested);
+  plan(state_.mouse.self_test_end(), event_mouse_tested);
+  plan(state_.mouse.report_due(), event_mouse_report);
 }
 
 void I8042::drive_lines() {

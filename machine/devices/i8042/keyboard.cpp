@@ -12,23 +12,23 @@ constexpr u64 self_test_time = 300'000'000;  // ns; the manual: 300 to 500 ms
 constexpr unsigned longest_sequence = 8;     // Pause
 
 enum Command : u8 {
-  SetIndicators = 0xED,
-  Echo = 0xEE,
-  ScanSet = 0xF0,
-  ReadId = 0xF2,
-  SetTypematic = 0xF3,
-  Enable = 0xF4,
-  DefaultDisable = 0xF5,
-  SetDefault = 0xF6,
-  AllTypematic = 0xF7,
-  AllMakeBreak = 0xF8,
-  AllMake = 0xF9,
-  AllTypematicMakeBreak = 0xFA,
-  KeyTypematic = 0xFB,
-  KeyMakeBreak = 0xFC,
-  KeyMake = 0xFD,
-  Resend = 0xFE,
-  Reset = 0xFF
+  command_set_indicators = 0xED,
+  command_echo = 0xEE,
+  command_scan_set = 0xF0,
+  command_read_id = 0xF2,
+  command_set_typematic = 0xF3,
+  command_enable = 0xF4,
+  command_default_disable = 0xF5,
+  command_set_default = 0xF6,
+  command_all_typematic = 0xF7,
+  command_all_make_break = 0xF8,
+  command_all_make = 0xF9,
+  command_all_typematic_make_break = 0xFA,
+  command_key_typematic = 0xFB,
+  command_key_make_break = 0xFC,
+  command_key_make = 0xFD,
+  command_resend = 0xFE,
+  command_reset = 0xFF
 };
 
 }  // namespace
@@ -76,7 +76,7 @@ void Keyboard::set_breaks(bool sent) { state_.no_break.fill(sent ? 0x00 : 0xFF);
 
 void Keyboard::command(u8 byte, Tick now) {
   if (state_.self_test_end != never) return;
-  if (byte == Resend) {
+  if (byte == command_resend) {
     const u8 last = state_.last_sent;
     state_.replies.clear();
     return state_.replies.push(last);
@@ -85,38 +85,38 @@ void Keyboard::command(u8 byte, Tick now) {
   if (state_.awaits_parameter_of != 0 && byte < first_command) return parameter(byte);
   state_.awaits_parameter_of = 0;
   switch (byte) {
-    case SetIndicators:
-    case ScanSet:
-    case SetTypematic:
-    case KeyTypematic:
-    case KeyMakeBreak:
-    case KeyMake:
+    case command_set_indicators:
+    case command_scan_set:
+    case command_set_typematic:
+    case command_key_typematic:
+    case command_key_make_break:
+    case command_key_make:
       state_.awaits_parameter_of = byte;
       break;
-    case Echo:
+    case command_echo:
       return state_.replies.push(echo);
-    case ReadId:
+    case command_read_id:
       return state_.replies.push({acknowledge, 0xAB, 0x83});
-    case Enable:
+    case command_enable:
       state_.keys.clear();
       state_.scanning = true;
       break;
-    case DefaultDisable:
+    case command_default_disable:
       set_defaults();
       state_.scanning = false;
       break;
-    case SetDefault:
+    case command_set_default:
       set_defaults();
       break;
-    case AllTypematic:
-    case AllMake:
+    case command_all_typematic:
+    case command_all_make:
       set_breaks(false);
       break;
-    case AllMakeBreak:
-    case AllTypematicMakeBreak:
+    case command_all_make_break:
+    case command_all_typematic_make_break:
       set_breaks(true);
       break;
-    case Reset:
+    case command_reset:
       state_.keys.clear();
       state_.scanning = false;
       state_.self_test_end = now + self_test_time;
@@ -131,22 +131,22 @@ void Keyboard::parameter(u8 byte) {
   const u8 command = state_.awaits_parameter_of;
   state_.awaits_parameter_of = 0;
   switch (command) {
-    case SetIndicators:
+    case command_set_indicators:
       state_.indicators = byte & 0x07;
       break;
-    case ScanSet:
+    case command_scan_set:
       if (byte == 0) return state_.replies.push({acknowledge, state_.scan_set});
       if (byte > 3) return state_.replies.push(resend);
       state_.keys.clear();
       state_.scan_set = byte;
       break;
-    case SetTypematic:
+    case command_set_typematic:
       state_.typematic = byte & 0x7F;
       break;
-    case KeyTypematic:
-    case KeyMake:
-    case KeyMakeBreak:
-      state_.no_break[byte / 8] = with_bit(state_.no_break[byte / 8], byte % 8, command != KeyMakeBreak);
+    case command_key_typematic:
+    case command_key_make:
+    case command_key_make_break:
+      state_.no_break[byte / 8] = with_bit(state_.no_break[byte / 8], byte % 8, command != command_key_make_break);
       state_.awaits_parameter_of = command;  // more keys may follow, until the next command
       break;
     default:

@@ -13,22 +13,22 @@ constexpr u8 acknowledge = 0xFA, resend = 0xFE, error = 0xFC, self_test_passed =
 constexpr u64 self_test_time = 300'000'000;  // ns; the manual: 300 to 500 ms
 
 enum Command : u8 {
-  ScalingOneToOne = 0xE6,
-  ScalingTwoToOne = 0xE7,
-  SetResolution = 0xE8,
-  StatusRequest = 0xE9,
-  SetStream = 0xEA,
-  ReadData = 0xEB,
-  ResetWrap = 0xEC,
-  SetWrap = 0xEE,
-  SetRemote = 0xF0,
-  ReadId = 0xF2,
-  SetRate = 0xF3,
-  Enable = 0xF4,
-  Disable = 0xF5,
-  SetDefault = 0xF6,
-  Resend = 0xFE,
-  Reset = 0xFF
+  command_scaling_one_to_one = 0xE6,
+  command_scaling_two_to_one = 0xE7,
+  command_set_resolution = 0xE8,
+  command_status_request = 0xE9,
+  command_set_stream = 0xEA,
+  command_read_data = 0xEB,
+  command_reset_wrap = 0xEC,
+  command_set_wrap = 0xEE,
+  command_set_remote = 0xF0,
+  command_read_id = 0xF2,
+  command_set_rate = 0xF3,
+  command_enable = 0xF4,
+  command_disable = 0xF5,
+  command_set_default = 0xF6,
+  command_resend = 0xFE,
+  command_reset = 0xFF
 };
 
 /// 2:1 scaling in stream mode (Technical Reference, "Mouse scaling").
@@ -95,8 +95,8 @@ void Mouse::refuse() {
 
 void Mouse::command(u8 byte, Tick now) {
   if (state_.self_test_end != never) return;  // unverified: lost
-  if (state_.wrap && byte != ResetWrap && byte != Reset) return send({byte});
-  if (byte == Resend) {
+  if (state_.wrap && byte != command_reset_wrap && byte != command_reset) return send({byte});
+  if (byte == command_resend) {
     state_.queue = state_.last_message;
     return;
   }
@@ -105,53 +105,53 @@ void Mouse::command(u8 byte, Tick now) {
   const bool erred = state_.erred;
   state_.erred = false;
   switch (byte) {
-    case ScalingOneToOne:
-    case ScalingTwoToOne:
-      state_.twice_scaling = byte == ScalingTwoToOne;
+    case command_scaling_one_to_one:
+    case command_scaling_two_to_one:
+      state_.twice_scaling = byte == command_scaling_two_to_one;
       break;
-    case SetResolution:
-    case SetRate:
+    case command_set_resolution:
+    case command_set_rate:
       state_.awaits_parameter_of = byte;
       break;
-    case StatusRequest: {
+    case command_status_request: {
       const u8 buttons = state_.buttons;
       const u8 flags = static_cast<u8>((state_.remote ? 0x40 : 0) | (state_.reporting ? 0x20 : 0) |
                                        (state_.twice_scaling ? 0x10 : 0) | (bit(buttons, 0) ? 0x04 : 0) |
                                        (bit(buttons, 2) ? 0x02 : 0) | (bit(buttons, 1) ? 0x01 : 0));
       return send({acknowledge, flags, state_.resolution, state_.rate});
     }
-    case SetStream:
+    case command_set_stream:
       state_.remote = false;
       clear_counters();
       break;
-    case ReadData:
+    case command_read_data:
       return send_report(true, false);
-    case ResetWrap:
+    case command_reset_wrap:
       state_.wrap = false;
       clear_counters();
       break;
-    case SetWrap:
+    case command_set_wrap:
       state_.wrap = true;
       break;
-    case SetRemote:
+    case command_set_remote:
       state_.remote = true;
       clear_counters();
       break;
-    case ReadId:
+    case command_read_id:
       return send({acknowledge, state_.id});
-    case Enable:
+    case command_enable:
       state_.reporting = true;
       clear_counters();
       state_.next_report = now;
       break;
-    case Disable:
+    case command_disable:
       state_.reporting = false;
       break;
-    case SetDefault:
+    case command_set_default:
       set_defaults();
       clear_counters();
       break;
-    case Reset:
+    case command_reset:
       state_.reporting = state_.wrap = false;
       state_.self_test_end = now + self_test_time;
       break;
@@ -164,7 +164,7 @@ void Mouse::command(u8 byte, Tick now) {
 
 void Mouse::parameter(u8 byte) {
   const u8 command = state_.awaits_parameter_of;
-  if (command == SetResolution) {
+  if (command == command_set_resolution) {
     if (byte > 3) return refuse();
     state_.resolution = byte;
   } else {

@@ -42,7 +42,7 @@ constexpr u64 update_ends = update_begins + 65;  // tUC, 1984 us
 constexpr u64 half_second_to_update = update_begins + second / 2;
 constexpr i64 earliest_phase = -(i64{1} << 50);  // crystal clocks in 2^64 ns are fewer
 
-enum EventKind : u16 { PeriodicEdge, UpdateEnd };
+enum EventKind : u16 { event_periodic_edge, event_update_end };
 
 bool divider_runs(u8 control_a) { return bits(control_a, 6, 4) == 0b010; }
 
@@ -350,18 +350,18 @@ void Mc146818::write_control_a(u8 value) {
 void Mc146818::event(u16, u64) { update(); }
 
 void Mc146818::schedule_edges() {
-  context_.events.cancel(context_.id, PeriodicEdge);
-  context_.events.cancel(context_.id, UpdateEnd);
+  context_.events.cancel(context_.id, event_periodic_edge);
+  context_.events.cancel(context_.id, event_update_end);
   if (!divider_runs(state_.control_a)) return;
   const u8 awaited = static_cast<u8>(state_.control_b & ~state_.flags);
   const u64 step = periodic_step(state_.control_a);
   if ((awaited & b_periodic) != 0 && step != 0) {
     const u64 next_edge = periodic_edges_until(chain(), step) * step + step / 2;
-    context_.events.schedule(tick_of_chain(next_edge), context_.id, PeriodicEdge);
+    context_.events.schedule(tick_of_chain(next_edge), context_.id, event_periodic_edge);
   }
   if ((awaited & (b_alarm | b_update_ended)) != 0 && (state_.control_b & b_set) == 0) {
     const u64 next_update = (updates_until(chain()) + 1) * second + update_ends;
-    context_.events.schedule(tick_of_chain(next_update), context_.id, UpdateEnd);
+    context_.events.schedule(tick_of_chain(next_update), context_.id, event_update_end);
   }
 }
 

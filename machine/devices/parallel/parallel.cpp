@@ -8,7 +8,7 @@ namespace vitrine {
 
 namespace {
 
-enum Register : u8 { Data, Status, Control };
+enum Register : u8 { register_data, register_status, register_control };
 
 // Status, as the port reads it: BUSY (pin inverted), nACK, paper end, select, nERROR, interrupt (0: occurred).
 constexpr u8 status_not_busy = 0x80, status_ack_high = 0x40, status_selected = 0x10, status_no_error = 0x08,
@@ -20,7 +20,7 @@ constexpr u8 control_writable = 0x1F, control_undriven = 0xE0;
 constexpr u64 strobe_to_ack = 2'000;  // ns; IEEE 1284 lets the printer take as long as it likes
 constexpr u64 ack_width = 5'000;      // ns; IEEE 1284: 0.5 to 10 us
 
-enum EventKind : u16 { AckFalls, AckRises };
+enum EventKind : u16 { event_ack_falls, event_ack_rises };
 
 }  // namespace
 
@@ -43,14 +43,14 @@ bool ParallelPort::printer_is_in_reset() const { return !bit(state_.control, con
 
 u8 ParallelPort::value_at(u64 offset) const {
   switch (offset) {
-    case Data:
+    case register_data:
       return state_.data;
-    case Status: {
+    case register_status: {
       const bool busy = state_.busy || printer_is_in_reset();
       return static_cast<u8>((busy ? 0 : status_not_busy) | (state_.ack_low ? 0 : status_ack_high) | status_selected |
                              status_no_error | (state_.acknowledged ? 0 : status_no_interrupt) | status_undriven);
     }
-    case Control:
+    case register_control:
       return static_cast<u8>(control_undriven | state_.control);
     default:
       return 0xFF;
@@ -67,7 +67,7 @@ u64 ParallelPort::read(Region, u64 offset, AccessSize size) {
   u64 value = 0;
   for (unsigned i = 0; i < size.value; ++i) {
     value |= u64{value_at(offset + i)} << 8 * i;
-    if (offset + i == Status) state_.acknowledged = false;
+    if (offset + i == register_status) state_.acknowledged = false;
   }
   update();
   return value;
@@ -76,8 +76,8 @@ u64 ParallelPort::read(Region, u64 offset, AccessSize size) {
 void ParallelPort::write(Region, u64 offset, AccessSize size, u64 value) {
   for (unsigned i = 0; i < size.value; ++i) {
     const u8 byte = static_cast<u8>(value >> 8 * i);
-    if (offset + i == Data) state_.data = byte;
-    if (offset + i == Control) write_control(byte & control_writable);
+    if (offset + i == register_data) state_.data = byte;
+    if (offset + i == register_control) write_control(byte & control_writable);
   }
   update();
 }
@@ -89,21 +89,21 @@ void ParallelPort::write_control(u8 value) {
   if (printer_is_in_reset()) return stop_printer();
   if (!strobe_begins || state_.busy) return;
   state_.busy = true;
-  context_.events.schedule(context_.clock.now() + strobe_to_ack, context_.id, AckFalls);
+  context_.events.schedule(context_.clock.now() + strobe_to_ack, context_.id, event_ack_falls);
   outputs_.byte_out(channel_, state_.data);
 }
 
 void ParallelPort::stop_printer() {
-  context_.events.cancel(context_.id, AckFalls);
-  context_.events.cancel(context_.id, AckRises);
+  context_.events.cancel(context_.id, event_ack_falls);
+  context_.events.cancel(context_.id, event_ack_rises);
   state_.busy = state_.ack_low = false;
 }
 
 void ParallelPort::event(u16 kind, u64) {
-  if (kind == AckFalls) {
+  if (kind == event_ack_falls) {
     state_.ack_low = true;
     state_.acknowledged = false;
-    context_.events.schedule(context_.clock.now() + ack_width, context_.id, AckRises);
+    context_.events.schedule(context_.clock.now() + ack_width, context_.id, event_ack_rises);
   } else {
     state_.ack_low = state_.busy = false;
     state_.acknowledged = bit(state_.control, control_interrupt);

@@ -1,6 +1,5 @@
 #include "machine/devices/parallel/parallel.hpp"
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <string>

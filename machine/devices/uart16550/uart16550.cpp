@@ -12,13 +12,13 @@ constexpr ClockRatio input_clock{1'843'200};  // IBM PC/AT Technical Reference: 
 constexpr unsigned clocks_per_bit_at_divisor_one = 16;
 
 enum Register : u8 {
-  Data,
-  InterruptEnable,
-  InterruptIdentification,
-  LineControl,
-  ModemControl,
-  LineStatus,
-  ModemStatus
+  register_data,
+  register_interrupt_enable,
+  register_interrupt_identification,
+  register_line_control,
+  register_modem_control,
+  register_line_status,
+  register_modem_status
 };
 constexpr u64 scratch_register = 7;
 
@@ -33,7 +33,13 @@ constexpr unsigned lcr_two_stop_bits = 2, lcr_parity = 3, lcr_break = 6, lcr_dla
 // MCR (DS 8.6)
 constexpr unsigned mcr_dtr = 0, mcr_rts = 1, mcr_out1 = 2, mcr_out2 = 3, mcr_loop = 4;
 
-enum EventKind : u16 { Shifted, EmptyIndication, Arrived, CharacterTimedOut, BreakLooped };
+enum EventKind : u16 {
+  event_shifted,
+  event_empty_indication,
+  event_arrived,
+  event_character_timed_out,
+  event_break_looped
+};
 constexpr u16 event_kinds = 5;
 
 // Polling for input, as distinct from polling for room to send: see listening().
@@ -152,20 +158,20 @@ bool Uart16550::listening() const {
 
 u8 Uart16550::value_at(u64 offset) const {
   switch (offset) {
-    case Data:
+    case register_data:
       if (dlab()) return static_cast<u8>(state_.divisor);
       return state_.received.top().data;
-    case InterruptEnable:
+    case register_interrupt_enable:
       return dlab() ? static_cast<u8>(state_.divisor >> 8) : state_.interrupt_enable;
-    case InterruptIdentification:
+    case register_interrupt_identification:
       return interrupt_identification();
-    case LineControl:
+    case register_line_control:
       return state_.line_control;
-    case ModemControl:
+    case register_modem_control:
       return state_.modem_control;
-    case LineStatus:
+    case register_line_status:
       return line_status();
-    case ModemStatus:
+    case register_modem_status:
       return state_.modem_inputs | state_.modem_deltas;
     case scratch_register:
       return state_.scratch;
@@ -197,14 +203,14 @@ void Uart16550::write(Region, u64 offset, AccessSize size, u64 value) {
 u8 Uart16550::read_byte(u64 offset) {
   const u8 value = value_at(offset);
   switch (offset) {
-    case Data:
+    case register_data:
       return dlab() ? value : read_received();
-    case InterruptIdentification:
+    case register_interrupt_identification:
       if (pending_cause() == Cause::TransmitterEmpty) state_.transmitter_empty = false;
       return value;
-    case LineStatus:
+    case register_line_status:
       return read_line_status();
-    case ModemStatus:
+    case register_modem_status:
       state_.modem_deltas = 0;
       return value;
     default:
@@ -237,25 +243,25 @@ u8 Uart16550::read_line_status() {
 
 void Uart16550::write_byte(u64 offset, u8 value) {
   switch (offset) {
-    case Data:
+    case register_data:
       if (dlab()) {
         state_.divisor = static_cast<u16>((state_.divisor & 0xFF00) | value);
       } else {
         write_holding(value);
       }
       return;
-    case InterruptEnable:
+    case register_interrupt_enable:
       if (dlab()) {
         state_.divisor = static_cast<u16>((state_.divisor & 0x00FF) | value << 8);
       } else {
         write_interrupt_enable(value);
       }
       return;
-    case InterruptIdentification:
+    case register_interrupt_identification:
       return write_fifo_control(value);
-    case LineControl:
+    case register_line_control:
       return write_line_control(value);
-    case ModemControl:
+    case register_modem_control:
       state_.modem_control = value & 0x1F;
       return sample_modem_lines();
     case scratch_register:
@@ -269,7 +275,7 @@ void Uart16550::write_byte(u64 offset, u8 value) {
 void Uart16550::write_holding(u8 value) {
   state_.idle_polls = 0;
   state_.transmitter_empty = false;
-  context_.events.cancel(context_.id, EmptyIndication);
+  context_.events.cancel(context_.id, event_empty_indication);
   if (state_.to_send.count >= capacity()) {
     if (state_.fifos_enabled) return;  // unverified: a full FIFO drops what is written
     state_.to_send.pop();
@@ -307,13 +313,13 @@ void Uart16550::write_fifo_control(u8 value) {
 void Uart16550::write_line_control(u8 value) {
   const bool break_begins = bit(value, lcr_break) && !bit(state_.line_control, lcr_break);
   state_.line_control = value;
-  if (break_begins && loopback()) schedule(BreakLooped, clocks_now() + clocks_per_character());
+  if (break_begins && loopback()) schedule(event_break_looped, clocks_now() + clocks_per_character());
 }
 
 void Uart16550::clear_receiver() {
   state_.received = Fifo{};
   state_.character_timeout = false;
-  context_.events.cancel(context_.id, CharacterTimedOut);
+  context_.events.cancel(context_.id, event_character_timed_out);
 }
 
 void Uart16550::clear_transmitter() {
@@ -335,7 +341,7 @@ void Uart16550::start_shifting(u64 at_clock) {
   state_.shift_register = state_.to_send.pop().data;
   state_.shifting = true;
   state_.shift_end = at_clock + clocks_per_character();
-  schedule(Shifted, state_.shift_end);
+  schedule(event_shifted, state_.shift_end);
   if (state_.to_send.count == 0) holding_emptied();
 }
 
@@ -346,7 +352,7 @@ void Uart16550::holding_emptied() {
   state_.two_were_queued = false;
   state_.first_since_mode_change = false;
   if (late) {
-    schedule(EmptyIndication, state_.shift_end - clocks_of_last_stop_bit());
+    schedule(event_empty_indication, state_.shift_end - clocks_of_last_stop_bit());
   } else {
     state_.transmitter_empty = true;
   }
@@ -380,7 +386,7 @@ void Uart16550::receive_break() {
 
 void Uart16550::start_arrival(u64 at_clock) {
   state_.arrival_end = at_clock + clocks_per_character();
-  schedule(Arrived, state_.arrival_end);
+  schedule(event_arrived, state_.arrival_end);
 }
 
 void Uart16550::arrived() {
@@ -412,9 +418,9 @@ void Uart16550::reveal_errors() {
 void Uart16550::restart_timeout() {
   // DS 8.4.1: four character times since the last arrival or read.
   if (state_.fifos_enabled && state_.received.count > 0) {
-    schedule(CharacterTimedOut, clocks_now() + 4 * clocks_per_character());
+    schedule(event_character_timed_out, clocks_now() + 4 * clocks_per_character());
   } else {
-    context_.events.cancel(context_.id, CharacterTimedOut);
+    context_.events.cancel(context_.id, event_character_timed_out);
   }
 }
 
@@ -431,31 +437,31 @@ void Uart16550::sample_modem_lines() {
   u8 inputs = state_.far_end;
   if (loopback()) {  // DS 8.6.5: CTS from RTS, DSR from DTR, RI from OUT1, DCD from OUT2
     inputs =
-        static_cast<u8>((bit(control, mcr_rts) ? ClearToSend : 0) | (bit(control, mcr_dtr) ? DataSetReady : 0) |
-                        (bit(control, mcr_out1) ? RingIndicator : 0) | (bit(control, mcr_out2) ? CarrierDetect : 0));
+        static_cast<u8>((bit(control, mcr_rts) ? clear_to_send : 0) | (bit(control, mcr_dtr) ? data_set_ready : 0) |
+                        (bit(control, mcr_out1) ? ring_indicator : 0) | (bit(control, mcr_out2) ? carrier_detect : 0));
   }
   const u8 changed = inputs ^ state_.modem_inputs;
   // RI counts only at its trailing edge (DS 8.8, bit 2).
-  const u8 counted = changed & static_cast<u8>(~(inputs & RingIndicator));
+  const u8 counted = changed & static_cast<u8>(~(inputs & ring_indicator));
   state_.modem_deltas |= static_cast<u8>(counted >> 4);
   state_.modem_inputs = inputs;
 }
 
 void Uart16550::event(u16 kind, u64) {
   switch (kind) {
-    case Shifted:
+    case event_shifted:
       shifted();
       break;
-    case EmptyIndication:
+    case event_empty_indication:
       if (state_.to_send.count == 0) state_.transmitter_empty = true;
       break;
-    case Arrived:
+    case event_arrived:
       arrived();
       break;
-    case CharacterTimedOut:
+    case event_character_timed_out:
       state_.character_timeout = state_.fifos_enabled && state_.received.count > 0;
       break;
-    case BreakLooped:
+    case event_break_looped:
       if (loopback() && bit(state_.line_control, lcr_break)) deliver({0, lsr_break | lsr_framing});
       break;
     default:

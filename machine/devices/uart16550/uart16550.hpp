@@ -34,9 +34,9 @@ class Uart16550 final : public Device {
     ModemStatus        ///< a modem line changed
   };
   /// The modem lines as the far end drives them, at the places that they have in MSR.
-  enum ModemLine : u8 { ClearToSend = 0x10, DataSetReady = 0x20, RingIndicator = 0x40, CarrierDetect = 0x80 };
+  enum ModemLine : u8 { clear_to_send = 0x10, data_set_ready = 0x20, ring_indicator = 0x40, carrier_detect = 0x80 };
   /// A terminal is there, ready and listening.
-  static constexpr u8 terminal_connected = ClearToSend | DataSetReady | CarrierDetect;
+  static constexpr u8 terminal_connected = clear_to_send | data_set_ready | carrier_detect;
 
   /// `name` and `outputs` must outlive the device. Bytes leave through `channel`.
   Uart16550(DeviceContext context, std::string_view name, Channel channel, LineDriver irq, Outputs& outputs);

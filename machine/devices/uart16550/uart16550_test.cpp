@@ -1,6 +1,5 @@
 #include "machine/devices/uart16550/uart16550.hpp"
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <ostream>
@@ -11,7 +10,6 @@
 namespace vitrine {
 namespace {
 
-using testing::ElementsAre;
 using Cause = Uart16550::Cause;
 
 DeviceUnderTest uart() {
@@ -20,7 +18,7 @@ DeviceUnderTest uart() {
             bench.actions = {[&] { chip.receive(0x55); }, [&] { chip.receive_break(); }};
             return chip;
           },
-                  .regions = {{Region(0), Uart16550::port_count}}};
+          .regions = {{Region(0), Uart16550::port_count}}};
 }
 VITRINE_COMMON_DEVICE_SUITE(Uart16550, uart());
 
