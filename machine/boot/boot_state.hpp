@@ -30,7 +30,7 @@ struct BootTable {
 struct BootState {
   enum class Mode : u8 { Real16, Protected32, Long64 };
   /// Encoding order of the general registers (ModRM), for `gpr`.
-  enum Register : u8 { Rax, Rcx, Rdx, Rbx, Rsp, Rbp, Rsi, Rdi };
+  enum Register : u8 { rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi };
 
   Mode mode = Mode::Real16;
   u64 rip = 0;

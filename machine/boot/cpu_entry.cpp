@@ -100,7 +100,7 @@ BootState enter_real_mode(u16 code_segment, u16 data_segment, u16 stack_pointer)
   state.gdtr = {0, 0xFFFF};
   state.idtr = {0, 0x3FF};
   state.cr0 = cr0_extension_type;
-  state.gpr[BootState::Rsp] = stack_pointer;
+  state.gpr[BootState::rsp] = stack_pointer;
   return state;
 }
 

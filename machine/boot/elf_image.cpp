@@ -68,6 +68,7 @@ u64 ElfImage::physical_entry() const {
 
 std::vector<ImageSegment> ElfImage::image_segments() const {
   std::vector<ImageSegment> parts;
+  parts.reserve(segments.size());
   for (const ElfSegment& segment : segments) parts.push_back(segment.image);
   return parts;
 }
@@ -173,7 +174,7 @@ std::optional<u64> pvh_entry(const ElfImage& elf, ByteView image) {
       const u64 name = at + 12;
       const u64 value = *align_up(name + name_size, alignment);
       if (!notes.has(value, value_size)) break;
-      if (type == xen_note_physical_entry && name_size == 4 && notes.starts_with(std::string_view("Xen", 4), name)) {
+      if (type == xen_note_physical_entry && name_size == 4 && notes.starts_with("Xen", name)) {
         if (value_size == 8) return notes.get64(value);
         if (value_size == 4) return notes.get32(value);
       }

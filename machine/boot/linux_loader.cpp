@@ -278,7 +278,7 @@ BootResult<LoadedGuest> start_by_zero_page(Loading& loading, const Image& image,
   const u64 entry = image.load_address + (is_64 ? entry_64_offset : 0);
   auto state = is_64 ? enter_long_mode(loading, entry) : enter_protected_mode(loading, entry);
   if (!state) return std::unexpected(state.error());
-  state->gpr[BootState::Rsi] = *place;
+  state->gpr[BootState::rsi] = *place;
   return loading.finish(GuestKind::Linux, *state, name + (is_64 ? ", 64-bit" : ", 32-bit") + " entry at " + hex(entry));
 }
 

@@ -27,7 +27,7 @@ TEST(LinuxLoader, a_64_bit_kernel_starts_by_its_64_bit_entry_with_the_first_4_gi
   const u64 pointers = memory.get64(state.cr3) & ~u64{0xFFF};
   const u64 directory = memory.get64(pointers + 3 * 8) & ~u64{0xFFF};
   EXPECT_EQ(memory.get64(directory + 511 * 8), 0xFFE00083u);
-  const u64 page = state.gpr[BootState::Rsi];
+  const u64 page = state.gpr[BootState::rsi];
   EXPECT_EQ(memory.get8(page + 0x210), 0xFFu);
   EXPECT_EQ(memory.get8(page + 0x211), 1u);
   EXPECT_EQ(memory.get32(page + 0x214), 0x1000000u);
@@ -49,16 +49,16 @@ TEST(LinuxLoader, the_32_bit_entry_gets_the_zero_page_in_esi_and_zero_in_ebp_edi
   const LoadedGuest guest = load(memory, {linux_image({.extended_load_flags = 0})});
   expect_flat_protected_mode(guest.state);
   EXPECT_EQ(guest.state.rip, 0x1000000u);
-  EXPECT_NE(guest.state.gpr[BootState::Rsi], 0u);
-  EXPECT_EQ(guest.state.gpr[BootState::Rbp], 0u);
-  EXPECT_EQ(guest.state.gpr[BootState::Rdi], 0u);
-  EXPECT_EQ(guest.state.gpr[BootState::Rbx], 0u);
+  EXPECT_NE(guest.state.gpr[BootState::rsi], 0u);
+  EXPECT_EQ(guest.state.gpr[BootState::rbp], 0u);
+  EXPECT_EQ(guest.state.gpr[BootState::rdi], 0u);
+  EXPECT_EQ(guest.state.gpr[BootState::rbx], 0u);
 }
 
 TEST(LinuxLoader, a_screen_is_described_as_mode_3) {
   TestMemory memory;
   const LoadedGuest guest = load(memory, {linux_image({})}, {.screen = BootScreen::VgaText});
-  const u64 page = guest.state.gpr[BootState::Rsi];
+  const u64 page = guest.state.gpr[BootState::rsi];
   EXPECT_EQ(memory.get8(page + 6), 3u);
   EXPECT_EQ(memory.get8(page + 7), 80u);
   EXPECT_EQ(memory.get8(page + 0xE), 25u);
@@ -69,7 +69,7 @@ TEST(LinuxLoader, a_screen_is_described_as_mode_3) {
 TEST(LinuxLoader, the_initrd_goes_as_high_as_the_kernel_allows) {
   TestMemory memory;
   const LoadedGuest guest = load(memory, {linux_image({.initrd_address_max = 0x2FFFFFF}), std::vector<u8>(5000, 0xAB)});
-  const u64 page = guest.state.gpr[BootState::Rsi];
+  const u64 page = guest.state.gpr[BootState::rsi];
   EXPECT_EQ(memory.get32(page + 0x218), 0x2FFE000u);
   EXPECT_EQ(memory.get32(page + 0x21C), 5000u);
   EXPECT_EQ(memory.get8(0x2FFE000 + 4999), 0xABu);
@@ -79,7 +79,7 @@ TEST(LinuxLoader, the_initrd_goes_as_high_as_the_kernel_allows) {
 TEST(LinuxLoader, the_initrd_stays_out_of_the_kernels_first_working_memory) {
   TestMemory memory(32 << 20);
   const LoadedGuest guest = load(memory, {linux_image({.init_size = 0xF80000}), std::vector<u8>(0x200000, 1)});
-  EXPECT_LE(memory.get32(guest.state.gpr[BootState::Rsi] + 0x218) + 0x200000, 0x1000000u);
+  EXPECT_LE(memory.get32(guest.state.gpr[BootState::rsi] + 0x218) + 0x200000, 0x1000000u);
 }
 
 TEST(LinuxLoader, a_kernel_that_can_not_move_loads_at_1_mib) {
@@ -93,7 +93,7 @@ TEST(LinuxLoader, protocol_2_01_gets_its_command_line_the_old_way) {
   TestMemory memory;
   const LoadedGuest guest = load(memory, {linux_image({.version = 0x201})});
   expect_flat_protected_mode(guest.state);
-  const u64 page = guest.state.gpr[BootState::Rsi];
+  const u64 page = guest.state.gpr[BootState::rsi];
   EXPECT_EQ(memory.get16(page + 0x20), 0xA33Fu);
   EXPECT_EQ(memory.text(page + memory.get16(page + 0x22)), "console=ttyS0");
 }
@@ -107,7 +107,7 @@ TEST(LinuxLoader, a_zimage_starts_in_real_mode_at_9020_0000) {
   EXPECT_EQ(state.cs.selector, 0x9020u);
   EXPECT_EQ(state.cs.base, 0x90200u);
   EXPECT_EQ(state.ss.selector, 0x9000u);
-  EXPECT_EQ(state.gpr[BootState::Rsp], 0x9800u);
+  EXPECT_EQ(state.gpr[BootState::rsp], 0x9800u);
   EXPECT_EQ(state.idtr.limit, 0x3FFu);
   EXPECT_EQ(memory.get8(0x10000), 0x90u);
   EXPECT_EQ(memory.get16(0x90224), 0x9600u);

@@ -127,8 +127,8 @@ BootResult<LoadedGuest> load_multiboot1(Loading& loading, u64 header) {
 
   auto state = enter_protected_mode(loading, body->entry);
   if (!state) return std::unexpected(state.error());
-  state->gpr[BootState::Rax] = loader_magic;
-  state->gpr[BootState::Rbx] = *place;
+  state->gpr[BootState::rax] = loader_magic;
+  state->gpr[BootState::rbx] = *place;
   const std::string form = !body->elf ? "flat" : body->elf->is_64_bit ? "ELF64" : "ELF32";
   return loading.finish(GuestKind::Multiboot1, *state,
                         "Multiboot 1 guest (" + form + "), entry at " + hex(body->entry));

@@ -17,8 +17,8 @@ TEST(Multiboot1Loader, an_elf32_gets_its_information_and_magic) {
   EXPECT_EQ(guest.kind, GuestKind::Multiboot1);
   expect_flat_protected_mode(guest.state);
   EXPECT_EQ(guest.state.rip, 0x100040u);
-  EXPECT_EQ(guest.state.gpr[BootState::Rax], 0x2BADB002u);
-  const u64 info = guest.state.gpr[BootState::Rbx];
+  EXPECT_EQ(guest.state.gpr[BootState::rax], 0x2BADB002u);
+  const u64 info = guest.state.gpr[BootState::rbx];
   EXPECT_EQ(memory.get32(info), 1u | 4 | 8 | 32 | 64 | 512 | 4096);
   EXPECT_EQ(memory.get32(info + 4), 639u);
   EXPECT_EQ(memory.get32(info + 8), 63u << 10);

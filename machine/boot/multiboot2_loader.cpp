@@ -62,10 +62,16 @@ BootResult<Header> parse_header(const Loading& loading, u64 header) {
   const ByteView image = loading.image;
   using enum BootErrorKind;
   const std::string where = "has a Multiboot 2 header at " + hex(header);
+  const auto refuse = [&](BootErrorKind kind, const std::string& sentence) {
+    return loading.fail(kind, where + sentence);
+  };
+  const auto refuse_tag = [&](BootErrorKind kind, u64 at, const std::string& sentence) {
+    return refuse(kind, " whose tag " + std::to_string(image.get16(at)) + " at " + hex(at) + sentence);
+  };
   const u32 architecture = image.get32(header + 4);
   if (architecture != architecture_i386) {
-    return loading.fail(WrongMachine, where + " for another architecture (" + std::to_string(architecture) +
-                                          (architecture == 4 ? ", MIPS" : "") + "); Vitrine runs x86 guests");
+    return refuse(WrongMachine, " for another architecture (" + std::to_string(architecture) +
+                                    (architecture == 4 ? ", MIPS" : "") + "); Vitrine runs x86 guests");
   }
   const u64 length = image.get32(header + 8);
   if (!image.has(header, length)) return loading.truncated("Multiboot 2 header", header, length);
@@ -74,15 +80,14 @@ BootResult<Header> parse_header(const Loading& loading, u64 header) {
   while (true) {
     const u64 left = header + length - at;
     if (at > header + length || left < 8) {
-      return loading.fail(Malformed, where + " whose tags have no end tag within its " + size_text(length));
+      return refuse(Malformed, " whose tags have no end tag within its " + size_text(length));
     }
     const u16 type = image.get16(at);
     const bool optional = bit(image.get16(at + 2), 0);
     const u64 size = image.get32(at + 4);
     static constexpr std::array<u64, 11> sizes{8, 8, 24, 12, 12, 20, 8, 8, 12, 12, 24};
-    const std::string tag = "tag " + std::to_string(type) + " at " + hex(at);
     if (size < 8 || size > left || (type < sizes.size() && size < sizes[type])) {
-      return loading.fail(Malformed, where + " whose " + tag + " has an impossible size of " + size_text(size));
+      return refuse_tag(Malformed, at, " has an impossible size of " + size_text(size));
     }
     switch (static_cast<HeaderTag>(type)) {
       case HeaderTag::End:
@@ -91,8 +96,8 @@ BootResult<Header> parse_header(const Loading& loading, u64 header) {
         for (u64 item = at + 8; item + 4 <= at + size && !optional; item += 4) {
           // 3.1.4: a known tag may be absent all the same, if the machine has nothing to say there.
           if (image.get32(item) > last_known_info_tag) {
-            return loading.fail(Unsupported, where + " that requires information of type " +
-                                                 std::to_string(image.get32(item)) + ", which no loader knows");
+            return refuse(Unsupported, " that requires information of type " + std::to_string(image.get32(item)) +
+                                           ", which no loader knows");
           }
         }
         break;
@@ -104,7 +109,7 @@ BootResult<Header> parse_header(const Loading& loading, u64 header) {
         break;
       case HeaderTag::Console:
         if (bit(image.get32(at + 8), 0) && !optional && loading.options.screen == BootScreen::None) {
-          return loading.fail(Unsupported, where + " that requires a screen; this machine has none");
+          return refuse(Unsupported, " that requires a screen; this machine has none");
         }
         break;
       case HeaderTag::Framebuffer:      // a preference; text is what there is
@@ -117,7 +122,7 @@ BootResult<Header> parse_header(const Loading& loading, u64 header) {
         result.relocation = {image.get32(at + 8), image.get32(at + 12), image.get32(at + 16), image.get32(at + 20)};
         break;
       default:
-        if (!optional) return loading.fail(Unsupported, where + " whose " + tag + " is required, and unknown");
+        if (!optional) return refuse_tag(Unsupported, at, " is required, and unknown");
     }
     at += *align_up(size, 8);
   }
@@ -267,8 +272,8 @@ BootResult<LoadedGuest> load_multiboot2(Loading& loading, u64 header) {
 
   auto state = enter_protected_mode(loading, entry);
   if (!state) return std::unexpected(state.error());
-  state->gpr[BootState::Rax] = loader_magic;
-  state->gpr[BootState::Rbx] = *place;
+  state->gpr[BootState::rax] = loader_magic;
+  state->gpr[BootState::rbx] = *place;
   const std::string form = !body->elf ? "flat" : body->elf->is_64_bit ? "ELF64" : "ELF32";
   return loading.finish(GuestKind::Multiboot2, *state, "Multiboot 2 guest (" + form + "), entry at " + hex(entry));
 }

@@ -30,8 +30,8 @@ TEST(Multiboot2Loader, an_elf64_gets_its_information_and_magic) {
   EXPECT_EQ(guest.kind, GuestKind::Multiboot2);
   expect_flat_protected_mode(guest.state);
   EXPECT_EQ(guest.state.rip, 0x100040u);
-  EXPECT_EQ(guest.state.gpr[BootState::Rax], 0x36D76289u);
-  const u64 info = guest.state.gpr[BootState::Rbx];
+  EXPECT_EQ(guest.state.gpr[BootState::rax], 0x36D76289u);
+  const u64 info = guest.state.gpr[BootState::rbx];
   EXPECT_EQ(info % 8, 0u);
   EXPECT_EQ(memory.text(find_tag(memory, info, 1) + 8), "console=ttyS0");
   EXPECT_EQ(memory.text(find_tag(memory, info, 2) + 8), "Vitrine");
@@ -84,7 +84,7 @@ TEST(Multiboot2Loader, a_relocatable_image_moves_by_its_preference) {
     const LoadedGuest guest = load(memory, {elf({.front = multiboot2_header({{10, 0, row.tag}})})});
     EXPECT_EQ(guest.state.rip, row.base + 0x40);
     EXPECT_EQ(memory.get32(row.base), 0xE85250D6u);
-    const u64 tag = find_tag(memory, guest.state.gpr[BootState::Rbx], 21);
+    const u64 tag = find_tag(memory, guest.state.gpr[BootState::rbx], 21);
     EXPECT_EQ(memory.get32(tag + 8), row.base);
   }
 }

@@ -75,7 +75,7 @@ BootResult<LoadedGuest> load_pvh(Loading& loading) {
 
   auto state = enter_protected_mode(loading, *entry);
   if (!state) return std::unexpected(state.error());
-  state->gpr[BootState::Rbx] = *place;
+  state->gpr[BootState::rbx] = *place;
   return loading.finish(GuestKind::Pvh, *state,
                         std::string("PVH guest (ELF") + (elf->is_64_bit ? "64" : "32") + "), entry at " + hex(*entry));
 }

@@ -16,7 +16,7 @@ TEST(PvhLoader, an_elf_with_the_note_gets_start_info_in_ebx) {
     EXPECT_EQ(guest.kind, GuestKind::Pvh);
     expect_flat_protected_mode(guest.state);
     EXPECT_EQ(guest.state.rip, 0x100080u);
-    const u64 info = guest.state.gpr[BootState::Rbx];
+    const u64 info = guest.state.gpr[BootState::rbx];
     EXPECT_EQ(memory.get32(info), 0x336EC578u);
     EXPECT_EQ(memory.get32(info + 4), 1u);
     EXPECT_EQ(memory.get32(info + 12), 1u);
