@@ -183,6 +183,21 @@ TEST(Machine, every_request_of_the_timer_ends_with_eoi_and_return) {
   EXPECT_EQ(guest.word(counter), 10u);
 }
 
+TEST(Machine, unmasked_floating_point_error_raises_irq_13_when_cr0_ne_is_clear) {
+  Code code;
+  code({0xFA}).store(0x75 * 4, handler_at).store(0x75 * 4 + 2, 0).out(0x21, 0xFB).out(0xA1, 0xDF);
+  code({0xDB, 0xE3});                                   // fninit
+  code.store(0x600, 0x037B)({0xD9, 0x2E, 0x00, 0x06});  // fldcw [0x600]: zero divide unmasked
+  code({0xD9, 0xE8, 0xD9, 0xEE, 0xDE, 0xF9});           // fld1; fldz; fdivp
+  code({0xFB, 0xD9, 0xE8, 0xF4});                       // sti; fld1 (waits); hlt
+  Guest guest(code);
+  // out 0xF0, al; inc word [counter]; fnclex; EOI to both; iret
+  guest.put(handler_at, {0xE6, 0xF0, 0xFF, 0x06, counter & 0xFF, counter >> 8, 0xDB, 0xE2, 0xB0, 0x20, 0xE6, 0xA0, 0xE6,
+                         0x20, 0xCF});
+  (void)guest.run_for(1'000'000);
+  EXPECT_EQ(guest.word(counter), 1u);
+}
+
 // --- ends
 // -------------------------------------------------------------------------------------------------------------
 
