@@ -24,8 +24,8 @@ void set_host_x87(u16 control) {
       : "memory");
 }
 
-/// What the host's MXCSR holds while the guest runs: its modes, no flags, all masked. An unmasked underflow overrides FTZ
-/// (SDM vol. 1 §10.2.3.3).
+/// What the host's MXCSR holds while the guest runs: its modes, no flags, all masked. An unmasked underflow overrides
+/// FTZ (SDM vol. 1 §10.2.3.3).
 u32 running_mxcsr(u32 guest) {
   const bool underflow_unmasked = (guest >> 7 & mxcsr_bit::underflow) == 0;
   const u32 modes = mxcsr_bit::daz | mxcsr_bit::rounding | (underflow_unmasked ? 0 : mxcsr_bit::ftz);
@@ -43,12 +43,17 @@ bool has_tiny(Tiny tiny, Xmm value) {
   const auto tiny_double = [](u64 bits) { return (bits & 0x7FF0000000000000) == 0 && bits << 1 != 0; };
   const auto tiny_single = [](u64 bits) { return (bits & 0x7F800000) == 0 && (bits & 0x007FFFFF) != 0; };
   switch (tiny) {
-    case Tiny::Never: return false;
-    case Tiny::OneDouble: return tiny_double(words[0]);
-    case Tiny::Doubles: return tiny_double(words[0]) || tiny_double(words[1]);
-    case Tiny::OneSingle: return tiny_single(words[0]);
+    case Tiny::Never:
+      return false;
+    case Tiny::OneDouble:
+      return tiny_double(words[0]);
+    case Tiny::Doubles:
+      return tiny_double(words[0]) || tiny_double(words[1]);
+    case Tiny::OneSingle:
+      return tiny_single(words[0]);
     case Tiny::Singles:
-      return tiny_single(words[0]) || tiny_single(words[0] >> 32) || tiny_single(words[1]) || tiny_single(words[1] >> 32);
+      return tiny_single(words[0]) || tiny_single(words[0] >> 32) || tiny_single(words[1]) ||
+             tiny_single(words[1] >> 32);
   }
   return false;
 }
@@ -125,8 +130,8 @@ Outcome refuse_x87(Cpu& cpu, const Operation& operation) {
 
 Outcome report_x87(Cpu& cpu, const Operation& operation) {
   if ((cpu.state.cr0 & cr0_bit::ne) != 0) return cpu.raise(vector::x87_error, FailedCheck::None);
-  // DOS compatibility (SDM vol. 1 §8.7.2 and appendix D): FERR# goes low-active, and the CPU waits before this instruction
-  // until an interrupt comes or IGNNE# lets it pass. Waiting is the instruction run again.
+  // DOS compatibility (SDM vol. 1 §8.7.2 and appendix D): FERR# goes low-active, and the CPU waits before this
+  // instruction until an interrupt comes or IGNNE# lets it pass. Waiting is the instruction run again.
   if (cpu.ignne) {
     cpu.state.fpu.status &= static_cast<u16>(~(x87_bit::summary | x87_bit::busy));
   } else {
@@ -162,12 +167,15 @@ void x87_initialise(Cpu& cpu) {
 
 Selection select_vector(const Decoded& decoded, Operation& operation) {
   switch (decoded.instruction.encoding) {
-    case ZYDIS_INSTRUCTION_ENCODING_LEGACY: break;
-    default: return {};  // VEX, EVEX, XOP, 3DNow!: not in CPUID
+    case ZYDIS_INSTRUCTION_ENCODING_LEGACY:
+      break;
+    default:
+      return {};  // VEX, EVEX, XOP, 3DNow!: not in CPUID
   }
   using Select = Handler (*)(const Decoded&, Operation&);
-  static constexpr Select selects[] = {select_sse_move,    select_sse_integer, select_sse_arithmetic, select_sse_convert,
-                                       select_sse_immediate, select_sse_element, select_sse_string};
+  static constexpr Select selects[] = {select_sse_move,    select_sse_integer,   select_sse_arithmetic,
+                                       select_sse_convert, select_sse_immediate, select_sse_element,
+                                       select_sse_string};
   for (const Select select : selects) {
     if (const Handler handler = select(decoded, operation); handler != nullptr) return {.handler = handler};
   }

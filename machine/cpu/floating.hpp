@@ -2,15 +2,15 @@
 //
 // Manual: Intel SDM vol. 1 ch. 8, 10-12, vol. 3A §2.5 and ch. 13.
 //
-// An x86-64 host computes for the guest. While Cpu::run is active, the host's MXCSR holds the guest's rounding mode, DAZ
-// and FTZ with every exception masked, and its sticky flags are flags that the guest has earned but that are not in
+// An x86-64 host computes for the guest. While Cpu::run is active, the host's MXCSR holds the guest's rounding mode,
+// DAZ and FTZ with every exception masked, and its sticky flags are flags that the guest has earned but that are not in
 // state.fpu.mxcsr yet. The host's x87 control word holds the guest's rounding and precision control, everything masked.
 // Code of ours that runs meanwhile uses no floating point but by asm statements made for it.
 //
-// Exceptions. SSE: with all of them masked, flags just accumulate in the host. If one is unmasked (Cpu::strict_fp), each
-// operation starts with clear flags, and the guest's register is written only if none of the new flags is unmasked.
-// x87: an operation that may raise an unmasked exception runs on the host with the guest's own masks; the host delivers
-// nothing before its next waiting instruction, and by then the flags are read and cleared.
+// Exceptions. SSE: with all of them masked, flags just accumulate in the host. If one is unmasked (Cpu::strict_fp),
+// each operation starts with clear flags, and the guest's register is written only if none of the new flags is
+// unmasked. x87: an operation that may raise an unmasked exception runs on the host with the guest's own masks; the
+// host delivers nothing before its next waiting instruction, and by then the flags are read and cleared.
 #pragma once
 
 #include "machine/cpu/access.hpp"

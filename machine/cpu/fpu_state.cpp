@@ -41,7 +41,8 @@ bool image_address(Cpu& cpu, const Operation& operation, unsigned size, Access a
 
 unsigned xmm_count(const Cpu& cpu) { return cpu.mode.is64() ? 16 : 8; }
 
-// --- the 512-byte area -------------------------------------------------------------------------------------------------
+// --- the 512-byte area
+// -------------------------------------------------------------------------------------------------
 constexpr unsigned mxcsr_offset = 24, st_offset = 32, xmm_offset = 160, legacy_size = 512;
 enum class Pointers : u8 { Selectors, Wide };  // 32-bit offsets with selectors, or 64-bit offsets (REX.W)
 
@@ -147,7 +148,8 @@ Outcome fxrstor(Cpu& cpu, const Operation& operation) {
   return Outcome::Next;
 }
 
-// --- XSAVE: the same area, by components, with a header ----------------------------------------------------------------
+// --- XSAVE: the same area, by components, with a header
+// ----------------------------------------------------------------
 constexpr u64 component_x87 = 1, component_sse = 2, component_avx = 4;
 constexpr unsigned header_offset = 512, header_size = 64;
 
@@ -226,7 +228,8 @@ Outcome xrstor(Cpu& cpu, const Operation& operation) {
   return Outcome::Next;
 }
 
-// --- MXCSR ----------------------------------------------------------------------------------------------------------------
+// --- MXCSR
+// ----------------------------------------------------------------------------------------------------------------
 
 Outcome ldmxcsr(Cpu& cpu, const Operation& operation) {
   if (!sse_usable(cpu)) return refuse_sse(cpu);
@@ -246,7 +249,8 @@ Outcome stmxcsr(Cpu& cpu, const Operation& operation) {
   return write_memory<Address::General>(cpu, operation, cpu.state.fpu.mxcsr) ? Outcome::Next : Outcome::Fault;
 }
 
-// --- the x87 environment ---------------------------------------------------------------------------------------------------
+// --- the x87 environment
+// ---------------------------------------------------------------------------------------------------
 
 /// The full tag word: 0 valid, 1 zero, 2 special, 3 empty, two bits for each physical register.
 u16 tag_word(const FpuState& fpu) {
@@ -405,7 +409,8 @@ Outcome frstor(Cpu& cpu, const Operation& operation) {
   return Outcome::Next;
 }
 
-// --- control and status words -----------------------------------------------------------------------------------------------
+// --- control and status words
+// -----------------------------------------------------------------------------------------------
 
 Outcome fninit(Cpu& cpu, const Operation&) {
   if (!available(cpu)) return Outcome::Fault;
@@ -463,33 +468,56 @@ Outcome emms(Cpu& cpu, const Operation& operation) {
 
 Handler pick(const Decoded& decoded) {
   switch (decoded.mnemonic()) {
-    case ZYDIS_MNEMONIC_FXSAVE: return &handle<fxsave<Pointers::Selectors>>;
-    case ZYDIS_MNEMONIC_FXSAVE64: return &handle<fxsave<Pointers::Wide>>;
-    case ZYDIS_MNEMONIC_FXRSTOR: return &handle<fxrstor<Pointers::Selectors>>;
-    case ZYDIS_MNEMONIC_FXRSTOR64: return &handle<fxrstor<Pointers::Wide>>;
+    case ZYDIS_MNEMONIC_FXSAVE:
+      return &handle<fxsave<Pointers::Selectors>>;
+    case ZYDIS_MNEMONIC_FXSAVE64:
+      return &handle<fxsave<Pointers::Wide>>;
+    case ZYDIS_MNEMONIC_FXRSTOR:
+      return &handle<fxrstor<Pointers::Selectors>>;
+    case ZYDIS_MNEMONIC_FXRSTOR64:
+      return &handle<fxrstor<Pointers::Wide>>;
     case ZYDIS_MNEMONIC_XSAVE:
-    case ZYDIS_MNEMONIC_XSAVEOPT: return &handle<xsave<Pointers::Selectors>>;
+    case ZYDIS_MNEMONIC_XSAVEOPT:
+      return &handle<xsave<Pointers::Selectors>>;
     case ZYDIS_MNEMONIC_XSAVE64:
-    case ZYDIS_MNEMONIC_XSAVEOPT64: return &handle<xsave<Pointers::Wide>>;
-    case ZYDIS_MNEMONIC_XRSTOR: return &handle<xrstor<Pointers::Selectors>>;
-    case ZYDIS_MNEMONIC_XRSTOR64: return &handle<xrstor<Pointers::Wide>>;
-    case ZYDIS_MNEMONIC_LDMXCSR: return &handle<ldmxcsr>;
-    case ZYDIS_MNEMONIC_STMXCSR: return &handle<stmxcsr>;
-    case ZYDIS_MNEMONIC_FNSTENV: return &handle<fnstenv>;
-    case ZYDIS_MNEMONIC_FLDENV: return &handle<fldenv>;
-    case ZYDIS_MNEMONIC_FNSAVE: return &handle<fnsave>;
-    case ZYDIS_MNEMONIC_FRSTOR: return &handle<frstor>;
-    case ZYDIS_MNEMONIC_FNINIT: return &handle<fninit>;
-    case ZYDIS_MNEMONIC_FNCLEX: return &handle<fnclex>;
-    case ZYDIS_MNEMONIC_FLDCW: return &handle<fldcw>;
-    case ZYDIS_MNEMONIC_FNSTCW: return &handle<fnstcw>;
-    case ZYDIS_MNEMONIC_FNSTSW: return decoded.memory(0) ? &handle<fnstsw> : &handle<fnstsw_ax>;
-    case ZYDIS_MNEMONIC_FWAIT: return &handle<fwait>;
+    case ZYDIS_MNEMONIC_XSAVEOPT64:
+      return &handle<xsave<Pointers::Wide>>;
+    case ZYDIS_MNEMONIC_XRSTOR:
+      return &handle<xrstor<Pointers::Selectors>>;
+    case ZYDIS_MNEMONIC_XRSTOR64:
+      return &handle<xrstor<Pointers::Wide>>;
+    case ZYDIS_MNEMONIC_LDMXCSR:
+      return &handle<ldmxcsr>;
+    case ZYDIS_MNEMONIC_STMXCSR:
+      return &handle<stmxcsr>;
+    case ZYDIS_MNEMONIC_FNSTENV:
+      return &handle<fnstenv>;
+    case ZYDIS_MNEMONIC_FLDENV:
+      return &handle<fldenv>;
+    case ZYDIS_MNEMONIC_FNSAVE:
+      return &handle<fnsave>;
+    case ZYDIS_MNEMONIC_FRSTOR:
+      return &handle<frstor>;
+    case ZYDIS_MNEMONIC_FNINIT:
+      return &handle<fninit>;
+    case ZYDIS_MNEMONIC_FNCLEX:
+      return &handle<fnclex>;
+    case ZYDIS_MNEMONIC_FLDCW:
+      return &handle<fldcw>;
+    case ZYDIS_MNEMONIC_FNSTCW:
+      return &handle<fnstcw>;
+    case ZYDIS_MNEMONIC_FNSTSW:
+      return decoded.memory(0) ? &handle<fnstsw> : &handle<fnstsw_ax>;
+    case ZYDIS_MNEMONIC_FWAIT:
+      return &handle<fwait>;
     case ZYDIS_MNEMONIC_FENI8087_NOP:
     case ZYDIS_MNEMONIC_FDISI8087_NOP:
-    case ZYDIS_MNEMONIC_FSETPM287_NOP: return &handle<fpu_no_operation>;
-    case ZYDIS_MNEMONIC_EMMS: return &handle<emms>;
-    default: return nullptr;
+    case ZYDIS_MNEMONIC_FSETPM287_NOP:
+      return &handle<fpu_no_operation>;
+    case ZYDIS_MNEMONIC_EMMS:
+      return &handle<emms>;
+    default:
+      return nullptr;
   }
 }
 

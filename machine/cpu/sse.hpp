@@ -1,9 +1,9 @@
 // How MMX and SSE instructions become handlers.
 //
-// Nearly all of them are a function of two vectors: the destination's old value and the source, a register or memory. Such a
-// function is a struct with `apply(Xmm, Xmm)`, made of the host's own instruction; the templates here make its handlers for
-// each kind of source. An instruction with an immediate has one function per value of it; the decoder puts the right one
-// into Operation::immediate, so that one handler serves all.
+// Nearly all of them are a function of two vectors: the destination's old value and the source, a register or memory.
+// Such a function is a struct with `apply(Xmm, Xmm)`, made of the host's own instruction; the templates here make its
+// handlers for each kind of source. An instruction with an immediate has one function per value of it; the decoder puts
+// the right one into Operation::immediate, so that one handler serves all.
 #pragma once
 
 #include <array>
@@ -34,9 +34,12 @@ template <class Pick>
 Handler by_source(const Decoded& decoded, unsigned operand, Pick&& pick) {
   if (!decoded.memory(operand)) return pick(std::integral_constant<Source, Source::Register>{});
   switch (decoded.address) {
-    case Address::Flat64: return pick(std::integral_constant<Source, Source::Flat64>{});
-    case Address::Flat32: return pick(std::integral_constant<Source, Source::Flat32>{});
-    case Address::General: return pick(std::integral_constant<Source, Source::General>{});
+    case Address::Flat64:
+      return pick(std::integral_constant<Source, Source::Flat64>{});
+    case Address::Flat32:
+      return pick(std::integral_constant<Source, Source::Flat32>{});
+    case Address::General:
+      return pick(std::integral_constant<Source, Source::General>{});
   }
   return nullptr;
 }
@@ -75,7 +78,8 @@ VITRINE_INLINE bool load_source(Cpu& cpu, const Operation& operation, Xmm& value
     u64 linear;
     if (!operand_address<address_of<S>>(cpu, operation, 16, Access::Read, linear)) return false;
     if constexpr (Aligned == Alignment::Required) {
-      if ((linear & 15) != 0) [[unlikely]] return refuse_misaligned(cpu);
+      if ((linear & 15) != 0) [[unlikely]]
+        return refuse_misaligned(cpu);
     }
     return read_linear(cpu, operation, linear, value);
   } else {
@@ -119,16 +123,19 @@ VITRINE_INLINE bool store_memory(Cpu& cpu, const Operation& operation, const T& 
   u64 linear;
   if (!operand_address<address_of<S>>(cpu, operation, sizeof(T), Access::Write, linear)) return false;
   if constexpr (Aligned == Alignment::Required) {
-    if ((linear & (sizeof(T) - 1)) != 0) [[unlikely]] return refuse_misaligned(cpu);
+    if ((linear & (sizeof(T) - 1)) != 0) [[unlikely]]
+      return refuse_misaligned(cpu);
   }
   return write_linear(cpu, operation, linear, value);
 }
 
-// --- operations without floating-point exceptions ---------------------------------------------------------------------
+// --- operations without floating-point exceptions
+// ---------------------------------------------------------------------
 
 template <class Op, unsigned Bytes, Alignment Aligned, Source S>
 Outcome sse_plain(Cpu& cpu, const Operation& operation) {
-  if (!sse_usable(cpu)) [[unlikely]] return refuse_sse(cpu);
+  if (!sse_usable(cpu)) [[unlikely]]
+    return refuse_sse(cpu);
   Xmm source;
   if (!load_source<Bytes, Aligned, S>(cpu, operation, source)) return Outcome::Fault;
   Xmm& target = xmm(cpu, operation.first);
@@ -144,7 +151,8 @@ Handler sse_plain_handler(const Decoded& decoded) {
 /// As above, with the function in the immediate.
 template <unsigned Bytes, Alignment Aligned, Source S>
 Outcome sse_immediate(Cpu& cpu, const Operation& operation) {
-  if (!sse_usable(cpu)) [[unlikely]] return refuse_sse(cpu);
+  if (!sse_usable(cpu)) [[unlikely]]
+    return refuse_sse(cpu);
   Xmm source;
   if (!load_source<Bytes, Aligned, S>(cpu, operation, source)) return Outcome::Fault;
   Xmm& target = xmm(cpu, operation.first);
@@ -158,10 +166,11 @@ inline constexpr auto immediate_functions = []<std::size_t... I>(std::index_sequ
   return std::array<Compute, Count>{&Op<static_cast<unsigned>(I)>::apply...};
 }(std::make_index_sequence<Count>{});
 
-// --- floating point -----------------------------------------------------------------------------------------------------
+// --- floating point
+// -----------------------------------------------------------------------------------------------------
 
-/// Which results are floating-point numbers that may be tiny: an unmasked underflow is signalled for a tiny result even if
-/// it is exact (SDM vol. 1 §4.9.1.5).
+/// Which results are floating-point numbers that may be tiny: an unmasked underflow is signalled for a tiny result even
+/// if it is exact (SDM vol. 1 §4.9.1.5).
 enum class Tiny : u8 { Never, Singles, Doubles, OneSingle, OneDouble };
 
 /// Computes while some exception is unmasked. False: the exception (or #UD) was raised.
@@ -169,14 +178,16 @@ enum class Tiny : u8 { Never, Singles, Doubles, OneSingle, OneDouble };
 
 template <class Op>
 VITRINE_INLINE bool compute_float(Cpu& cpu, Xmm a, Xmm b, Xmm& result) {
-  if (cpu.strict_fp) [[unlikely]] return compute_strict(cpu, &Op::apply, Op::tiny, a, b, result);
+  if (cpu.strict_fp) [[unlikely]]
+    return compute_strict(cpu, &Op::apply, Op::tiny, a, b, result);
   result = Op::apply(a, b);
   return true;
 }
 
 template <class Op, unsigned Bytes, Alignment Aligned, Source S>
 Outcome sse_float(Cpu& cpu, const Operation& operation) {
-  if (!sse_usable(cpu)) [[unlikely]] return refuse_sse(cpu);
+  if (!sse_usable(cpu)) [[unlikely]]
+    return refuse_sse(cpu);
   Xmm source;
   if (!load_source<Bytes, Aligned, S>(cpu, operation, source)) return Outcome::Fault;
   Xmm& target = xmm(cpu, operation.first);
@@ -193,7 +204,8 @@ Handler sse_float_handler(const Decoded& decoded) {
 
 template <Tiny T, unsigned Bytes, Source S>
 Outcome sse_float_immediate(Cpu& cpu, const Operation& operation) {
-  if (!sse_usable(cpu)) [[unlikely]] return refuse_sse(cpu);
+  if (!sse_usable(cpu)) [[unlikely]]
+    return refuse_sse(cpu);
   Xmm source;
   if (!load_source<Bytes, Alignment::Required, S>(cpu, operation, source)) return Outcome::Fault;
   Xmm& target = xmm(cpu, operation.first);
@@ -208,7 +220,8 @@ Outcome sse_float_immediate(Cpu& cpu, const Operation& operation) {
   return Outcome::Next;
 }
 
-// --- the files' parts of select_vector -----------------------------------------------------------------------------------
+// --- the files' parts of select_vector
+// -----------------------------------------------------------------------------------
 Handler select_sse_move(const Decoded& decoded, Operation& operation);
 Handler select_sse_integer(const Decoded& decoded, Operation& operation);
 Handler select_sse_arithmetic(const Decoded& decoded, Operation& operation);

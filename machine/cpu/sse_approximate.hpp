@@ -1,7 +1,7 @@
 // RCP and RSQRT: approximations whose bits the manual leaves open (relative error at most 1.5 * 2^-12; SDM vol. 2).
 //
-// Vendors, and even generations of one vendor, differ. So that a run is the same on any host, ours are made of integers: the
-// exact result rounded to 12 fraction bits (relative error at most 2^-13).
+// Vendors, and even generations of one vendor, differ. So that a run is the same on any host, ours are made of
+// integers: the exact result rounded to 12 fraction bits (relative error at most 2^-13).
 #pragma once
 
 #include "base/types.hpp"

@@ -16,7 +16,8 @@ VITRINE_INLINE u8* element(Cpu& cpu, u8 number, u64 index) {
 /// Inserts the low bytes of a general register (`Wide` is its size) or memory.
 template <class T, Source S>
 Outcome insert(Cpu& cpu, const Operation& operation) {
-  if (!sse_usable(cpu)) [[unlikely]] return refuse_sse(cpu);
+  if (!sse_usable(cpu)) [[unlikely]]
+    return refuse_sse(cpu);
   T value;
   if (!load_integer_source<T, S>(cpu, operation, value)) return Outcome::Fault;
   std::memcpy(element<T>(cpu, operation.first, operation.immediate), &value, sizeof value);
@@ -25,7 +26,8 @@ Outcome insert(Cpu& cpu, const Operation& operation) {
 
 template <Source S>
 Outcome insert_mm(Cpu& cpu, const Operation& operation) {
-  if (!mmx_usable(cpu)) [[unlikely]] return refuse_mmx(cpu, operation);
+  if (!mmx_usable(cpu)) [[unlikely]]
+    return refuse_mmx(cpu, operation);
   u16 value;
   if (!load_integer_source<u16, S>(cpu, operation, value)) return Outcome::Fault;
   const unsigned shift = 16 * (operation.immediate & 3);
@@ -38,7 +40,8 @@ Outcome insert_mm(Cpu& cpu, const Operation& operation) {
 /// To a general register the element is zero-extended, to memory it goes as it is.
 template <class T, Source S>
 Outcome extract(Cpu& cpu, const Operation& operation) {
-  if (!sse_usable(cpu)) [[unlikely]] return refuse_sse(cpu);
+  if (!sse_usable(cpu)) [[unlikely]]
+    return refuse_sse(cpu);
   T value;
   std::memcpy(&value, element<T>(cpu, operation.second, operation.immediate), sizeof value);
   if constexpr (S == Source::Register) {
@@ -50,7 +53,8 @@ Outcome extract(Cpu& cpu, const Operation& operation) {
 }
 
 Outcome extract_mm(Cpu& cpu, const Operation& operation) {
-  if (!mmx_usable(cpu)) [[unlikely]] return refuse_mmx(cpu, operation);
+  if (!mmx_usable(cpu)) [[unlikely]]
+    return refuse_mmx(cpu, operation);
   write_register<u64>(cpu, operation.first,
                       static_cast<u16>(read_mm(cpu, operation.second) >> 16 * (operation.immediate & 3)));
   enter_mmx(cpu);
@@ -60,7 +64,8 @@ Outcome extract_mm(Cpu& cpu, const Operation& operation) {
 /// INSERTPS: bits 7-6 pick the source's element (0 for memory), 5-4 the target's, 3-0 what becomes 0.
 template <Source S>
 Outcome insertps(Cpu& cpu, const Operation& operation) {
-  if (!sse_usable(cpu)) [[unlikely]] return refuse_sse(cpu);
+  if (!sse_usable(cpu)) [[unlikely]]
+    return refuse_sse(cpu);
   const u8 how = static_cast<u8>(operation.immediate);
   u32 value;
   if constexpr (S == Source::Register) {
@@ -88,19 +93,28 @@ Handler extract_handler(const Decoded& decoded) {
 
 Handler select_sse_element(const Decoded& decoded, Operation&) {
   switch (decoded.mnemonic()) {
-    case ZYDIS_MNEMONIC_PINSRB: return insert_handler<u8>(decoded);
+    case ZYDIS_MNEMONIC_PINSRB:
+      return insert_handler<u8>(decoded);
     case ZYDIS_MNEMONIC_PINSRW:
       if (is_mm(decoded, 0)) return by_source(decoded, 1, [](auto s) { return &handle<insert_mm<s.value>>; });
       return insert_handler<u16>(decoded);
-    case ZYDIS_MNEMONIC_PINSRD: return insert_handler<u32>(decoded);
-    case ZYDIS_MNEMONIC_PINSRQ: return insert_handler<u64>(decoded);
-    case ZYDIS_MNEMONIC_PEXTRB: return extract_handler<u8>(decoded);
-    case ZYDIS_MNEMONIC_PEXTRW: return is_mm(decoded, 1) ? &handle<extract_mm> : extract_handler<u16>(decoded);
+    case ZYDIS_MNEMONIC_PINSRD:
+      return insert_handler<u32>(decoded);
+    case ZYDIS_MNEMONIC_PINSRQ:
+      return insert_handler<u64>(decoded);
+    case ZYDIS_MNEMONIC_PEXTRB:
+      return extract_handler<u8>(decoded);
+    case ZYDIS_MNEMONIC_PEXTRW:
+      return is_mm(decoded, 1) ? &handle<extract_mm> : extract_handler<u16>(decoded);
     case ZYDIS_MNEMONIC_PEXTRD:
-    case ZYDIS_MNEMONIC_EXTRACTPS: return extract_handler<u32>(decoded);
-    case ZYDIS_MNEMONIC_PEXTRQ: return extract_handler<u64>(decoded);
-    case ZYDIS_MNEMONIC_INSERTPS: return by_source(decoded, 1, [](auto s) { return &handle<insertps<s.value>>; });
-    default: return nullptr;
+    case ZYDIS_MNEMONIC_EXTRACTPS:
+      return extract_handler<u32>(decoded);
+    case ZYDIS_MNEMONIC_PEXTRQ:
+      return extract_handler<u64>(decoded);
+    case ZYDIS_MNEMONIC_INSERTPS:
+      return by_source(decoded, 1, [](auto s) { return &handle<insertps<s.value>>; });
+    default:
+      return nullptr;
   }
 }
 

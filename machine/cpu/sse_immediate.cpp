@@ -7,13 +7,13 @@
 namespace vitrine {
 namespace {
 
-#define VITRINE_IMMEDIATE(name, text)                                     \
-  template <unsigned I>                                                   \
-  struct name {                                                           \
-    static Xmm apply(Xmm a, Xmm b) {                                      \
-      asm volatile(text " %2, %1, %0" : "+x"(a) : "x"(b), "i"(I));        \
-      return a;                                                           \
-    }                                                                     \
+#define VITRINE_IMMEDIATE(name, text)                              \
+  template <unsigned I>                                            \
+  struct name {                                                    \
+    static Xmm apply(Xmm a, Xmm b) {                               \
+      asm volatile(text " %2, %1, %0" : "+x"(a) : "x"(b), "i"(I)); \
+      return a;                                                    \
+    }                                                              \
   };
 VITRINE_IMMEDIATE(Pshufd, "pshufd")
 VITRINE_IMMEDIATE(Pshuflw, "pshuflw")
@@ -36,13 +36,13 @@ VITRINE_IMMEDIATE(Roundsd, "roundsd")
 VITRINE_IMMEDIATE(Dpps, "dpps")
 VITRINE_IMMEDIATE(Dppd, "dppd")
 
-#define VITRINE_BYTE_SHIFT(name, text)                  \
-  template <unsigned I>                                 \
-  struct name {                                         \
-    static Xmm apply(Xmm a, Xmm) {                      \
-      asm(text " %1, %0" : "+x"(a) : "i"(I));           \
-      return a;                                         \
-    }                                                   \
+#define VITRINE_BYTE_SHIFT(name, text)        \
+  template <unsigned I>                       \
+  struct name {                               \
+    static Xmm apply(Xmm a, Xmm) {            \
+      asm(text " %1, %0" : "+x"(a) : "i"(I)); \
+      return a;                               \
+    }                                         \
   };
 VITRINE_BYTE_SHIFT(Pslldq, "pslldq")
 VITRINE_BYTE_SHIFT(Psrldq, "psrldq")
@@ -65,7 +65,8 @@ Handler floating(const Decoded& decoded) {
 // MMX: PSHUFW is PSHUFLW on the lower half; PALIGNR shifts the joined operands.
 template <Source S>
 Outcome pshufw(Cpu& cpu, const Operation& operation) {
-  if (!mmx_usable(cpu)) [[unlikely]] return refuse_mmx(cpu, operation);
+  if (!mmx_usable(cpu)) [[unlikely]]
+    return refuse_mmx(cpu, operation);
   u64 source;
   if (!load_mmx_source<8, S>(cpu, operation, source)) return Outcome::Fault;
   const Xmm value = from_low(source);
@@ -76,7 +77,8 @@ Outcome pshufw(Cpu& cpu, const Operation& operation) {
 
 template <Source S>
 Outcome palignr_mm(Cpu& cpu, const Operation& operation) {
-  if (!mmx_usable(cpu)) [[unlikely]] return refuse_mmx(cpu, operation);
+  if (!mmx_usable(cpu)) [[unlikely]]
+    return refuse_mmx(cpu, operation);
   u64 source;
   if (!load_mmx_source<8, S>(cpu, operation, source)) return Outcome::Fault;
   const u128 joined = u128{read_mm(cpu, operation.first)} << 64 | source;
@@ -91,15 +93,33 @@ Outcome palignr_mm(Cpu& cpu, const Operation& operation) {
 Handler select_sse_immediate(const Decoded& decoded, Operation& operation) {
   const u8 value = static_cast<u8>(operation.immediate);
   switch (decoded.mnemonic()) {
-    case ZYDIS_MNEMONIC_PSHUFD: bind<Pshufd, 256>(operation, value); return plain(decoded);
-    case ZYDIS_MNEMONIC_PSHUFLW: bind<Pshuflw, 256>(operation, value); return plain(decoded);
-    case ZYDIS_MNEMONIC_PSHUFHW: bind<Pshufhw, 256>(operation, value); return plain(decoded);
-    case ZYDIS_MNEMONIC_SHUFPS: bind<Shufps, 256>(operation, value); return plain(decoded);
-    case ZYDIS_MNEMONIC_SHUFPD: bind<Shufpd, 4>(operation, value & 3); return plain(decoded);
-    case ZYDIS_MNEMONIC_BLENDPS: bind<Blendps, 16>(operation, value & 15); return plain(decoded);
-    case ZYDIS_MNEMONIC_BLENDPD: bind<Blendpd, 4>(operation, value & 3); return plain(decoded);
-    case ZYDIS_MNEMONIC_PBLENDW: bind<Pblendw, 256>(operation, value); return plain(decoded);
-    case ZYDIS_MNEMONIC_MPSADBW: bind<Mpsadbw, 8>(operation, value & 7); return plain(decoded);
+    case ZYDIS_MNEMONIC_PSHUFD:
+      bind<Pshufd, 256>(operation, value);
+      return plain(decoded);
+    case ZYDIS_MNEMONIC_PSHUFLW:
+      bind<Pshuflw, 256>(operation, value);
+      return plain(decoded);
+    case ZYDIS_MNEMONIC_PSHUFHW:
+      bind<Pshufhw, 256>(operation, value);
+      return plain(decoded);
+    case ZYDIS_MNEMONIC_SHUFPS:
+      bind<Shufps, 256>(operation, value);
+      return plain(decoded);
+    case ZYDIS_MNEMONIC_SHUFPD:
+      bind<Shufpd, 4>(operation, value & 3);
+      return plain(decoded);
+    case ZYDIS_MNEMONIC_BLENDPS:
+      bind<Blendps, 16>(operation, value & 15);
+      return plain(decoded);
+    case ZYDIS_MNEMONIC_BLENDPD:
+      bind<Blendpd, 4>(operation, value & 3);
+      return plain(decoded);
+    case ZYDIS_MNEMONIC_PBLENDW:
+      bind<Pblendw, 256>(operation, value);
+      return plain(decoded);
+    case ZYDIS_MNEMONIC_MPSADBW:
+      bind<Mpsadbw, 8>(operation, value & 7);
+      return plain(decoded);
     case ZYDIS_MNEMONIC_PALIGNR:
       if (!is_xmm(decoded, 0)) return by_source(decoded, 1, [](auto s) { return &handle<palignr_mm<s.value>>; });
       bind<Palignr, 33>(operation, value);  // 32 and more: all zero
@@ -114,20 +134,39 @@ Handler select_sse_immediate(const Decoded& decoded, Operation& operation) {
       bind<Pshuflw, 256>(operation, value);
       return by_source(decoded, 1, [](auto s) { return &handle<pshufw<s.value>>; });
 
-    case ZYDIS_MNEMONIC_CMPPS: bind<Cmpps, 8>(operation, value & 7); return floating<Tiny::Never, 16>(decoded);
-    case ZYDIS_MNEMONIC_CMPPD: bind<Cmppd, 8>(operation, value & 7); return floating<Tiny::Never, 16>(decoded);
-    case ZYDIS_MNEMONIC_CMPSS: bind<Cmpss, 8>(operation, value & 7); return floating<Tiny::Never, 4>(decoded);
+    case ZYDIS_MNEMONIC_CMPPS:
+      bind<Cmpps, 8>(operation, value & 7);
+      return floating<Tiny::Never, 16>(decoded);
+    case ZYDIS_MNEMONIC_CMPPD:
+      bind<Cmppd, 8>(operation, value & 7);
+      return floating<Tiny::Never, 16>(decoded);
+    case ZYDIS_MNEMONIC_CMPSS:
+      bind<Cmpss, 8>(operation, value & 7);
+      return floating<Tiny::Never, 4>(decoded);
     case ZYDIS_MNEMONIC_CMPSD:  // also the name of a string instruction
       if (!is_xmm(decoded, 0)) return nullptr;
       bind<Cmpsd, 8>(operation, value & 7);
       return floating<Tiny::Never, 8>(decoded);
-    case ZYDIS_MNEMONIC_ROUNDPS: bind<Roundps, 16>(operation, value & 15); return floating<Tiny::Never, 16>(decoded);
-    case ZYDIS_MNEMONIC_ROUNDPD: bind<Roundpd, 16>(operation, value & 15); return floating<Tiny::Never, 16>(decoded);
-    case ZYDIS_MNEMONIC_ROUNDSS: bind<Roundss, 16>(operation, value & 15); return floating<Tiny::Never, 4>(decoded);
-    case ZYDIS_MNEMONIC_ROUNDSD: bind<Roundsd, 16>(operation, value & 15); return floating<Tiny::Never, 8>(decoded);
-    case ZYDIS_MNEMONIC_DPPS: bind<Dpps, 256>(operation, value); return floating<Tiny::Singles, 16>(decoded);
-    case ZYDIS_MNEMONIC_DPPD: bind<Dppd, 256>(operation, value); return floating<Tiny::Doubles, 16>(decoded);
-    default: return nullptr;
+    case ZYDIS_MNEMONIC_ROUNDPS:
+      bind<Roundps, 16>(operation, value & 15);
+      return floating<Tiny::Never, 16>(decoded);
+    case ZYDIS_MNEMONIC_ROUNDPD:
+      bind<Roundpd, 16>(operation, value & 15);
+      return floating<Tiny::Never, 16>(decoded);
+    case ZYDIS_MNEMONIC_ROUNDSS:
+      bind<Roundss, 16>(operation, value & 15);
+      return floating<Tiny::Never, 4>(decoded);
+    case ZYDIS_MNEMONIC_ROUNDSD:
+      bind<Roundsd, 16>(operation, value & 15);
+      return floating<Tiny::Never, 8>(decoded);
+    case ZYDIS_MNEMONIC_DPPS:
+      bind<Dpps, 256>(operation, value);
+      return floating<Tiny::Singles, 16>(decoded);
+    case ZYDIS_MNEMONIC_DPPD:
+      bind<Dppd, 256>(operation, value);
+      return floating<Tiny::Doubles, 16>(decoded);
+    default:
+      return nullptr;
   }
 }
 

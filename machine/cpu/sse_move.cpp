@@ -33,7 +33,8 @@ enum class Part : u8 { Low, High };
 
 template <unsigned Bytes, Part P, Alignment Aligned, Source S>
 Outcome store(Cpu& cpu, const Operation& operation) {
-  if (!sse_usable(cpu)) [[unlikely]] return refuse_sse(cpu);
+  if (!sse_usable(cpu)) [[unlikely]]
+    return refuse_sse(cpu);
   const Xmm value = xmm(cpu, operation.second);
   bool stored;
   if constexpr (Bytes == 16) {
@@ -48,8 +49,10 @@ Outcome store(Cpu& cpu, const Operation& operation) {
 template <unsigned Bytes, Part P = Part::Low, Alignment Aligned = Alignment::Any>
 Handler store_handler(const Decoded& decoded) {
   return by_source(decoded, 0, [](auto s) -> Handler {
-    if constexpr (s.value == Source::Register) return nullptr;
-    else return &handle<store<Bytes, P, Aligned, s.value>>;
+    if constexpr (s.value == Source::Register)
+      return nullptr;
+    else
+      return &handle<store<Bytes, P, Aligned, s.value>>;
   });
 }
 
@@ -71,7 +74,8 @@ Handler move_scalar(const Decoded& decoded) {
 // General register or memory to XMM; the rest becomes 0.
 template <class T, Source S>
 Outcome load_xmm(Cpu& cpu, const Operation& operation) {
-  if (!sse_usable(cpu)) [[unlikely]] return refuse_sse(cpu);
+  if (!sse_usable(cpu)) [[unlikely]]
+    return refuse_sse(cpu);
   T value;
   if (!load_integer_source<T, S>(cpu, operation, value)) return Outcome::Fault;
   xmm(cpu, operation.first) = from_low(value);
@@ -80,14 +84,16 @@ Outcome load_xmm(Cpu& cpu, const Operation& operation) {
 
 template <class T>
 Outcome xmm_to_register(Cpu& cpu, const Operation& operation) {
-  if (!sse_usable(cpu)) [[unlikely]] return refuse_sse(cpu);
+  if (!sse_usable(cpu)) [[unlikely]]
+    return refuse_sse(cpu);
   write_register<T>(cpu, operation.first, static_cast<T>(low_of(xmm(cpu, operation.second))));
   return Outcome::Next;
 }
 
 template <class T, Source S>
 Outcome load_mm(Cpu& cpu, const Operation& operation) {
-  if (!mmx_usable(cpu)) [[unlikely]] return refuse_mmx(cpu, operation);
+  if (!mmx_usable(cpu)) [[unlikely]]
+    return refuse_mmx(cpu, operation);
   T value;
   if (!load_integer_source<T, S>(cpu, operation, value)) return Outcome::Fault;
   write_mm(cpu, operation.first, value);
@@ -97,7 +103,8 @@ Outcome load_mm(Cpu& cpu, const Operation& operation) {
 
 template <class T, Source S>
 Outcome store_mm(Cpu& cpu, const Operation& operation) {
-  if (!mmx_usable(cpu)) [[unlikely]] return refuse_mmx(cpu, operation);
+  if (!mmx_usable(cpu)) [[unlikely]]
+    return refuse_mmx(cpu, operation);
   const T value = static_cast<T>(read_mm(cpu, operation.second));
   if constexpr (S == Source::Register) {
     write_register<T>(cpu, operation.first, value);
@@ -109,23 +116,28 @@ Outcome store_mm(Cpu& cpu, const Operation& operation) {
 }
 
 Outcome mm_to_mm(Cpu& cpu, const Operation& operation) {
-  if (!mmx_usable(cpu)) [[unlikely]] return refuse_mmx(cpu, operation);
+  if (!mmx_usable(cpu)) [[unlikely]]
+    return refuse_mmx(cpu, operation);
   write_mm(cpu, operation.first, read_mm(cpu, operation.second));
   enter_mmx(cpu);
   return Outcome::Next;
 }
 
 Outcome movq2dq(Cpu& cpu, const Operation& operation) {
-  if (!sse_usable(cpu)) [[unlikely]] return refuse_sse(cpu);
-  if (!mmx_usable(cpu)) [[unlikely]] return refuse_mmx(cpu, operation);
+  if (!sse_usable(cpu)) [[unlikely]]
+    return refuse_sse(cpu);
+  if (!mmx_usable(cpu)) [[unlikely]]
+    return refuse_mmx(cpu, operation);
   xmm(cpu, operation.first) = from_low(read_mm(cpu, operation.second));
   enter_mmx(cpu);
   return Outcome::Next;
 }
 
 Outcome movdq2q(Cpu& cpu, const Operation& operation) {
-  if (!sse_usable(cpu)) [[unlikely]] return refuse_sse(cpu);
-  if (!mmx_usable(cpu)) [[unlikely]] return refuse_mmx(cpu, operation);
+  if (!sse_usable(cpu)) [[unlikely]]
+    return refuse_sse(cpu);
+  if (!mmx_usable(cpu)) [[unlikely]]
+    return refuse_mmx(cpu, operation);
   write_mm(cpu, operation.first, low_of(xmm(cpu, operation.second)));
   enter_mmx(cpu);
   return Outcome::Next;
@@ -158,26 +170,30 @@ Outcome movnti(Cpu& cpu, const Operation& operation) {
 template <class T>
 Handler movnti_handler(const Decoded& decoded) {
   return by_source(decoded, 0, [](auto s) -> Handler {
-    if constexpr (s.value == Source::Register) return nullptr;
-    else return &handle<movnti<T, s.value>>;
+    if constexpr (s.value == Source::Register)
+      return nullptr;
+    else
+      return &handle<movnti<T, s.value>>;
   });
 }
 
 // Sign bits to a general register.
-#define VITRINE_MASK(name, text)                                             \
-  Outcome name(Cpu& cpu, const Operation& operation) {                       \
-    if (!sse_usable(cpu)) [[unlikely]] return refuse_sse(cpu);               \
-    u32 mask;                                                                \
-    asm(text " %1, %0" : "=r"(mask) : "x"(xmm(cpu, operation.second)));      \
-    write_register<u32>(cpu, operation.first, mask);                         \
-    return Outcome::Next;                                                    \
+#define VITRINE_MASK(name, text)                                        \
+  Outcome name(Cpu& cpu, const Operation& operation) {                  \
+    if (!sse_usable(cpu)) [[unlikely]]                                  \
+      return refuse_sse(cpu);                                           \
+    u32 mask;                                                           \
+    asm(text " %1, %0" : "=r"(mask) : "x"(xmm(cpu, operation.second))); \
+    write_register<u32>(cpu, operation.first, mask);                    \
+    return Outcome::Next;                                               \
   }
 VITRINE_MASK(movmskps, "movmskps")
 VITRINE_MASK(movmskpd, "movmskpd")
 VITRINE_MASK(pmovmskb_xmm, "pmovmskb")
 
 Outcome pmovmskb_mm(Cpu& cpu, const Operation& operation) {
-  if (!mmx_usable(cpu)) [[unlikely]] return refuse_mmx(cpu, operation);
+  if (!mmx_usable(cpu)) [[unlikely]]
+    return refuse_mmx(cpu, operation);
   u32 mask;
   asm("pmovmskb %1, %0" : "=r"(mask) : "x"(from_low(read_mm(cpu, operation.second))));
   write_register<u32>(cpu, operation.first, mask);
@@ -203,7 +219,8 @@ bool store_masked(Cpu& cpu, const Operation& operation, const u8* bytes, const u
 }
 
 Outcome maskmovdqu(Cpu& cpu, const Operation& operation) {
-  if (!sse_usable(cpu)) [[unlikely]] return refuse_sse(cpu);
+  if (!sse_usable(cpu)) [[unlikely]]
+    return refuse_sse(cpu);
   const Vector128 value = cpu.state.fpu.xmm[operation.first & 15], mask = cpu.state.fpu.xmm[operation.second & 15];
   return store_masked(cpu, operation, reinterpret_cast<const u8*>(&value), reinterpret_cast<const u8*>(&mask), 16)
              ? Outcome::Next
@@ -211,7 +228,8 @@ Outcome maskmovdqu(Cpu& cpu, const Operation& operation) {
 }
 
 Outcome maskmovq(Cpu& cpu, const Operation& operation) {
-  if (!mmx_usable(cpu)) [[unlikely]] return refuse_mmx(cpu, operation);
+  if (!mmx_usable(cpu)) [[unlikely]]
+    return refuse_mmx(cpu, operation);
   const u64 value = read_mm(cpu, operation.first), mask = read_mm(cpu, operation.second);
   if (!store_masked(cpu, operation, reinterpret_cast<const u8*>(&value), reinterpret_cast<const u8*>(&mask), 8)) {
     return Outcome::Fault;
@@ -246,12 +264,15 @@ Handler select_sse_move(const Decoded& decoded, Operation& operation) {
     case ZYDIS_MNEMONIC_MOVNTPS:
     case ZYDIS_MNEMONIC_MOVNTPD:
     case ZYDIS_MNEMONIC_MOVNTDQ:
-    case ZYDIS_MNEMONIC_MOVNTDQA: return move_128<Alignment::Required>(decoded);
+    case ZYDIS_MNEMONIC_MOVNTDQA:
+      return move_128<Alignment::Required>(decoded);
     case ZYDIS_MNEMONIC_MOVUPS:
     case ZYDIS_MNEMONIC_MOVUPD:
     case ZYDIS_MNEMONIC_MOVDQU:
-    case ZYDIS_MNEMONIC_LDDQU: return move_128<Alignment::Any>(decoded);
-    case ZYDIS_MNEMONIC_MOVSS: return move_scalar<4, MergeLow32>(decoded);
+    case ZYDIS_MNEMONIC_LDDQU:
+      return move_128<Alignment::Any>(decoded);
+    case ZYDIS_MNEMONIC_MOVSS:
+      return move_scalar<4, MergeLow32>(decoded);
     case ZYDIS_MNEMONIC_MOVSD:  // also the name of a string instruction
       return is_xmm(decoded, 0) || is_xmm(decoded, 1) ? move_scalar<8, MergeLow64>(decoded) : nullptr;
     case ZYDIS_MNEMONIC_MOVLPS:
@@ -260,21 +281,34 @@ Handler select_sse_move(const Decoded& decoded, Operation& operation) {
     case ZYDIS_MNEMONIC_MOVHPS:
     case ZYDIS_MNEMONIC_MOVHPD:
       return decoded.memory(0) ? store_handler<8, Part::High>(decoded) : sse_plain_handler<LowToHigh, 8>(decoded);
-    case ZYDIS_MNEMONIC_MOVLHPS: return sse_plain_handler<LowToHigh>(decoded);
-    case ZYDIS_MNEMONIC_MOVHLPS: return sse_plain_handler<HighToLow>(decoded);
-    case ZYDIS_MNEMONIC_MOVD: return move_integer<u32>(decoded);
-    case ZYDIS_MNEMONIC_MOVQ: return move_integer<u64>(decoded);
-    case ZYDIS_MNEMONIC_MOVNTQ: return move_integer<u64>(decoded);
-    case ZYDIS_MNEMONIC_MOVQ2DQ: return &handle<movq2dq>;
-    case ZYDIS_MNEMONIC_MOVDQ2Q: return &handle<movdq2q>;
+    case ZYDIS_MNEMONIC_MOVLHPS:
+      return sse_plain_handler<LowToHigh>(decoded);
+    case ZYDIS_MNEMONIC_MOVHLPS:
+      return sse_plain_handler<HighToLow>(decoded);
+    case ZYDIS_MNEMONIC_MOVD:
+      return move_integer<u32>(decoded);
+    case ZYDIS_MNEMONIC_MOVQ:
+      return move_integer<u64>(decoded);
+    case ZYDIS_MNEMONIC_MOVNTQ:
+      return move_integer<u64>(decoded);
+    case ZYDIS_MNEMONIC_MOVQ2DQ:
+      return &handle<movq2dq>;
+    case ZYDIS_MNEMONIC_MOVDQ2Q:
+      return &handle<movdq2q>;
     case ZYDIS_MNEMONIC_MOVNTI:
       return decoded.size(0) == 8 ? movnti_handler<u64>(decoded) : movnti_handler<u32>(decoded);
-    case ZYDIS_MNEMONIC_MOVMSKPS: return &handle<movmskps>;
-    case ZYDIS_MNEMONIC_MOVMSKPD: return &handle<movmskpd>;
-    case ZYDIS_MNEMONIC_PMOVMSKB: return is_xmm(decoded, 1) ? &handle<pmovmskb_xmm> : &handle<pmovmskb_mm>;
-    case ZYDIS_MNEMONIC_MASKMOVDQU: return masked(decoded, operation, &handle<maskmovdqu>);
-    case ZYDIS_MNEMONIC_MASKMOVQ: return masked(decoded, operation, &handle<maskmovq>);
-    default: return nullptr;
+    case ZYDIS_MNEMONIC_MOVMSKPS:
+      return &handle<movmskps>;
+    case ZYDIS_MNEMONIC_MOVMSKPD:
+      return &handle<movmskpd>;
+    case ZYDIS_MNEMONIC_PMOVMSKB:
+      return is_xmm(decoded, 1) ? &handle<pmovmskb_xmm> : &handle<pmovmskb_mm>;
+    case ZYDIS_MNEMONIC_MASKMOVDQU:
+      return masked(decoded, operation, &handle<maskmovdqu>);
+    case ZYDIS_MNEMONIC_MASKMOVQ:
+      return masked(decoded, operation, &handle<maskmovq>);
+    default:
+      return nullptr;
   }
 }
 

@@ -1,6 +1,7 @@
 // PCMPESTRI, PCMPESTRM, PCMPISTRI, PCMPISTRM and CRC32 (SSE4.2).
 //
-// Manual: Intel SDM vol. 1 §12.10, vol. 2 §4.1. Memory operands need no alignment. One function per value of the immediate.
+// Manual: Intel SDM vol. 1 §12.10, vol. 2 §4.1. Memory operands need no alignment. One function per value of the
+// immediate.
 #include "machine/cpu/sse.hpp"
 
 namespace vitrine {
@@ -76,7 +77,8 @@ u32 clamp_length(u64 value) {
 
 template <Lengths L, Gives G, Source S>
 Outcome compare_strings(Cpu& cpu, const Operation& operation) {
-  if (!sse_usable(cpu)) [[unlikely]] return refuse_sse(cpu);
+  if (!sse_usable(cpu)) [[unlikely]]
+    return refuse_sse(cpu);
   StringOperands operands{};
   if (!load_source<16, Alignment::Any, S>(cpu, operation, operands.b)) return Outcome::Fault;
   operands.a = xmm(cpu, operation.first);
@@ -144,13 +146,19 @@ Handler select_sse_string(const Decoded& decoded, Operation& operation) {
                   : string_handler<Lengths::Explicit32, Gives::Mask, ExplicitMask>(decoded, operation);
     case ZYDIS_MNEMONIC_CRC32:
       switch (decoded.size(1)) {
-        case 1: return by_source(decoded, 1, [](auto s) { return &handle<crc32<u8, s.value>>; });
-        case 2: return by_source(decoded, 1, [](auto s) { return &handle<crc32<u16, s.value>>; });
-        case 4: return by_source(decoded, 1, [](auto s) { return &handle<crc32<u32, s.value>>; });
-        case 8: return by_source(decoded, 1, [](auto s) { return &handle<crc32<u64, s.value>>; });
-        default: return nullptr;
+        case 1:
+          return by_source(decoded, 1, [](auto s) { return &handle<crc32<u8, s.value>>; });
+        case 2:
+          return by_source(decoded, 1, [](auto s) { return &handle<crc32<u16, s.value>>; });
+        case 4:
+          return by_source(decoded, 1, [](auto s) { return &handle<crc32<u32, s.value>>; });
+        case 8:
+          return by_source(decoded, 1, [](auto s) { return &handle<crc32<u64, s.value>>; });
+        default:
+          return nullptr;
       }
-    default: return nullptr;
+    default:
+      return nullptr;
   }
 }
 

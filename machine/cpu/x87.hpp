@@ -1,9 +1,10 @@
 // How x87 instructions run: registers, stack faults, exceptions, and the host's FPU at work.
 //
-// Manual: Intel SDM vol. 1 ch. 8. Each operation loads its operands into the host's FPU, which has the guest's rounding and
-// precision, runs the very instruction, reads the status word and stores 80 bits. While all exceptions are masked the host's
-// sticky flags are the guest's. While one is unmasked, the operation runs between FNCLEX and FNCLEX with the guest's own
-// control word: the host then does what hardware does with an unmasked exception (a scaled result, or none).
+// Manual: Intel SDM vol. 1 ch. 8. Each operation loads its operands into the host's FPU, which has the guest's rounding
+// and precision, runs the very instruction, reads the status word and stores 80 bits. While all exceptions are masked
+// the host's sticky flags are the guest's. While one is unmasked, the operation runs between FNCLEX and FNCLEX with the
+// guest's own control word: the host then does what hardware does with an unmasked exception (a scaled result, or
+// none).
 #pragma once
 
 #include <utility>
@@ -22,13 +23,12 @@ VITRINE_INLINE void set_indefinite(Float80& target) {
   target.sign_exponent = 0xFFFF;
 }
 
-// --- the register stack -----------------------------------------------------------------------------------------------
+// --- the register stack
+// -----------------------------------------------------------------------------------------------
 VITRINE_INLINE unsigned physical(const Cpu& cpu, unsigned i) { return (cpu.state.fpu.top + i) & 7; }
 VITRINE_INLINE Float80& st(Cpu& cpu, unsigned i) { return cpu.state.fpu.registers[physical(cpu, i)]; }
 VITRINE_INLINE bool is_valid(const Cpu& cpu, unsigned i) { return (cpu.state.fpu.valid >> physical(cpu, i) & 1) != 0; }
-VITRINE_INLINE void mark_valid(Cpu& cpu, unsigned i) {
-  cpu.state.fpu.valid |= static_cast<u8>(1u << physical(cpu, i));
-}
+VITRINE_INLINE void mark_valid(Cpu& cpu, unsigned i) { cpu.state.fpu.valid |= static_cast<u8>(1u << physical(cpu, i)); }
 VITRINE_INLINE void mark_empty(Cpu& cpu, unsigned i) {
   cpu.state.fpu.valid &= static_cast<u8>(~(1u << physical(cpu, i)));
 }
@@ -50,19 +50,19 @@ VITRINE_INLINE void copy(Float80& to, const Float80& from) {
   to.sign_exponent = from.sign_exponent;
 }
 
-// --- exceptions --------------------------------------------------------------------------------------------------------
+// --- exceptions
+// --------------------------------------------------------------------------------------------------------
 
 /// Some x87 exception is unmasked.
-VITRINE_INLINE bool x87_strict(const Cpu& cpu) {
-  return (cpu.state.fpu.control & x87_bit::flags) != x87_bit::flags;
-}
-/// Enters the flags and C1 of an operation. False: an unmasked invalid, denormal or zero-divide, so that operands and stack
-/// must stay as they are.
+VITRINE_INLINE bool x87_strict(const Cpu& cpu) { return (cpu.state.fpu.control & x87_bit::flags) != x87_bit::flags; }
+/// Enters the flags and C1 of an operation. False: an unmasked invalid, denormal or zero-divide, so that operands and
+/// stack must stay as they are.
 VITRINE_INLINE bool finish(Cpu& cpu, u16 host_status) {
   FpuState& fpu = cpu.state.fpu;
   fpu.status = static_cast<u16>((fpu.status & ~x87_bit::c1) | (host_status & (x87_bit::flags | x87_bit::c1)));
   const unsigned unmasked = host_status & ~fpu.control & x87_bit::flags;
-  if (unmasked == 0) [[likely]] return true;
+  if (unmasked == 0) [[likely]]
+    return true;
   fpu.status |= x87_bit::summary | x87_bit::busy;
   return (unmasked & (x87_bit::invalid | x87_bit::denormal | x87_bit::zero_divide)) == 0;
 }
@@ -78,7 +78,8 @@ enum class StackFault : u8 { Underflow, Overflow };
 /// A push onto a register that is not empty: ST(0) is the indefinite then, if that is masked.
 [[gnu::cold]] Outcome overflow_push(Cpu& cpu);
 
-// --- environment ---------------------------------------------------------------------------------------------------------
+// --- environment
+// ---------------------------------------------------------------------------------------------------------
 // Operation::immediate of every x87 instruction holds its 11-bit opcode, Operation::first its ST(i).
 
 VITRINE_INLINE void note_instruction(Cpu& cpu, const Operation& operation) {
@@ -101,28 +102,29 @@ VITRINE_INLINE u16 strict_control(const Cpu& cpu) {
 }
 VITRINE_INLINE u16 running_control(const Cpu& cpu) { return host_x87_control(cpu.state.fpu.control); }
 
-/// Run `body` on the host and give its status word. Masked: load, body, FNSTSW, store. Strict: the same between the control
-/// words. Several outputs or inputs are joined by VITRINE_COMMA.
+/// Run `body` on the host and give its status word. Masked: load, body, FNSTSW, store. Strict: the same between the
+/// control words. Several outputs or inputs are joined by VITRINE_COMMA.
 #define VITRINE_COMMA ,
 #define VITRINE_X87_CLOBBERS "memory", "st", "st(1)", "st(2)"
-#define VITRINE_X87_MASKED(load, body, store, outputs, inputs)                                         \
-  asm volatile(load "\n\t" body "\n\tfnstsw %[status]\n\t" store                                       \
-               : [status] "=a"(status), outputs                                                        \
-               : inputs                                                                                \
+#define VITRINE_X87_MASKED(load, body, store, outputs, inputs)   \
+  asm volatile(load "\n\t" body "\n\tfnstsw %[status]\n\t" store \
+               : [status] "=&a"(status), outputs                 \
+               : inputs                                          \
                : VITRINE_X87_CLOBBERS)
-#define VITRINE_X87_STRICT(load, body, store, outputs, inputs)                                                       \
-  asm volatile("fnclex\n\t" load "\n\tfldcw %[own]\n\t" body                                                         \
-               "\n\tfnstsw %[status]\n\tfnclex\n\tfldcw %[running]\n\t" store "\n\tfnclex"                           \
-               : [status] "=a"(status), outputs                                                                      \
-               : [own] "m"(own), [running] "m"(running), inputs                                                      \
+#define VITRINE_X87_STRICT(load, body, store, outputs, inputs)                             \
+  asm volatile("fnclex\n\t" load "\n\tfldcw %[own]\n\t" body                               \
+               "\n\tfnstsw %[status]\n\tfnclex\n\tfldcw %[running]\n\t" store "\n\tfnclex" \
+               : [status] "=&a"(status), outputs                                           \
+               : [own] "m"(own), [running] "m"(running), inputs                            \
                : VITRINE_X87_CLOBBERS)
 
-// --- own arithmetic --------------------------------------------------------------------------------------------------------
+// --- own arithmetic
+// --------------------------------------------------------------------------------------------------------
 
 /// What an operation of ours gives: bits of the status word (flags, C0-C3) and results.
 struct X87Result {
   Float80 value;
-  Float80 second;        ///< FSINCOS, FPTAN, FXTRACT: what is pushed
+  Float80 second;  ///< FSINCOS, FPTAN, FXTRACT: what is pushed
   u16 status = 0;
 };
 

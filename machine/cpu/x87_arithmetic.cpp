@@ -12,56 +12,57 @@ template <Format F>
 using BitsOf = std::conditional_t<F == Format::Double, u64, std::conditional_t<F == Format::Short, u16, u32>>;
 
 /// `a op b` with b in a register, and with b in memory in each of the formats.
-#define VITRINE_ARITHMETIC(name, text, integer_text)                                                              \
-  struct name {                                                                                                   \
-    VITRINE_INLINE static u16 run(const Float80& a, const Float80& b, Float80& out) {                             \
-      u16 status;                                                                                                 \
-      VITRINE_X87_MASKED("fldt %[b]\n\tfldt %[a]", text " %%st(1), %%st", "fstpt %[out]\n\tfstp %%st(0)",         \
-                         [out] "=m"(out), [a] "m"(a) VITRINE_COMMA[b] "m"(b));                                    \
-      return status;                                                                                              \
-    }                                                                                                             \
+#define VITRINE_ARITHMETIC(name, text, integer_text)                                                                  \
+  struct name {                                                                                                       \
+    VITRINE_INLINE static u16 run(const Float80& a, const Float80& b, Float80& out) {                                 \
+      u16 status;                                                                                                     \
+      VITRINE_X87_MASKED("fldt %[b]\n\tfldt %[a]", text " %%st(1), %%st",                                             \
+                         "fstpt %[out]\n\tfstp %%st(0)", [out] "=m"(out), [a] "m"(a)VITRINE_COMMA[b] "m"(b));         \
+      return status;                                                                                                  \
+    }                                                                                                                 \
     [[gnu::noinline]] static u16 run_strict(u16 own, u16 running, const Float80& a, const Float80& b, Float80& out) { \
-      u16 status;                                                                                                 \
-      VITRINE_X87_STRICT("fldt %[b]\n\tfldt %[a]", text " %%st(1), %%st", "fstpt %[out]\n\tfstp %%st(0)",         \
-                         [out] "=m"(out), [a] "m"(a) VITRINE_COMMA[b] "m"(b));                                    \
-      return status;                                                                                              \
-    }                                                                                                             \
-    template <Format F>                                                                                           \
-    VITRINE_INLINE static u16 run(const Float80& a, const BitsOf<F>& b, Float80& out) {                           \
-      u16 status;                                                                                                 \
-      if constexpr (F == Format::Single) {                                                                        \
-        VITRINE_X87_MASKED("fldt %[a]", text "s %[b]", "fstpt %[out]", [out] "=m"(out),                           \
-                           [a] "m"(a) VITRINE_COMMA[b] "m"(b));                                                   \
-      } else if constexpr (F == Format::Double) {                                                                 \
-        VITRINE_X87_MASKED("fldt %[a]", text "l %[b]", "fstpt %[out]", [out] "=m"(out),                           \
-                           [a] "m"(a) VITRINE_COMMA[b] "m"(b));                                                   \
-      } else if constexpr (F == Format::Short) {                                                                  \
-        VITRINE_X87_MASKED("fldt %[a]", integer_text "s %[b]", "fstpt %[out]", [out] "=m"(out),                   \
-                           [a] "m"(a) VITRINE_COMMA[b] "m"(b));                                                   \
-      } else {                                                                                                    \
-        VITRINE_X87_MASKED("fldt %[a]", integer_text "l %[b]", "fstpt %[out]", [out] "=m"(out),                   \
-                           [a] "m"(a) VITRINE_COMMA[b] "m"(b));                                                   \
-      }                                                                                                           \
-      return status;                                                                                              \
-    }                                                                                                             \
-    template <Format F>                                                                                           \
-    [[gnu::noinline]] static u16 run_strict(u16 own, u16 running, const Float80& a, const BitsOf<F>& b, Float80& out) { \
-      u16 status;                                                                                                 \
-      if constexpr (F == Format::Single) {                                                                        \
-        VITRINE_X87_STRICT("fldt %[a]", text "s %[b]", "fstpt %[out]", [out] "=m"(out),                           \
-                           [a] "m"(a) VITRINE_COMMA[b] "m"(b));                                                   \
-      } else if constexpr (F == Format::Double) {                                                                 \
-        VITRINE_X87_STRICT("fldt %[a]", text "l %[b]", "fstpt %[out]", [out] "=m"(out),                           \
-                           [a] "m"(a) VITRINE_COMMA[b] "m"(b));                                                   \
-      } else if constexpr (F == Format::Short) {                                                                  \
-        VITRINE_X87_STRICT("fldt %[a]", integer_text "s %[b]", "fstpt %[out]", [out] "=m"(out),                   \
-                           [a] "m"(a) VITRINE_COMMA[b] "m"(b));                                                   \
-      } else {                                                                                                    \
-        VITRINE_X87_STRICT("fldt %[a]", integer_text "l %[b]", "fstpt %[out]", [out] "=m"(out),                   \
-                           [a] "m"(a) VITRINE_COMMA[b] "m"(b));                                                   \
-      }                                                                                                           \
-      return status;                                                                                              \
-    }                                                                                                             \
+      u16 status;                                                                                                     \
+      VITRINE_X87_STRICT("fldt %[b]\n\tfldt %[a]", text " %%st(1), %%st",                                             \
+                         "fstpt %[out]\n\tfstp %%st(0)", [out] "=m"(out), [a] "m"(a)VITRINE_COMMA[b] "m"(b));         \
+      return status;                                                                                                  \
+    }                                                                                                                 \
+    template <Format F>                                                                                               \
+    VITRINE_INLINE static u16 run(const Float80& a, const BitsOf<F>& b, Float80& out) {                               \
+      u16 status;                                                                                                     \
+      if constexpr (F == Format::Single) {                                                                            \
+        VITRINE_X87_MASKED("fldt %[a]", text "s %[b]",                                                                \
+                           "fstpt %[out]", [out] "=m"(out), [a] "m"(a)VITRINE_COMMA[b] "m"(b));                       \
+      } else if constexpr (F == Format::Double) {                                                                     \
+        VITRINE_X87_MASKED("fldt %[a]", text "l %[b]",                                                                \
+                           "fstpt %[out]", [out] "=m"(out), [a] "m"(a)VITRINE_COMMA[b] "m"(b));                       \
+      } else if constexpr (F == Format::Short) {                                                                      \
+        VITRINE_X87_MASKED("fldt %[a]", integer_text "s %[b]",                                                        \
+                           "fstpt %[out]", [out] "=m"(out), [a] "m"(a)VITRINE_COMMA[b] "m"(b));                       \
+      } else {                                                                                                        \
+        VITRINE_X87_MASKED("fldt %[a]", integer_text "l %[b]",                                                        \
+                           "fstpt %[out]", [out] "=m"(out), [a] "m"(a)VITRINE_COMMA[b] "m"(b));                       \
+      }                                                                                                               \
+      return status;                                                                                                  \
+    }                                                                                                                 \
+    template <Format F>                                                                                               \
+    [[gnu::noinline]] static u16 run_strict(u16 own, u16 running, const Float80& a, const BitsOf<F>& b,               \
+                                            Float80& out) {                                                           \
+      u16 status;                                                                                                     \
+      if constexpr (F == Format::Single) {                                                                            \
+        VITRINE_X87_STRICT("fldt %[a]", text "s %[b]",                                                                \
+                           "fstpt %[out]", [out] "=m"(out), [a] "m"(a)VITRINE_COMMA[b] "m"(b));                       \
+      } else if constexpr (F == Format::Double) {                                                                     \
+        VITRINE_X87_STRICT("fldt %[a]", text "l %[b]",                                                                \
+                           "fstpt %[out]", [out] "=m"(out), [a] "m"(a)VITRINE_COMMA[b] "m"(b));                       \
+      } else if constexpr (F == Format::Short) {                                                                      \
+        VITRINE_X87_STRICT("fldt %[a]", integer_text "s %[b]",                                                        \
+                           "fstpt %[out]", [out] "=m"(out), [a] "m"(a)VITRINE_COMMA[b] "m"(b));                       \
+      } else {                                                                                                        \
+        VITRINE_X87_STRICT("fldt %[a]", integer_text "l %[b]",                                                        \
+                           "fstpt %[out]", [out] "=m"(out), [a] "m"(a)VITRINE_COMMA[b] "m"(b));                       \
+      }                                                                                                               \
+      return status;                                                                                                  \
+    }                                                                                                                 \
   };
 VITRINE_ARITHMETIC(Add, "fadd", "fiadd")
 VITRINE_ARITHMETIC(Multiply, "fmul", "fimul")
@@ -74,11 +75,13 @@ enum class Form : u8 { IntoTop, IntoOther, IntoOtherPop };
 
 template <class Op, Form F>
 Outcome arithmetic(Cpu& cpu, const Operation& operation) {
-  if (!x87_usable(cpu)) [[unlikely]] return refuse_x87(cpu, operation);
+  if (!x87_usable(cpu)) [[unlikely]]
+    return refuse_x87(cpu, operation);
   note_instruction(cpu, operation);
   constexpr unsigned pops = F == Form::IntoOtherPop ? 1 : 0;
   const unsigned target = F == Form::IntoTop ? 0 : operation.first, source = F == Form::IntoTop ? operation.first : 0;
-  if (!is_valid(cpu, 0) || !is_valid(cpu, operation.first)) [[unlikely]] return underflow_into(cpu, target, pops);
+  if (!is_valid(cpu, 0) || !is_valid(cpu, operation.first)) [[unlikely]]
+    return underflow_into(cpu, target, pops);
   if (x87_strict(cpu)) [[unlikely]] {
     Float80 result;
     const u16 status =
@@ -94,11 +97,13 @@ Outcome arithmetic(Cpu& cpu, const Operation& operation) {
 
 template <class Op, Format F, Address A>
 Outcome arithmetic_memory(Cpu& cpu, const Operation& operation) {
-  if (!x87_usable(cpu)) [[unlikely]] return refuse_x87(cpu, operation);
+  if (!x87_usable(cpu)) [[unlikely]]
+    return refuse_x87(cpu, operation);
   BitsOf<F> source;
   if (!read_memory<A>(cpu, operation, source)) return Outcome::Fault;
   note_memory<A>(cpu, operation);
-  if (!is_valid(cpu, 0)) [[unlikely]] return underflow_into(cpu, 0, 0);
+  if (!is_valid(cpu, 0)) [[unlikely]]
+    return underflow_into(cpu, 0, 0);
   if (x87_strict(cpu)) [[unlikely]] {
     Float80 result;
     const u16 status =
@@ -125,24 +130,25 @@ Handler pick_operation(const Decoded& decoded, unsigned opcode) {
     case 0xDE:
       if (!memory) return &handle<arithmetic<Op, Form::IntoOtherPop>>;
       return by_address(decoded, [](auto a) { return &handle<arithmetic_memory<Op, Format::Short, a.value>>; });
-    default: return nullptr;
+    default:
+      return nullptr;
   }
 }
 
 // One operand, or ST(0) and ST(1), result in ST(0).
-#define VITRINE_UNARY(name, text)                                                                             \
-  struct name {                                                                                               \
-    static constexpr unsigned operands = 1;                                                                   \
-    static u16 run(const Float80& a, const Float80&, Float80& out) {                                          \
-      u16 status;                                                                                             \
-      VITRINE_X87_MASKED("fldt %[a]", text, "fstpt %[out]", [out] "=m"(out), [a] "m"(a));                     \
-      return status;                                                                                          \
-    }                                                                                                         \
-    static u16 run_strict(u16 own, u16 running, const Float80& a, const Float80&, Float80& out) {             \
-      u16 status;                                                                                             \
-      VITRINE_X87_STRICT("fldt %[a]", text, "fstpt %[out]", [out] "=m"(out), [a] "m"(a));                     \
-      return status;                                                                                          \
-    }                                                                                                         \
+#define VITRINE_UNARY(name, text)                                                                 \
+  struct name {                                                                                   \
+    static constexpr unsigned operands = 1;                                                       \
+    static u16 run(const Float80& a, const Float80&, Float80& out) {                              \
+      u16 status;                                                                                 \
+      VITRINE_X87_MASKED("fldt %[a]", text, "fstpt %[out]", [out] "=m"(out), [a] "m"(a));         \
+      return status;                                                                              \
+    }                                                                                             \
+    static u16 run_strict(u16 own, u16 running, const Float80& a, const Float80&, Float80& out) { \
+      u16 status;                                                                                 \
+      VITRINE_X87_STRICT("fldt %[a]", text, "fstpt %[out]", [out] "=m"(out), [a] "m"(a));         \
+      return status;                                                                              \
+    }                                                                                             \
   };
 VITRINE_UNARY(SquareRoot, "fsqrt")
 VITRINE_UNARY(RoundToInteger, "frndint")
@@ -151,23 +157,25 @@ struct Scale {
   static constexpr unsigned operands = 2;
   static u16 run(const Float80& a, const Float80& b, Float80& out) {
     u16 status;
-    VITRINE_X87_MASKED("fldt %[b]\n\tfldt %[a]", "fscale", "fstpt %[out]\n\tfstp %%st(0)",
-                       [out] "=m"(out), [a] "m"(a) VITRINE_COMMA[b] "m"(b));
+    VITRINE_X87_MASKED("fldt %[b]\n\tfldt %[a]", "fscale",
+                       "fstpt %[out]\n\tfstp %%st(0)", [out] "=m"(out), [a] "m"(a)VITRINE_COMMA[b] "m"(b));
     return status;
   }
   static u16 run_strict(u16 own, u16 running, const Float80& a, const Float80& b, Float80& out) {
     u16 status;
-    VITRINE_X87_STRICT("fldt %[b]\n\tfldt %[a]", "fscale", "fstpt %[out]\n\tfstp %%st(0)",
-                       [out] "=m"(out), [a] "m"(a) VITRINE_COMMA[b] "m"(b));
+    VITRINE_X87_STRICT("fldt %[b]\n\tfldt %[a]", "fscale",
+                       "fstpt %[out]\n\tfstp %%st(0)", [out] "=m"(out), [a] "m"(a)VITRINE_COMMA[b] "m"(b));
     return status;
   }
 };
 
 template <class Op>
 Outcome on_top(Cpu& cpu, const Operation& operation) {
-  if (!x87_usable(cpu)) [[unlikely]] return refuse_x87(cpu, operation);
+  if (!x87_usable(cpu)) [[unlikely]]
+    return refuse_x87(cpu, operation);
   note_instruction(cpu, operation);
-  if (!is_valid(cpu, 0) || !is_valid(cpu, Op::operands - 1)) [[unlikely]] return underflow_into(cpu, 0, 0);
+  if (!is_valid(cpu, 0) || !is_valid(cpu, Op::operands - 1)) [[unlikely]]
+    return underflow_into(cpu, 0, 0);
   Float80& top = st(cpu, 0);
   const Float80& other = st(cpu, Op::operands - 1);
   if (x87_strict(cpu)) [[unlikely]] {
@@ -181,7 +189,8 @@ Outcome on_top(Cpu& cpu, const Operation& operation) {
 
 /// FXTRACT: ST(0) becomes the exponent, the significand is pushed.
 Outcome fxtract(Cpu& cpu, const Operation& operation) {
-  if (!x87_usable(cpu)) [[unlikely]] return refuse_x87(cpu, operation);
+  if (!x87_usable(cpu)) [[unlikely]]
+    return refuse_x87(cpu, operation);
   note_instruction(cpu, operation);
   const bool empty = !is_valid(cpu, 0);
   if (empty || is_valid(cpu, 7)) {
@@ -196,8 +205,9 @@ Outcome fxtract(Cpu& cpu, const Operation& operation) {
   Float80 significand, exponent;
   u16 status;
   // If an unmasked exception stops the host, the second store finds an empty stack, which harms nothing.
-  VITRINE_X87_STRICT("fldt %[a]", "fxtract", "fstpt %[s]\n\tfstpt %[e]",
-                     [s] "=m"(significand) VITRINE_COMMA[e] "=m"(exponent), [a] "m"(st(cpu, 0)));
+  VITRINE_X87_STRICT(
+      "fldt %[a]", "fxtract",
+      "fstpt %[s]\n\tfstpt %[e]", [s] "=m"(significand)VITRINE_COMMA[e] "=m"(exponent), [a] "m"(st(cpu, 0)));
   if (!finish(cpu, status)) return Outcome::Next;
   copy(st(cpu, 0), exponent);
   push_stack(cpu);
@@ -207,13 +217,20 @@ Outcome fxtract(Cpu& cpu, const Operation& operation) {
 
 template <Remainder R>
 Outcome fprem(Cpu& cpu, const Operation& operation) {
-  if (!x87_usable(cpu)) [[unlikely]] return refuse_x87(cpu, operation);
+  if (!x87_usable(cpu)) [[unlikely]]
+    return refuse_x87(cpu, operation);
   note_instruction(cpu, operation);
-  if (!is_valid(cpu, 0) || !is_valid(cpu, 1)) [[unlikely]] return underflow_into(cpu, 0, 0);
+  FpuState& fpu = cpu.state.fpu;
+  if (!is_valid(cpu, 0) || !is_valid(cpu, 1)) [[unlikely]] {
+    fpu.status &= static_cast<u16>(~x87_bit::c2);
+    return underflow_into(cpu, 0, 0);
+  }
   X87Result result;
   x87_remainder(cpu, R, st(cpu, 0), st(cpu, 1), result);
-  if (!finish(cpu, result.status)) return Outcome::Next;
-  FpuState& fpu = cpu.state.fpu;
+  if (!finish(cpu, result.status)) {
+    fpu.status &= static_cast<u16>(~(x87_bit::c1 | x87_bit::c2));
+    return Outcome::Next;
+  }
   fpu.status = static_cast<u16>((fpu.status & ~x87_bit::conditions) | (result.status & x87_bit::conditions));
   copy(st(cpu, 0), result.value);
   return Outcome::Next;
@@ -250,25 +267,39 @@ Handler select_x87_arithmetic(const Decoded& decoded, unsigned opcode, unsigned 
   // In DC and DE the register forms swap the direct and the reversed opcode.
   const bool swapped = decoded.instruction.raw.modrm.mod == 3 && opcode >= 0xDC;
   switch (swapped && reg >= 4 ? reg ^ 1 : reg) {
-    case 0: return pick_operation<Add>(decoded, opcode);
-    case 1: return pick_operation<Multiply>(decoded, opcode);
-    case 4: return pick_operation<Subtract>(decoded, opcode);
-    case 5: return pick_operation<SubtractReversed>(decoded, opcode);
-    case 6: return pick_operation<Divide>(decoded, opcode);
-    case 7: return pick_operation<DivideReversed>(decoded, opcode);
-    default: return nullptr;
+    case 0:
+      return pick_operation<Add>(decoded, opcode);
+    case 1:
+      return pick_operation<Multiply>(decoded, opcode);
+    case 4:
+      return pick_operation<Subtract>(decoded, opcode);
+    case 5:
+      return pick_operation<SubtractReversed>(decoded, opcode);
+    case 6:
+      return pick_operation<Divide>(decoded, opcode);
+    case 7:
+      return pick_operation<DivideReversed>(decoded, opcode);
+    default:
+      return nullptr;
   }
 }
 
 Handler select_x87_top(unsigned reg, unsigned rm) {
   switch (reg << 4 | rm) {
-    case 0x64: return &handle<fxtract>;
-    case 0x65: return &handle<fprem<Remainder::Nearest>>;
-    case 0x70: return &handle<fprem<Remainder::Truncated>>;
-    case 0x72: return &handle<on_top<SquareRoot>>;
-    case 0x74: return &handle<on_top<RoundToInteger>>;
-    case 0x75: return &handle<on_top<Scale>>;
-    default: return nullptr;
+    case 0x64:
+      return &handle<fxtract>;
+    case 0x65:
+      return &handle<fprem<Remainder::Nearest>>;
+    case 0x70:
+      return &handle<fprem<Remainder::Truncated>>;
+    case 0x72:
+      return &handle<on_top<SquareRoot>>;
+    case 0x74:
+      return &handle<on_top<RoundToInteger>>;
+    case 0x75:
+      return &handle<on_top<Scale>>;
+    default:
+      return nullptr;
   }
 }
 

@@ -25,19 +25,19 @@ Outcome compare_empty(Cpu& cpu, unsigned pops) {
   return Outcome::Next;
 }
 
-#define VITRINE_COMPARE(name, type, load, text, unload)                                         \
-  struct name {                                                                                 \
-    using Source = type;                                                                        \
-    VITRINE_INLINE static u16 run(const Float80& a, const type& b) {                            \
-      u16 status, unused;                                                                       \
-      VITRINE_X87_MASKED(load, text, unload, [unused] "=m"(unused), [a] "m"(a) VITRINE_COMMA[b] "m"(b)); \
-      return status;                                                                            \
-    }                                                                                           \
-    [[gnu::noinline]] static u16 run_strict(u16 own, u16 running, const Float80& a, const type& b) { \
-      u16 status, unused;                                                                       \
-      VITRINE_X87_STRICT(load, text, unload, [unused] "=m"(unused), [a] "m"(a) VITRINE_COMMA[b] "m"(b)); \
-      return status;                                                                            \
-    }                                                                                           \
+#define VITRINE_COMPARE(name, type, load, text, unload)                                                 \
+  struct name {                                                                                         \
+    using Source = type;                                                                                \
+    VITRINE_INLINE static u16 run(const Float80& a, const type& b) {                                    \
+      u16 status, unused;                                                                               \
+      VITRINE_X87_MASKED(load, text, unload, [unused] "=m"(unused), [a] "m"(a)VITRINE_COMMA[b] "m"(b)); \
+      return status;                                                                                    \
+    }                                                                                                   \
+    [[gnu::noinline]] static u16 run_strict(u16 own, u16 running, const Float80& a, const type& b) {    \
+      u16 status, unused;                                                                               \
+      VITRINE_X87_STRICT(load, text, unload, [unused] "=m"(unused), [a] "m"(a)VITRINE_COMMA[b] "m"(b)); \
+      return status;                                                                                    \
+    }                                                                                                   \
   };
 VITRINE_COMPARE(Ordered, Float80, "fldt %[b]\n\tfldt %[a]", "fcom %%st(1)", "fstp %%st(0)\n\tfstp %%st(0)")
 VITRINE_COMPARE(Unordered, Float80, "fldt %[b]\n\tfldt %[a]", "fucom %%st(1)", "fstp %%st(0)\n\tfstp %%st(0)")
@@ -49,34 +49,41 @@ VITRINE_COMPARE(Zero, u16, "fldt %[a]", "ftst", "fstp %%st(0)")
 
 template <class Op>
 VITRINE_INLINE u16 run_compare(const Cpu& cpu, const Float80& a, const typename Op::Source& b) {
-  if (x87_strict(cpu)) [[unlikely]] return Op::run_strict(strict_control(cpu), running_control(cpu), a, b);
+  if (x87_strict(cpu)) [[unlikely]]
+    return Op::run_strict(strict_control(cpu), running_control(cpu), a, b);
   return Op::run(a, b);
 }
 
 template <class Op, unsigned Pops>
 Outcome compare(Cpu& cpu, const Operation& operation) {
-  if (!x87_usable(cpu)) [[unlikely]] return refuse_x87(cpu, operation);
+  if (!x87_usable(cpu)) [[unlikely]]
+    return refuse_x87(cpu, operation);
   note_instruction(cpu, operation);
-  if (!is_valid(cpu, 0) || !is_valid(cpu, operation.first)) [[unlikely]] return compare_empty(cpu, Pops);
+  if (!is_valid(cpu, 0) || !is_valid(cpu, operation.first)) [[unlikely]]
+    return compare_empty(cpu, Pops);
   if (finish_compare(cpu, run_compare<Op>(cpu, st(cpu, 0), st(cpu, operation.first)))) pop_stack(cpu, Pops);
   return Outcome::Next;
 }
 
 template <class Op, unsigned Pops, Address A>
 Outcome compare_memory(Cpu& cpu, const Operation& operation) {
-  if (!x87_usable(cpu)) [[unlikely]] return refuse_x87(cpu, operation);
+  if (!x87_usable(cpu)) [[unlikely]]
+    return refuse_x87(cpu, operation);
   typename Op::Source source;
   if (!read_memory<A>(cpu, operation, source)) return Outcome::Fault;
   note_memory<A>(cpu, operation);
-  if (!is_valid(cpu, 0)) [[unlikely]] return compare_empty(cpu, Pops);
+  if (!is_valid(cpu, 0)) [[unlikely]]
+    return compare_empty(cpu, Pops);
   if (finish_compare(cpu, run_compare<Op>(cpu, st(cpu, 0), source))) pop_stack(cpu, Pops);
   return Outcome::Next;
 }
 
 Outcome ftst(Cpu& cpu, const Operation& operation) {
-  if (!x87_usable(cpu)) [[unlikely]] return refuse_x87(cpu, operation);
+  if (!x87_usable(cpu)) [[unlikely]]
+    return refuse_x87(cpu, operation);
   note_instruction(cpu, operation);
-  if (!is_valid(cpu, 0)) [[unlikely]] return compare_empty(cpu, 0);
+  if (!is_valid(cpu, 0)) [[unlikely]]
+    return compare_empty(cpu, 0);
   finish_compare(cpu, run_compare<Zero>(cpu, st(cpu, 0), 0));
   return Outcome::Next;
 }
@@ -87,7 +94,8 @@ enum class Nans : u8 { Signal, Quiet };
 /// The result in C3, C2, C0 is what these flags become.
 template <Nans N, unsigned Pops>
 Outcome compare_flags(Cpu& cpu, const Operation& operation) {
-  if (!x87_usable(cpu)) [[unlikely]] return refuse_x87(cpu, operation);
+  if (!x87_usable(cpu)) [[unlikely]]
+    return refuse_x87(cpu, operation);
   note_instruction(cpu, operation);
   u16 status = result_bits;
   if (!is_valid(cpu, 0) || !is_valid(cpu, operation.first)) [[unlikely]] {
@@ -95,9 +103,12 @@ Outcome compare_flags(Cpu& cpu, const Operation& operation) {
   } else {
     using Op = std::conditional_t<N == Nans::Signal, Ordered, Unordered>;
     status = run_compare<Op>(cpu, st(cpu, 0), st(cpu, operation.first));
-    if (!finish(cpu, static_cast<u16>(status & ~x87_bit::c1))) return Outcome::Next;
+    // C1 stays. An unmasked invalid leaves the flags alone (SDM vol. 2, FCOMI); AMD's FPUs write them all the same.
+    const u16 kept = cpu.state.fpu.status & x87_bit::c1;
+    if (!finish(cpu, static_cast<u16>((status & ~x87_bit::c1) | kept))) return Outcome::Next;
   }
-  // C3, C2, C0 are bits 14, 10, 8 of the status word: just where SAHF takes ZF, PF, CF from, and CpuState::status has them.
+  // C3, C2, C0 are bits 14, 10, 8 of the status word: just where SAHF takes ZF, PF, CF from, and CpuState::status has
+  // them.
   cpu.state.status = static_cast<u16>((status & result_bits) | 0x0200);
   pop_stack(cpu, Pops);
   return Outcome::Next;
@@ -105,7 +116,8 @@ Outcome compare_flags(Cpu& cpu, const Operation& operation) {
 
 /// FXAM's classes in C3, C2, C0; C1 is the sign (SDM vol. 2, FXAM table 3-39).
 Outcome fxam(Cpu& cpu, const Operation& operation) {
-  if (!x87_usable(cpu)) [[unlikely]] return refuse_x87(cpu, operation);
+  if (!x87_usable(cpu)) [[unlikely]]
+    return refuse_x87(cpu, operation);
   note_instruction(cpu, operation);
   const Float80& value = st(cpu, 0);
   const unsigned exponent = value.sign_exponent & 0x7FFF;
@@ -137,11 +149,16 @@ Handler compare_in_memory(const Decoded& decoded, unsigned opcode, unsigned reg)
   if (reg != 2 && reg != 3) return nullptr;
   const bool pops = reg == 3;
   switch (opcode) {
-    case 0xD8: return pops ? with_memory<Single, 1>(decoded) : with_memory<Single, 0>(decoded);
-    case 0xDA: return pops ? with_memory<Long, 1>(decoded) : with_memory<Long, 0>(decoded);
-    case 0xDC: return pops ? with_memory<Double, 1>(decoded) : with_memory<Double, 0>(decoded);
-    case 0xDE: return pops ? with_memory<Short, 1>(decoded) : with_memory<Short, 0>(decoded);
-    default: return nullptr;
+    case 0xD8:
+      return pops ? with_memory<Single, 1>(decoded) : with_memory<Single, 0>(decoded);
+    case 0xDA:
+      return pops ? with_memory<Long, 1>(decoded) : with_memory<Long, 0>(decoded);
+    case 0xDC:
+      return pops ? with_memory<Double, 1>(decoded) : with_memory<Double, 0>(decoded);
+    case 0xDE:
+      return pops ? with_memory<Short, 1>(decoded) : with_memory<Short, 0>(decoded);
+    default:
+      return nullptr;
   }
 }
 
@@ -151,20 +168,32 @@ Handler select_x87_compare(const Decoded& decoded, unsigned opcode, unsigned reg
   if (decoded.instruction.raw.modrm.mod != 3) return compare_in_memory(decoded, opcode, reg);
   switch (opcode << 8 | reg) {
     case 0xD802:
-    case 0xDC02: return &handle<compare<Ordered, 0>>;
+    case 0xDC02:
+      return &handle<compare<Ordered, 0>>;
     case 0xD803:
     case 0xDC03:
-    case 0xDE02: return &handle<compare<Ordered, 1>>;
-    case 0xDE03: return rm == 1 ? &handle<compare<Ordered, 2>> : nullptr;
-    case 0xDA05: return rm == 1 ? &handle<compare<Unordered, 2>> : nullptr;
-    case 0xDD04: return &handle<compare<Unordered, 0>>;
-    case 0xDD05: return &handle<compare<Unordered, 1>>;
-    case 0xDB05: return &handle<compare_flags<Nans::Quiet, 0>>;
-    case 0xDB06: return &handle<compare_flags<Nans::Signal, 0>>;
-    case 0xDF05: return &handle<compare_flags<Nans::Quiet, 1>>;
-    case 0xDF06: return &handle<compare_flags<Nans::Signal, 1>>;
-    case 0xD904: return rm == 4 ? &handle<ftst> : rm == 5 ? &handle<fxam> : nullptr;
-    default: return nullptr;
+    case 0xDE02:
+      return &handle<compare<Ordered, 1>>;
+    case 0xDE03:
+      return rm == 1 ? &handle<compare<Ordered, 2>> : nullptr;
+    case 0xDA05:
+      return rm == 1 ? &handle<compare<Unordered, 2>> : nullptr;
+    case 0xDD04:
+      return &handle<compare<Unordered, 0>>;
+    case 0xDD05:
+      return &handle<compare<Unordered, 1>>;
+    case 0xDB05:
+      return &handle<compare_flags<Nans::Quiet, 0>>;
+    case 0xDB06:
+      return &handle<compare_flags<Nans::Signal, 0>>;
+    case 0xDF05:
+      return &handle<compare_flags<Nans::Quiet, 1>>;
+    case 0xDF06:
+      return &handle<compare_flags<Nans::Signal, 1>>;
+    case 0xD904:
+      return rm == 4 ? &handle<ftst> : rm == 5 ? &handle<fxam> : nullptr;
+    default:
+      return nullptr;
   }
 }
 

@@ -205,9 +205,12 @@ void round_to_float(const Cpu& cpu, const Real& value, Float80& out, u16& status
         const u64 rest = static_cast<u64>(mantissa);
         return rest > integer_bit || (rest == integer_bit && (mantissa >> 64 & 1) != 0);
       }
-      case 1: return value.negative && static_cast<u64>(mantissa) != 0;
-      case 2: return !value.negative && static_cast<u64>(mantissa) != 0;
-      default: return false;
+      case 1:
+        return value.negative && static_cast<u64>(mantissa) != 0;
+      case 2:
+        return !value.negative && static_cast<u64>(mantissa) != 0;
+      default:
+        return false;
     }
   };
   const bool tiny = exponent < 0 || (exponent == 0 && !(static_cast<u64>(mantissa >> 64) == ~u64{0} && fits_up()));

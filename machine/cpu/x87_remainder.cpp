@@ -1,7 +1,7 @@
 // FPREM and FPREM1: exact remainders, in integers.
 //
-// Manual: Intel SDM vol. 2. When the exponents differ by 64 or more, hardware reduces by N of them at a time, 32 <= N <= 63,
-// and sets C2; N is 32 plus the low five bits of the difference, which Intel's and AMD's FPUs do alike.
+// Manual: Intel SDM vol. 2. When the exponents differ by 64 or more, hardware reduces by N of them at a time, 32 <= N
+// <= 63, and sets C2; N is 32 plus the low five bits of the difference, which Intel's and AMD's FPUs do alike.
 #include <bit>
 
 #include "machine/cpu/x87.hpp"
@@ -52,24 +52,29 @@ u16 quotient_bits(u64 quotient) {
 }
 
 /// Zeroes, infinities, NaNs, unsupported formats: nothing to reduce, so the host's instruction is the same everywhere.
-void on_host(Remainder kind, u16 own, u16 running, const Float80& a, const Float80& b, X87Result& result) {
+void on_host(Remainder kind, u16 guest_status, u16 own, u16 running, const Float80& a, const Float80& b,
+             X87Result& result) {
   u16 status;
   if (kind == Remainder::Truncated) {
-    VITRINE_X87_STRICT("fldt %[b]\n\tfldt %[a]", "fprem", "fstpt %[out]\n\tfstp %%st(0)", [out] "=m"(result.value),
-                       [a] "m"(a) VITRINE_COMMA[b] "m"(b));
+    VITRINE_X87_STRICT("fldt %[b]\n\tfldt %[a]", "fprem",
+                       "fstpt %[out]\n\tfstp %%st(0)", [out] "=m"(result.value), [a] "m"(a)VITRINE_COMMA[b] "m"(b));
   } else {
-    VITRINE_X87_STRICT("fldt %[b]\n\tfldt %[a]", "fprem1", "fstpt %[out]\n\tfstp %%st(0)", [out] "=m"(result.value),
-                       [a] "m"(a) VITRINE_COMMA[b] "m"(b));
+    VITRINE_X87_STRICT("fldt %[b]\n\tfldt %[a]", "fprem1",
+                       "fstpt %[out]\n\tfstp %%st(0)", [out] "=m"(result.value), [a] "m"(a)VITRINE_COMMA[b] "m"(b));
   }
   result.status = status & (x87_bit::flags | x87_bit::conditions);
-  if ((status & x87_bit::invalid) != 0) result.status &= x87_bit::flags;
+  const bool nan = (result.value.sign_exponent & 0x7FFF) == 0x7FFF && result.value.mantissa << 1 != 0;
+  if (nan) {  // there is no quotient: C2 and C1 are cleared, C0 and C3 stay
+    constexpr u16 kept = x87_bit::c0 | x87_bit::c3;
+    result.status = static_cast<u16>((status & x87_bit::flags) | (guest_status & kept));
+  }
 }
 
 }  // namespace
 
 void x87_remainder(const Cpu& cpu, Remainder kind, const Float80& dividend, const Float80& divisor, X87Result& result) {
   if (!ordinary(dividend) || !ordinary(divisor)) {
-    on_host(kind, strict_control(cpu), running_control(cpu), dividend, divisor, result);
+    on_host(kind, cpu.state.fpu.status, strict_control(cpu), running_control(cpu), dividend, divisor, result);
     return;
   }
   const bool denormal = (dividend.sign_exponent & 0x7FFF) == 0 || (divisor.sign_exponent & 0x7FFF) == 0;

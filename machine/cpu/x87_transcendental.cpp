@@ -1,8 +1,9 @@
 // F2XM1, FYL2X, FYL2XP1, FSIN, FCOS, FSINCOS, FPTAN, FPATAN.
 //
-// Manual: Intel SDM vol. 1 §8.3.8-8.3.10, vol. 2 (the tables of special operands). Hosts differ in the last bit, so these are
-// computed here. Angles are reduced by the x87's 66-bit pi, as the manual documents; the reduction itself is exact.
-// What the manual leaves undefined: F2XM1 of |x| > 1 gives x back (+-infinity: +infinity, -1); FYL2XP1 works for any x > -1.
+// Manual: Intel SDM vol. 1 §8.3.8-8.3.10, vol. 2 (the tables of special operands). Hosts differ in the last bit, so
+// these are computed here. Angles are reduced by the x87's 66-bit pi, as the manual documents; the reduction itself is
+// exact. What the manual leaves undefined: F2XM1 of |x| > 1 gives x back (+-infinity: +infinity, -1); FYL2XP1 works for
+// any x > -1.
 #include "machine/cpu/x87_real.hpp"
 
 namespace vitrine {
@@ -42,8 +43,8 @@ bool is_special(Kind kind) { return kind == Kind::NaN || kind == Kind::Unsupport
 void propagate(const Cpu& cpu, const Float80& a, const Float80& b, X87Result& result) {
   const u16 own = strict_control(cpu), running = running_control(cpu);
   u16 status;
-  VITRINE_X87_STRICT("fldt %[b]\n\tfldt %[a]", "fadd %%st(1), %%st", "fstpt %[out]\n\tfstp %%st(0)",
-                     [out] "=m"(result.value), [a] "m"(a) VITRINE_COMMA[b] "m"(b));
+  VITRINE_X87_STRICT("fldt %[b]\n\tfldt %[a]", "fadd %%st(1), %%st",
+                     "fstpt %[out]\n\tfstp %%st(0)", [out] "=m"(result.value), [a] "m"(a)VITRINE_COMMA[b] "m"(b));
   result.status |= status & x87_bit::invalid;
   copy(result.second, result.value);
 }
@@ -52,7 +53,8 @@ void deliver(const Cpu& cpu, const Real& value, X87Result& result) {
   round_to_float(cpu, value, result.value, result.status);
 }
 
-// --- angles --------------------------------------------------------------------------------------------------------------
+// --- angles
+// --------------------------------------------------------------------------------------------------------------
 
 /// pi as the x87 has it: 66 bits, in units of 2^-64. As a number of units of 2^-65 it is pi/2.
 constexpr u128 half_pi_q65 = wide(3, 0x243F6A8885A308D3);
@@ -113,14 +115,17 @@ void trigonometric(const Cpu& cpu, Trigonometric what, const Float80& x, X87Resu
   if (denormal(x)) result.status |= x87_bit::denormal;
   const Angle angle = reduce(x);
   switch (what) {
-    case Trigonometric::Sine: return deliver(cpu, sine_of(angle, negative(x)), result);
-    case Trigonometric::Cosine: return deliver(cpu, cosine_of(angle), result);
+    case Trigonometric::Sine:
+      return deliver(cpu, sine_of(angle, negative(x)), result);
+    case Trigonometric::Cosine:
+      return deliver(cpu, cosine_of(angle), result);
     case Trigonometric::Tangent: {
       const Real quotient = divide(sine_of(angle, negative(x)), cosine_of(angle));
       // A tiny angle's tangent lies a hair above it; the quotient of the two hairs may lie below.
-      return deliver(cpu, angle.quadrant == 0 && angle.rest.exponent < -40
-                              ? Real{angle.rest.mantissa | 1, angle.rest.exponent, angle.rest.negative != negative(x)}
-                              : just_above(quotient),
+      return deliver(cpu,
+                     angle.quadrant == 0 && angle.rest.exponent < -40
+                         ? Real{angle.rest.mantissa | 1, angle.rest.exponent, angle.rest.negative != negative(x)}
+                         : just_above(quotient),
                      result);
     }
     case Trigonometric::Both:
@@ -130,7 +135,8 @@ void trigonometric(const Cpu& cpu, Trigonometric what, const Float80& x, X87Resu
   }
 }
 
-// --- powers and logarithms ---------------------------------------------------------------------------------------------------
+// --- powers and logarithms
+// ---------------------------------------------------------------------------------------------------
 
 void power_minus_one(const Cpu& cpu, const Float80& x, X87Result& result) {  // F2XM1
   const Kind kind = kind_of(x);
@@ -250,7 +256,8 @@ void multiply_logarithm_plus_one(const Cpu& cpu, const Float80& x, const Float80
   deliver(cpu, product, result);
 }
 
-// --- the angle of a point --------------------------------------------------------------------------------------------------
+// --- the angle of a point
+// --------------------------------------------------------------------------------------------------
 
 /// numerator/4 * pi, rounded; inexact.
 void quarters_of_pi(const Cpu& cpu, unsigned numerator, bool minus, X87Result& result) {
@@ -290,7 +297,8 @@ void arctangent_of_ratio(const Cpu& cpu, const Float80& x, const Float80& y, X87
   deliver(cpu, angle, result);
 }
 
-// --- the instructions ----------------------------------------------------------------------------------------------------------
+// --- the instructions
+// ----------------------------------------------------------------------------------------------------------
 
 void set_c2(Cpu& cpu, u16 status) {
   cpu.state.fpu.status = static_cast<u16>((cpu.state.fpu.status & ~x87_bit::c2) | (status & x87_bit::c2));
@@ -299,9 +307,11 @@ void set_c2(Cpu& cpu, u16 status) {
 using TopFunction = void (*)(const Cpu&, const Float80&, X87Result&);
 template <TopFunction F>
 Outcome on_top(Cpu& cpu, const Operation& operation) {
-  if (!x87_usable(cpu)) [[unlikely]] return refuse_x87(cpu, operation);
+  if (!x87_usable(cpu)) [[unlikely]]
+    return refuse_x87(cpu, operation);
   note_instruction(cpu, operation);
-  if (!is_valid(cpu, 0)) [[unlikely]] return underflow_into(cpu, 0, 0);
+  if (!is_valid(cpu, 0)) [[unlikely]]
+    return underflow_into(cpu, 0, 0);
   X87Result result;
   F(cpu, st(cpu, 0), result);
   if (finish(cpu, result.status)) copy(st(cpu, 0), result.value);
@@ -311,7 +321,8 @@ Outcome on_top(Cpu& cpu, const Operation& operation) {
 template <Trigonometric T>
 Outcome trigonometric_instruction(Cpu& cpu, const Operation& operation) {
   constexpr bool pushes = T == Trigonometric::Both || T == Trigonometric::Tangent;
-  if (!x87_usable(cpu)) [[unlikely]] return refuse_x87(cpu, operation);
+  if (!x87_usable(cpu)) [[unlikely]]
+    return refuse_x87(cpu, operation);
   note_instruction(cpu, operation);
   const bool empty = !is_valid(cpu, 0);
   if (empty || (pushes && is_valid(cpu, 7))) [[unlikely]] {
@@ -340,9 +351,11 @@ Outcome trigonometric_instruction(Cpu& cpu, const Operation& operation) {
 using PairFunction = void (*)(const Cpu&, const Float80&, const Float80&, X87Result&);
 template <PairFunction F>
 Outcome on_pair(Cpu& cpu, const Operation& operation) {  // of ST(0) and ST(1), into ST(1), then pop
-  if (!x87_usable(cpu)) [[unlikely]] return refuse_x87(cpu, operation);
+  if (!x87_usable(cpu)) [[unlikely]]
+    return refuse_x87(cpu, operation);
   note_instruction(cpu, operation);
-  if (!is_valid(cpu, 0) || !is_valid(cpu, 1)) [[unlikely]] return underflow_into(cpu, 1, 1);
+  if (!is_valid(cpu, 0) || !is_valid(cpu, 1)) [[unlikely]]
+    return underflow_into(cpu, 1, 1);
   X87Result result;
   F(cpu, st(cpu, 0), st(cpu, 1), result);
   if (!finish(cpu, result.status)) return Outcome::Next;
@@ -355,15 +368,24 @@ Outcome on_pair(Cpu& cpu, const Operation& operation) {  // of ST(0) and ST(1), 
 
 Handler select_x87_transcendental(unsigned reg, unsigned rm) {
   switch (reg << 4 | rm) {
-    case 0x60: return &handle<on_top<power_minus_one>>;
-    case 0x61: return &handle<on_pair<multiply_logarithm>>;
-    case 0x62: return &handle<trigonometric_instruction<Trigonometric::Tangent>>;
-    case 0x63: return &handle<on_pair<arctangent_of_ratio>>;
-    case 0x71: return &handle<on_pair<multiply_logarithm_plus_one>>;
-    case 0x73: return &handle<trigonometric_instruction<Trigonometric::Both>>;
-    case 0x76: return &handle<trigonometric_instruction<Trigonometric::Sine>>;
-    case 0x77: return &handle<trigonometric_instruction<Trigonometric::Cosine>>;
-    default: return nullptr;
+    case 0x60:
+      return &handle<on_top<power_minus_one>>;
+    case 0x61:
+      return &handle<on_pair<multiply_logarithm>>;
+    case 0x62:
+      return &handle<trigonometric_instruction<Trigonometric::Tangent>>;
+    case 0x63:
+      return &handle<on_pair<arctangent_of_ratio>>;
+    case 0x71:
+      return &handle<on_pair<multiply_logarithm_plus_one>>;
+    case 0x73:
+      return &handle<trigonometric_instruction<Trigonometric::Both>>;
+    case 0x76:
+      return &handle<trigonometric_instruction<Trigonometric::Sine>>;
+    case 0x77:
+      return &handle<trigonometric_instruction<Trigonometric::Cosine>>;
+    default:
+      return nullptr;
   }
 }
 
