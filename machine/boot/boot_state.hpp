@@ -30,7 +30,7 @@ struct BootTable {
 struct BootState {
   enum class Mode : u8 { Real16, Protected32, Long64 };
   /// Encoding order of the general registers (ModRM), for `gpr`.
-  enum Register : u8 { rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi };
+  static constexpr u8 rax = 0, rcx = 1, rdx = 2, rbx = 3, rsp = 4, rbp = 5, rsi = 6, rdi = 7;
 
   Mode mode = Mode::Real16;
   u64 rip = 0;
