@@ -1,5 +1,7 @@
 #include "apps/register_dump.hpp"
 
+#include "machine/cpu/cpu.hpp"
+
 namespace vitrine {
 
 namespace {
