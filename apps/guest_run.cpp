@@ -307,9 +307,12 @@ class GuestRun {
   int finish(const RunEnd& end) {
     machine_->ledger().flush();
     int exit_status = static_cast<int>(end.status);
-    fmt::print(stderr, "vitrine: {} ({} of guest time, {})\n", end.sentence, duration_text(end.time),
-               counted(end.instructions, "instruction"));
-    if (!output_.error().empty()) exit_status = complain(status::internal, output_.error());
+    if (!output_.error().empty()) {
+      exit_status = complain(status::internal, output_.error());
+    } else {
+      fmt::print(stderr, "vitrine: {} ({} of guest time, {})\n", end.sentence, duration_text(end.time),
+                 counted(end.instructions, "instruction"));
+    }
     if (end.reason == "triple-fault") {
       fmt::print(stderr, "\n{}",
                  explain_triple_fault(machine_->cpu().last_exceptions(),

@@ -63,6 +63,7 @@ class Command : public testing::Test {
     const pid_t child = ::fork();
     if (child == 0) {
       ::dup2(::open(in.c_str(), O_RDONLY), 0);
+      ::dup2(::open(err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), 2);
       switch (how.standard_output) {
         case Stdout::Captured:
           ::dup2(::open(out.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), 1);
@@ -82,7 +83,6 @@ class Command : public testing::Test {
           break;
         }
       }
-      ::dup2(::open(err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), 2);
       std::string program = VITRINE_COMMAND;
       std::vector<char*> words = {program.data()};
       for (std::string& argument : arguments) words.push_back(argument.data());
@@ -301,6 +301,7 @@ TEST_F(Command, outputs_that_fail_end_the_run_with_status_70) {
   for (const Stdout kind : {Stdout::Closed, Stdout::Full, Stdout::ClosedPipe}) {
     const Result result = run({"run", kernel, "--max-time", "10s"}, {.standard_output = kind});
     EXPECT_EQ(result.status, 70);
+    expect_one_line(result);
     EXPECT_THAT(result.err, HasSubstr("standard output"));
   }
   EXPECT_EQ(run({"run", kernel, "--max-time", "1ms", "--trace", "/dev/full"}).status, 70);
