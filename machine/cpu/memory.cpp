@@ -185,9 +185,8 @@ bool Cpu::memory_slow(const Operation* operation, u64 linear, void* data, unsign
           invalidate_code(physical, piece.size);
         }
       }
-      if (operation != nullptr && tlb != &banks_[careful_bank]) {
-        fill(*tlb, piece.linear, piece.translation, access);
-      }
+      TlbBank* bank = operation != nullptr ? tlb : &banks_[static_cast<unsigned>(as)];
+      if (bank != &banks_[careful_bank]) fill(*bank, piece.linear, piece.translation, access);
     } else {
       access_device(operation, physical, bytes, piece.size, writes);
     }
@@ -227,10 +226,24 @@ bool Cpu::read_for_write_slow(const Operation* operation, u64 linear, void* into
 bool Cpu::probe(const Operation* operation, u64 linear, unsigned size, Access access) {
   return memory_slow(operation, linear, nullptr, size, access, true, view);
 }
+// The CPU's own accesses use the supervisor's view without its extra pages: they are never explicit ones (SDM vol. 3A
+// §4.6).
 bool Cpu::read_system(u64 linear, void* into, unsigned size) {
+  if (!state.long_mode()) linear = static_cast<u32>(linear);
+  const TlbEntry& entry = banks_[static_cast<unsigned>(MemoryView::Supervisor)].read[TlbBank::data_slot(linear)];
+  if (((linear + size - 1) & page_mask) == entry.tag) [[likely]] {
+    std::memcpy(into, reinterpret_cast<const void*>(linear + entry.addend), size);
+    return true;
+  }
   return memory_slow(nullptr, linear, into, size, Access::Read, false, MemoryView::Supervisor);
 }
 bool Cpu::write_system(u64 linear, const void* from, unsigned size) {
+  if (!state.long_mode()) linear = static_cast<u32>(linear);
+  const TlbEntry& entry = banks_[static_cast<unsigned>(MemoryView::Supervisor)].write[TlbBank::data_slot(linear)];
+  if (((linear + size - 1) & page_mask) == entry.tag) [[likely]] {
+    std::memcpy(reinterpret_cast<void*>(linear + entry.addend), from, size);
+    return true;
+  }
   return memory_slow(nullptr, linear, const_cast<void*>(from), size, Access::Write, false, MemoryView::Supervisor);
 }
 
