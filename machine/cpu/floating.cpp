@@ -103,11 +103,12 @@ bool compute_strict(Cpu& cpu, Compute compute, Tiny tiny, Xmm a, Xmm b, Xmm& res
   return true;
 }
 
-Outcome refuse_sse(Cpu& cpu) {
+void raise_sse_refusal(Cpu& cpu) {
   if ((cpu.state.cr0 & cr0_bit::em) != 0 || (cpu.state.cr4 & cr4_bit::osfxsr) == 0) {
-    return cpu.raise(vector::undefined_opcode, FailedCheck::Undefined);
+    cpu.raise(vector::undefined_opcode, FailedCheck::Undefined);
+  } else {
+    cpu.raise(vector::device_not_available, FailedCheck::None);
   }
-  return cpu.raise(vector::device_not_available, FailedCheck::None);
 }
 
 bool refuse_misaligned(Cpu& cpu) {
@@ -115,21 +116,23 @@ bool refuse_misaligned(Cpu& cpu) {
   return false;
 }
 
-Outcome refuse_mmx(Cpu& cpu, const Operation& operation) {
-  if ((cpu.state.cr0 & cr0_bit::em) != 0) return cpu.raise(vector::undefined_opcode, FailedCheck::Undefined);
-  if ((cpu.state.cr0 & cr0_bit::ts) != 0) return cpu.raise(vector::device_not_available, FailedCheck::None);
-  return report_x87(cpu, operation);
+Waiting raise_mmx_refusal(Cpu& cpu, const Operation& operation) {
+  if ((cpu.state.cr0 & cr0_bit::em) == 0) return raise_x87_refusal(cpu, operation);
+  cpu.raise(vector::undefined_opcode, FailedCheck::Undefined);
+  return Waiting::Raised;
 }
 
-Outcome refuse_x87(Cpu& cpu, const Operation& operation) {
-  if ((cpu.state.cr0 & (cr0_bit::em | cr0_bit::ts)) != 0) {
-    return cpu.raise(vector::device_not_available, FailedCheck::None);
+Waiting raise_x87_refusal(Cpu& cpu, const Operation& operation) {
+  if ((cpu.state.cr0 & (cr0_bit::em | cr0_bit::ts)) == 0) return report_x87(cpu, operation);
+  cpu.raise(vector::device_not_available, FailedCheck::None);
+  return Waiting::Raised;
+}
+
+Waiting report_x87(Cpu& cpu, const Operation& operation) {
+  if ((cpu.state.cr0 & cr0_bit::ne) != 0) {
+    cpu.raise(vector::x87_error, FailedCheck::None);
+    return Waiting::Raised;
   }
-  return report_x87(cpu, operation);
-}
-
-Outcome report_x87(Cpu& cpu, const Operation& operation) {
-  if ((cpu.state.cr0 & cr0_bit::ne) != 0) return cpu.raise(vector::x87_error, FailedCheck::None);
   // DOS compatibility (SDM vol. 1 §8.7.2 and appendix D): FERR# goes low-active, and the CPU waits before this
   // instruction until an interrupt comes or IGNNE# lets it pass. Waiting is the instruction run again.
   if (cpu.ignne) {
@@ -139,7 +142,7 @@ Outcome report_x87(Cpu& cpu, const Operation& operation) {
     cpu.ferr.set(Level::High);
   }
   cpu.state.rip = current_rip(cpu, operation);
-  return Outcome::JumpStop;
+  return Waiting::RunsAgain;
 }
 
 void x87_controls_changed(Cpu& cpu) {

@@ -36,7 +36,12 @@ VITRINE_INLINE bool sse_usable(const Cpu& cpu) {
   return (cpu.state.cr0 & (cr0_bit::em | cr0_bit::ts)) == 0 && (cpu.state.cr4 & cr4_bit::osfxsr) != 0;
 }
 /// #UD or #NM: why sse_usable() said no.
-[[gnu::cold]] Outcome refuse_sse(Cpu& cpu);
+[[gnu::cold]] void raise_sse_refusal(Cpu& cpu);
+// The outcomes are constants here, so that handlers don't look at them twice.
+VITRINE_INLINE Outcome refuse_sse(Cpu& cpu) {
+  raise_sse_refusal(cpu);
+  return Outcome::Fault;
+}
 
 // --- MMX and x87 -----------------------------------------------------------------------------------------------------
 
@@ -51,13 +56,20 @@ VITRINE_INLINE bool mmx_usable(const Cpu& cpu) {
   return (cpu.state.cr0 & (cr0_bit::em | cr0_bit::ts)) == 0 && (cpu.state.fpu.status & x87_bit::summary) == 0;
 }
 /// #UD, #NM, #MF, or the wait for the interrupt that FERR# asks for.
-[[gnu::cold]] Outcome refuse_mmx(Cpu& cpu, const Operation& operation);
+enum class Waiting : u8 { Raised, RunsAgain };
+[[gnu::cold]] Waiting raise_mmx_refusal(Cpu& cpu, const Operation& operation);
+VITRINE_INLINE Outcome refuse_mmx(Cpu& cpu, const Operation& operation) {
+  return raise_mmx_refusal(cpu, operation) == Waiting::Raised ? Outcome::Fault : Outcome::JumpStop;
+}
 
 /// May a waiting x87 instruction run?
 VITRINE_INLINE bool x87_usable(const Cpu& cpu) { return mmx_usable(cpu); }
-[[gnu::cold]] Outcome refuse_x87(Cpu& cpu, const Operation& operation);
+[[gnu::cold]] Waiting raise_x87_refusal(Cpu& cpu, const Operation& operation);
+VITRINE_INLINE Outcome refuse_x87(Cpu& cpu, const Operation& operation) {
+  return raise_x87_refusal(cpu, operation) == Waiting::Raised ? Outcome::Fault : Outcome::JumpStop;
+}
 /// An x87 exception is pending and a waiting instruction has come.
-[[gnu::cold]] Outcome report_x87(Cpu& cpu, const Operation& operation);
+[[gnu::cold]] Waiting report_x87(Cpu& cpu, const Operation& operation);
 
 /// Any MMX instruction but EMMS makes all registers valid and TOP 0 (SDM vol. 1 §9.5.1).
 VITRINE_INLINE void enter_mmx(Cpu& cpu) {

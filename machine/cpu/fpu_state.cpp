@@ -453,7 +453,9 @@ Outcome fnstsw_ax(Cpu& cpu, const Operation&) {
 Outcome fwait(Cpu& cpu, const Operation& operation) {
   constexpr u64 both = cr0_bit::mp | cr0_bit::ts;
   if ((cpu.state.cr0 & both) == both) return cpu.raise(vector::device_not_available, FailedCheck::None);
-  if ((cpu.state.fpu.status & x87_bit::summary) != 0) return report_x87(cpu, operation);
+  if ((cpu.state.fpu.status & x87_bit::summary) != 0) {  // whatever TS and EM say
+    return report_x87(cpu, operation) == Waiting::Raised ? Outcome::Fault : Outcome::JumpStop;
+  }
   return Outcome::Next;
 }
 

@@ -74,9 +74,17 @@ enum class StackFault : u8 { Underflow, Overflow };
 /// A stack fault. True if it is masked: the result is the indefinite.
 [[gnu::cold]] bool stack_fault(Cpu& cpu, StackFault kind);
 /// Masked response of an operation on ST(target) whose operand is empty.
-[[gnu::cold]] Outcome underflow_into(Cpu& cpu, unsigned target, unsigned pops);
+[[gnu::cold]] void set_underflow(Cpu& cpu, unsigned target, unsigned pops);
+VITRINE_INLINE Outcome underflow_into(Cpu& cpu, unsigned target, unsigned pops) {
+  set_underflow(cpu, target, pops);
+  return Outcome::Next;
+}
 /// A push onto a register that is not empty: ST(0) is the indefinite then, if that is masked.
-[[gnu::cold]] Outcome overflow_push(Cpu& cpu);
+[[gnu::cold]] void set_overflow(Cpu& cpu);
+VITRINE_INLINE Outcome overflow_push(Cpu& cpu) {
+  set_overflow(cpu);
+  return Outcome::Next;
+}
 
 // --- environment
 // ---------------------------------------------------------------------------------------------------------

@@ -248,19 +248,17 @@ bool stack_fault(Cpu& cpu, StackFault kind) {
   return false;
 }
 
-Outcome underflow_into(Cpu& cpu, unsigned target, unsigned pops) {
-  if (!stack_fault(cpu, StackFault::Underflow)) return Outcome::Next;
+void set_underflow(Cpu& cpu, unsigned target, unsigned pops) {
+  if (!stack_fault(cpu, StackFault::Underflow)) return;
   set_indefinite(st(cpu, target));
   mark_valid(cpu, target);
   pop_stack(cpu, pops);
-  return Outcome::Next;
 }
 
-Outcome overflow_push(Cpu& cpu) {
-  if (!stack_fault(cpu, StackFault::Overflow)) return Outcome::Next;
+void set_overflow(Cpu& cpu) {
+  if (!stack_fault(cpu, StackFault::Overflow)) return;
   push_stack(cpu);
   set_indefinite(st(cpu, 0));
-  return Outcome::Next;
 }
 
 Handler select_x87_arithmetic(const Decoded& decoded, unsigned opcode, unsigned reg) {
