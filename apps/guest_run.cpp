@@ -101,10 +101,12 @@ class GuestRun {
   }
 
   bool make_machine(int& problem) {
-    auto machine = Machine::create({.memory_bytes = options_.memory_bytes,
-                                    .seed = options_.seed,
-                                    .rtc_unix_seconds = options_.rtc_unix_seconds,
-                                    .outputs = &output_});
+    MachineOptions options{.memory_bytes = options_.memory_bytes,
+                           .seed = options_.seed,
+                           .rtc_unix_seconds = options_.rtc_unix_seconds,
+                           .outputs = &output_};
+    if (options_.real_serial_speed) options.serial_crystal_hz = MachineOptions::pc_serial_crystal_hz;
+    auto machine = Machine::create(options);
     if (!machine) {
       problem = complain(status::internal, describe(machine.error()));
       return false;

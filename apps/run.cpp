@@ -114,6 +114,9 @@ Command add_run_command(CLI::App& parent) {
   app->add_option("--rtc", words->rtc, "What the clock shows at power-on: a date in UTC, or now (2026-01-01)")
       ->type_name("DATE")
       ->group("Machine");
+  app->add_flag("--real-serial-speed", options.real_serial_speed,
+                "Characters take their time at the set baud rate; without, a 256th of it")
+      ->group("Machine");
   app->add_option("--seed", options.seed, "Where RDRAND and RDSEED start (0)")->type_name("N")->group("Machine");
   app->add_flag("--reboot", options.reboot, "A reset starts the guest again instead of ending the run")
       ->group("Machine");

@@ -16,6 +16,7 @@ struct RunOptions {
   u64 memory_bytes = 0;
   u64 rtc_unix_seconds = 0;
   u64 seed = 0;
+  bool real_serial_speed = false;
 
   std::string serial = "stdio";         ///< stdio, none, file:PATH
   std::string debug_console = "stdio";  ///< port 0xE9; the same words

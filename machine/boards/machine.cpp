@@ -64,6 +64,7 @@ Machine::Machine(const MachineOptions& options, PhysicalMemory memory)
       .seed = options.seed,
       .rtc_unix_seconds = options.rtc_unix_seconds,
       .memory_bytes = physical_memory_.size(),
+      .serial_crystal_hz = options.serial_crystal_hz,
   });
   memory_.set_watcher(*this);
 }

@@ -77,6 +77,7 @@ class PcBoard {
     u64 seed;
     u64 rtc_unix_seconds;
     u64 memory_bytes;
+    u64 serial_crystal_hz;
   };
   explicit PcBoard(const Surroundings& surroundings);
 

@@ -25,7 +25,7 @@ u64 from_environment(const char* name, u64 fallback) {
 class GuestCpu {
  public:
   GuestCpu() : code_(0x1000), data_(data_size), cpu_(make_context(), memory_, ports_, nullptr, 1) {
-    VITRINE_ASSERT(memory_.map_ram(PhysicalAddress(code_address), code_.size(), code_.data(), MemoryBus::Kind::Ram));
+    VITRINE_ASSERT(memory_.map_ram(PhysicalAddress(instruction_address), code_.size(), code_.data(), MemoryBus::Kind::Ram));
     VITRINE_ASSERT(memory_.map_ram(PhysicalAddress(data_address), data_.size(), data_.data(), MemoryBus::Kind::Ram));
     CpuState& state = cpu_.state;
     state.cr0 |= cr0_bit::pe | cr0_bit::ne | cr0_bit::mp;
@@ -43,7 +43,7 @@ class GuestCpu {
   u8* data() { return data_.data(); }
 
   void set_instruction(const std::vector<u8>& bytes) {
-    cpu_.ram_written(PhysicalAddress(code_address), 64);
+    cpu_.ram_written(PhysicalAddress(instruction_address), 64);
     std::memcpy(code_.data(), bytes.data(), bytes.size());
     std::memset(code_.data() + bytes.size(), 0x90, 16);
     length_ = bytes.size();
@@ -58,21 +58,21 @@ class GuestCpu {
       cpu_.state_changed();
     }
     std::memcpy(state.gpr, registers.gpr, sizeof registers.gpr);
-    state.rip = code_address;
+    state.rip = instruction_address;
     state.set_status_flags(static_cast<u32>(registers.flags));
     state.other_flags = static_cast<u32>(registers.flags) & flag::direction;
     load(registers, state.fpu);
     cpu_.fault_chain.clear();
     for (int steps = 0; steps < 64; ++steps) {  // a repeated string instruction takes a nanosecond an element
       cpu_.run(1);
-      if (state.shutdown || state.rip != code_address) break;
+      if (state.shutdown || state.rip != instruction_address) break;
     }
     const bool failed = cpu_.fault_chain.count != 0;
     std::memcpy(registers.gpr, state.gpr, sizeof registers.gpr);
     registers.flags = state.flags();
     store(registers, state.fpu);
     if (failed) return cpu_.fault_chain.steps[0].vector;
-    return state.rip == code_address + length_ ? std::nullopt : std::optional<u8>(0xFF);
+    return state.rip == instruction_address + length_ ? std::nullopt : std::optional<u8>(0xFF);
   }
 
  private:

@@ -42,6 +42,8 @@ bool excluded(const ZydisDecodedInstruction& instruction) {
     case ZYDIS_MNEMONIC_PUSHF:
     case ZYDIS_MNEMONIC_POPFQ:
     case ZYDIS_MNEMONIC_POPF:
+    case ZYDIS_MNEMONIC_CLI:
+    case ZYDIS_MNEMONIC_STI:
     case ZYDIS_MNEMONIC_UD0:
     case ZYDIS_MNEMONIC_UD1:
     case ZYDIS_MNEMONIC_UD2:

@@ -21,7 +21,7 @@ struct Context {
 };
 
 constexpr u64 context_address = code_address + 0x8000;
-constexpr u64 slot_offset = 0x400;
+constexpr u64 slot_offset = instruction_address - code_address;
 constexpr u64 exit_offset = 0x800;
 
 Context& context() { return *reinterpret_cast<Context*>(context_address); }

@@ -12,6 +12,7 @@
 namespace vitrine::differential {
 
 inline constexpr u64 code_address = 0x1000'0000;
+inline constexpr u64 instruction_address = code_address + 0x1000;  ///< the instruction under test
 inline constexpr u64 data_address = 0x2000'0000;
 inline constexpr u64 data_size = 0x4000;
 

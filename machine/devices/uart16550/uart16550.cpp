@@ -8,7 +8,6 @@ namespace vitrine {
 
 namespace {
 
-constexpr ClockRatio input_clock{1'843'200};  // IBM PC/AT Technical Reference: the adapter's crystal
 constexpr unsigned clocks_per_bit_at_divisor_one = 16;
 
 enum Register : u8 {
@@ -65,8 +64,9 @@ void Uart16550::State::exchange(Archive& archive) {
   archive(arrival_end, idle_polls, last_idle_poll);
 }
 
-Uart16550::Uart16550(DeviceContext context, std::string_view name, Channel channel, LineDriver irq, Outputs& outputs)
-    : context_(context), name_(name), channel_(channel), irq_(irq), outputs_(outputs) {}
+Uart16550::Uart16550(DeviceContext context, std::string_view name, Channel channel, LineDriver irq, Outputs& outputs,
+                     u64 crystal_hz)
+    : context_(context), name_(name), channel_(channel), irq_(irq), outputs_(outputs), crystal_{crystal_hz} {}
 
 void Uart16550::reset() {
   for (u16 kind = 0; kind < event_kinds; ++kind) context_.events.cancel(context_.id, kind);
@@ -93,7 +93,7 @@ u8 Uart16550::trigger_level() const {
 
 u8 Uart16550::data_mask() const { return static_cast<u8>(0xFF >> (3 - (state_.line_control & 3))); }
 
-u64 Uart16550::clocks_now() const { return input_clock.counts_at(context_.clock.now()); }
+u64 Uart16550::clocks_now() const { return crystal_.counts_at(context_.clock.now()); }
 
 u64 Uart16550::clocks_per_half_bit() const {
   // unverified: a divisor of 0 counts as 65536 (the data sheet allows 1 to 65535)
@@ -333,7 +333,7 @@ void Uart16550::clear_transmitter() {
 // Sending.
 
 void Uart16550::schedule(u16 kind, u64 at_clock) {
-  context_.events.reschedule(input_clock.tick_of(at_clock), context_.id, kind);
+  context_.events.reschedule(crystal_.tick_of(at_clock), context_.id, kind);
 }
 
 void Uart16550::start_shifting(u64 at_clock) {

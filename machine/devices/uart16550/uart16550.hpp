@@ -38,8 +38,12 @@ class Uart16550 final : public Device {
   /// A terminal is there, ready and listening.
   static constexpr u8 terminal_connected = clear_to_send | data_set_ready | carrier_detect;
 
-  /// `name` and `outputs` must outlive the device. Bytes leave through `channel`.
-  Uart16550(DeviceContext context, std::string_view name, Channel channel, LineDriver irq, Outputs& outputs);
+  static constexpr u64 pc_crystal_hz = 1'843'200;  ///< IBM PC/AT Technical Reference, the serial adapter
+
+  /// `name` and `outputs` must outlive the device. Bytes leave through `channel`. Every time of the chip counts in clocks
+  /// of its crystal: a faster one makes a faster line, with the same divisors.
+  Uart16550(DeviceContext context, std::string_view name, Channel channel, LineDriver irq, Outputs& outputs,
+            u64 crystal_hz = pc_crystal_hz);
 
   // The outside's view.
   /// The line is idle and the receiver has room: a byte given now is not lost, if the guest reads in time.
@@ -157,6 +161,7 @@ class Uart16550 final : public Device {
   Channel channel_;
   LineDriver irq_;
   Outputs& outputs_;
+  ClockRatio crystal_;
   State state_;
 };
 
