@@ -42,6 +42,7 @@ bool excluded(const ZydisDecodedInstruction& instruction) {
     case ZYDIS_MNEMONIC_PUSHF:
     case ZYDIS_MNEMONIC_POPFQ:
     case ZYDIS_MNEMONIC_POPF:
+    case ZYDIS_MNEMONIC_FSTPNCE:  // undocumented: an empty source
     case ZYDIS_MNEMONIC_CLI:
     case ZYDIS_MNEMONIC_STI:
     case ZYDIS_MNEMONIC_UD0:
@@ -207,6 +208,13 @@ bool describe(const ZydisDecodedInstruction& decoded, const ZydisDecodedOperand*
       break;
     case ZYDIS_MNEMONIC_BSWAP:
       if (operands[0].size == 16) return false;
+      break;
+    case ZYDIS_MNEMONIC_SHLD:  // counts above 16 are undefined
+    case ZYDIS_MNEMONIC_SHRD:
+      if (operands[0].size == 16) return false;
+      break;
+    case ZYDIS_MNEMONIC_CVTPI2PS:  // with memory: MMX by Intel's manual, not on AMD's processors
+      if (made.has_memory) return false;
       break;
     case ZYDIS_MNEMONIC_POP:  // the address of POP m counts from the RSP behind it
       if (made.has_memory && made.base == 4) return false;
