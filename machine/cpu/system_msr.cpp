@@ -250,7 +250,7 @@ Outcome write_msr(Cpu& cpu, const Operation& operation) {
     case Refusal::Value:
       return cpu.raise(vector::general_protection, 0, FailedCheck::ReservedValue, value);
   }
-  return Outcome::Stop;
+  return Outcome::Next;
 }
 
 Outcome read_time_stamp(Cpu& cpu, const Operation& operation) {
