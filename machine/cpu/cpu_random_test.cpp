@@ -12,8 +12,8 @@ class RandomPrograms : public SystemBench, public testing::WithParamInterface<Mo
  protected:
   /// SplitMix64: the same sequence on every host.
   u64 next() {
-    seed_ += 0x9E3779B97F4A7C15;
-    u64 value = seed_;
+    seed += 0x9E3779B97F4A7C15;
+    u64 value = seed;
     value = (value ^ value >> 30) * 0xBF58476D1CE4E5B9;
     value = (value ^ value >> 27) * 0x94D049BB133111EB;
     return value ^ value >> 31;
@@ -78,12 +78,12 @@ class RandomPrograms : public SystemBench, public testing::WithParamInterface<Mo
     cpu->state_changed();
   }
 
-  u64 seed_ = 1;
+  u64 seed = 1;
 };
 
 TEST_P(RandomPrograms, keep_the_invariants) {
   for (unsigned round = 0; round < 400; ++round) {
-    seed_ = round;
+    seed = round;
     enter_mode();
     write_program(cpu->state.rip);
     write_program(handlers);

@@ -18,9 +18,11 @@ bool is_class(const Decoded& decoded, unsigned operand, ZydisRegisterClass wante
   return decoded.reg(operand) && ZydisRegisterGetClass(decoded.operands[operand].reg.value) == wanted;
 }
 
-/// The `Source` instance for an operand.
+/// The `Source` instance for an operand. A template's name can't stand in parentheses.
+// NOLINTBEGIN(bugprone-macro-parentheses)
 #define VITRINE_BY_SOURCE(function, operand) \
   (decoded.memory(operand) ? handle<function<Source::Memory>> : handle<function<Source::Register>>)
+// NOLINTEND(bugprone-macro-parentheses)
 
 Selection select_move(const Decoded& decoded) {
   if (is_class(decoded, 0, ZYDIS_REGCLASS_SEGMENT)) {
