@@ -1,0 +1,153 @@
+// Each image of tests/guest/images on Vitrine: it passes, and two runs write the same trace. Then on QEMU, where it is
+// installed: same lines (but for those that start with "~", see runtime/guest.hpp), same end.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Result {
+  int status = -1;
+  std::string out, err;
+};
+
+std::string contents_of(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+struct Folder {
+  fs::path path;
+  Folder() {
+    std::string name = fs::temp_directory_path() / "vitrine-guest-XXXXXX";
+    path = ::mkdtemp(name.data());
+  }
+  ~Folder() { fs::remove_all(path); }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+};
+
+constexpr int status_no_program = 127;
+constexpr unsigned patience_seconds = 60;  // of a host; SIGALRM ends a guest that never does
+
+Result run(std::vector<std::string> words) {
+  const Folder folder;
+  const fs::path out = folder.path / "out";
+  const fs::path err = folder.path / "err";
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::dup2(::open("/dev/null", O_RDONLY), 0);
+    ::dup2(::open(out.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), 1);
+    ::dup2(::open(err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), 2);
+    ::alarm(patience_seconds);
+    std::vector<char*> arguments;
+    for (std::string& each : words) arguments.push_back(each.data());
+    arguments.push_back(nullptr);
+    ::execvp(arguments[0], arguments.data());
+    ::_exit(status_no_program);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, contents_of(out), contents_of(err)};
+}
+
+/// How a guest ends: by its own word, or as its name says.
+struct End {
+  int vitrine = 2 * 0x10 + 1;
+  int qemu = 2 * 0x10 + 1;
+};
+End expected_end(const std::string& name) {
+  // A triple fault resets a PC; QEMU ends with -no-reboot, status 0.
+  if (name.starts_with("triple_fault")) return {.vitrine = 81, .qemu = 0};
+  if (name.starts_with("halt_for_good")) return {.vitrine = 83, .qemu = -1};
+  if (name.starts_with("reset_by")) return {.vitrine = 0, .qemu = 0};
+  if (name.starts_with("power_off")) return {.vitrine = 0, .qemu = 0};
+  return {};
+}
+
+/// Guests that QEMU 7.2 can't judge, and why.
+struct Exempt {
+  std::string_view name, reason;
+};
+constexpr Exempt not_on_qemu[] = {
+    {"segment_limits", "QEMU's TCG checks no segment limits and no rights of data segments (SDM vol. 3, 5.3 to 5.5)"},
+    {"reserved_control_bits", "QEMU's TCG takes reserved bits of control registers (SDM vol. 3, 2.5)"},
+};
+
+std::string image(const std::string& name) { return std::string(GUEST_FOLDER) + "/" + name + ".elf"; }
+
+Result on_vitrine(const std::string& name, const std::vector<std::string>& more = {}) {
+  std::vector<std::string> words = {VITRINE_COMMAND, "run",        image(name), "--serial", "none", "--debugcon",
+                                    "stdio",         "--max-time", "60s",       "--memory", "64M"};
+  words.insert(words.end(), more.begin(), more.end());
+  return run(words);
+}
+
+std::string compared_lines(const std::string& text) {
+  std::istringstream lines(text);
+  std::string kept;
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with("~")) kept += line + "\n";
+  }
+  return kept;
+}
+
+class Guest : public testing::TestWithParam<std::string> {};
+
+std::vector<std::string> guest_names() {
+  std::istringstream list(GUEST_NAMES);
+  std::vector<std::string> names;
+  for (std::string name; std::getline(list, name, ',');) names.push_back(name);
+  return names;
+}
+
+TEST_P(Guest, passes_on_vitrine) {
+  const Result result = on_vitrine(GetParam());
+  EXPECT_EQ(result.status, expected_end(GetParam()).vitrine) << result.out << result.err;
+  EXPECT_EQ(result.out.find("FAIL"), std::string::npos) << result.out << result.err;
+}
+
+TEST_P(Guest, writes_the_same_trace_each_time) {
+  const Folder folder;
+  const fs::path first = folder.path / "first";
+  const fs::path second = folder.path / "second";
+  const Result one = on_vitrine(GetParam(), {"--trace", first});
+  const Result two = on_vitrine(GetParam(), {"--trace", second, "--report"});
+  EXPECT_EQ(one.out, two.out);
+  EXPECT_EQ(one.status, two.status);
+  EXPECT_FALSE(contents_of(first).empty());
+  EXPECT_TRUE(contents_of(first) == contents_of(second));
+}
+
+TEST_P(Guest, prints_the_same_on_qemu) {
+  const std::string& name = GetParam();
+  if (expected_end(name).qemu < 0) GTEST_SKIP() << "this guest never ends on QEMU";
+  for (const Exempt& each : not_on_qemu) {
+    if (name.starts_with(each.name)) GTEST_SKIP() << each.reason;
+  }
+  const std::string qemu = name.ends_with("_64") ? "qemu-system-x86_64" : "qemu-system-i386";
+  const Result result =
+      run({qemu,         "-accel",      "tcg",       "-cpu",  "max",     "-m",
+           "64",         "-nodefaults", "-display",  "none",  "-serial", "null",
+           "-serial",    "null",        "-debugcon", "stdio", "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04",
+           "-no-reboot", "-kernel",     image(name)});
+  if (result.status == status_no_program) GTEST_SKIP() << qemu << " is not installed (Debian: qemu-system-x86)";
+  EXPECT_EQ(result.status, expected_end(name).qemu) << result.out << result.err;
+  EXPECT_EQ(compared_lines(on_vitrine(name).out), compared_lines(result.out));
+}
+
+INSTANTIATE_TEST_SUITE_P(Images, Guest, testing::ValuesIn(guest_names()), [](const auto& each) { return each.param; });
+
+}  // namespace
