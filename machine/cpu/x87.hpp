@@ -116,13 +116,13 @@ VITRINE_INLINE u16 running_control(const Cpu& cpu) { return host_x87_control(cpu
 #define VITRINE_X87_CLOBBERS "memory", "st", "st(1)", "st(2)"
 #define VITRINE_X87_MASKED(load, body, store, outputs, inputs)   \
   asm volatile(load "\n\t" body "\n\tfnstsw %[status]\n\t" store \
-               : [status] "=&a"(status), outputs                 \
+               : [status] "=m"(status), outputs                 \
                : inputs                                          \
                : VITRINE_X87_CLOBBERS)
 #define VITRINE_X87_STRICT(load, body, store, outputs, inputs)                             \
   asm volatile("fnclex\n\t" load "\n\tfldcw %[own]\n\t" body                               \
                "\n\tfnstsw %[status]\n\tfnclex\n\tfldcw %[running]\n\t" store "\n\tfnclex" \
-               : [status] "=&a"(status), outputs                                           \
+               : [status] "=m"(status), outputs                                           \
                : [own] "m"(own), [running] "m"(running), inputs                            \
                : VITRINE_X87_CLOBBERS)
 
