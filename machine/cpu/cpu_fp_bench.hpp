@@ -171,8 +171,7 @@ struct Host {
   }
 };
 
-// --- operands: mostly the values where things happen
-// -----------------------------------------------------------------------
+// --- operands: mostly the values where things happen ---------------------------------------------------------------
 inline u64 random_double(Random& random) {
   static constexpr u64 special[] = {0,
                                     0x3FF0000000000000,

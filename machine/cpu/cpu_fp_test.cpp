@@ -164,8 +164,7 @@ TEST(FloatingPoint, every_x87_encoding_agrees_with_the_host_when_exceptions_are_
   }
 }
 
-// --- what is computed by us: within one unit in the last place of the host's
-// -------------------------------------------------
+// --- what is computed by us: within one unit in the last place of the host's ---------------------------------------
 
 /// Distance of two results in units of the last place; huge if they aren't comparable.
 u64 distance(const u8* a, const u8* b) {

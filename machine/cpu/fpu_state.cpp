@@ -41,8 +41,7 @@ bool image_address(Cpu& cpu, const Operation& operation, unsigned size, Access a
 
 unsigned xmm_count(const Cpu& cpu) { return cpu.mode.is64() ? 16 : 8; }
 
-// --- the 512-byte area
-// -------------------------------------------------------------------------------------------------
+// --- the 512-byte area ---------------------------------------------------------------------------------------------
 constexpr unsigned mxcsr_offset = 24, st_offset = 32, xmm_offset = 160, legacy_size = 512;
 enum class Pointers : u8 { Selectors, Wide };  // 32-bit offsets with selectors, or 64-bit offsets (REX.W)
 
@@ -148,8 +147,7 @@ Outcome fxrstor(Cpu& cpu, const Operation& operation) {
   return Outcome::Next;
 }
 
-// --- XSAVE: the same area, by components, with a header
-// ----------------------------------------------------------------
+// --- XSAVE: the same area, by components, with a header ------------------------------------------------------------
 constexpr u64 component_x87 = 1, component_sse = 2, component_avx = 4;
 constexpr unsigned header_offset = 512, header_size = 64;
 
@@ -228,8 +226,7 @@ Outcome xrstor(Cpu& cpu, const Operation& operation) {
   return Outcome::Next;
 }
 
-// --- MXCSR
-// ----------------------------------------------------------------------------------------------------------------
+// --- MXCSR ---------------------------------------------------------------------------------------------------------
 
 Outcome ldmxcsr(Cpu& cpu, const Operation& operation) {
   if (!sse_usable(cpu)) return refuse_sse(cpu);
@@ -249,8 +246,7 @@ Outcome stmxcsr(Cpu& cpu, const Operation& operation) {
   return write_memory<Address::General>(cpu, operation, cpu.state.fpu.mxcsr) ? Outcome::Next : Outcome::Fault;
 }
 
-// --- the x87 environment
-// ---------------------------------------------------------------------------------------------------
+// --- the x87 environment -------------------------------------------------------------------------------------------
 
 /// The full tag word: 0 valid, 1 zero, 2 special, 3 empty, two bits for each physical register.
 u16 tag_word(const FpuState& fpu) {
@@ -409,8 +405,7 @@ Outcome frstor(Cpu& cpu, const Operation& operation) {
   return Outcome::Next;
 }
 
-// --- control and status words
-// -----------------------------------------------------------------------------------------------
+// --- control and status words --------------------------------------------------------------------------------------
 
 Outcome fninit(Cpu& cpu, const Operation&) {
   if (!available(cpu)) return Outcome::Fault;

@@ -129,8 +129,7 @@ VITRINE_INLINE bool store_memory(Cpu& cpu, const Operation& operation, const T& 
   return write_linear(cpu, operation, linear, value);
 }
 
-// --- operations without floating-point exceptions
-// ---------------------------------------------------------------------
+// --- operations without floating-point exceptions ------------------------------------------------------------------
 
 template <class Op, unsigned Bytes, Alignment Aligned, Source S>
 Outcome sse_plain(Cpu& cpu, const Operation& operation) {
@@ -166,8 +165,7 @@ inline constexpr auto immediate_functions = []<std::size_t... I>(std::index_sequ
   return std::array<Compute, Count>{&Op<static_cast<unsigned>(I)>::apply...};
 }(std::make_index_sequence<Count>{});
 
-// --- floating point
-// -----------------------------------------------------------------------------------------------------
+// --- floating point ------------------------------------------------------------------------------------------------
 
 /// Which results are floating-point numbers that may be tiny: an unmasked underflow is signalled for a tiny result even
 /// if it is exact (SDM vol. 1 §4.9.1.5).
@@ -220,8 +218,7 @@ Outcome sse_float_immediate(Cpu& cpu, const Operation& operation) {
   return Outcome::Next;
 }
 
-// --- the files' parts of select_vector
-// -----------------------------------------------------------------------------------
+// --- the files' parts of select_vector -----------------------------------------------------------------------------
 Handler select_sse_move(const Decoded& decoded, Operation& operation);
 Handler select_sse_integer(const Decoded& decoded, Operation& operation);
 Handler select_sse_arithmetic(const Decoded& decoded, Operation& operation);

@@ -23,8 +23,7 @@ VITRINE_INLINE void set_indefinite(Float80& target) {
   target.sign_exponent = 0xFFFF;
 }
 
-// --- the register stack
-// -----------------------------------------------------------------------------------------------
+// --- the register stack --------------------------------------------------------------------------------------------
 VITRINE_INLINE unsigned physical(const Cpu& cpu, unsigned i) { return (cpu.state.fpu.top + i) & 7; }
 VITRINE_INLINE Float80& st(Cpu& cpu, unsigned i) { return cpu.state.fpu.registers[physical(cpu, i)]; }
 VITRINE_INLINE bool is_valid(const Cpu& cpu, unsigned i) { return (cpu.state.fpu.valid >> physical(cpu, i) & 1) != 0; }
@@ -50,8 +49,7 @@ VITRINE_INLINE void copy(Float80& to, const Float80& from) {
   to.sign_exponent = from.sign_exponent;
 }
 
-// --- exceptions
-// --------------------------------------------------------------------------------------------------------
+// --- exceptions ----------------------------------------------------------------------------------------------------
 
 /// Some x87 exception is unmasked.
 VITRINE_INLINE bool x87_strict(const Cpu& cpu) { return (cpu.state.fpu.control & x87_bit::flags) != x87_bit::flags; }
@@ -86,8 +84,7 @@ VITRINE_INLINE Outcome overflow_push(Cpu& cpu) {
   return Outcome::Next;
 }
 
-// --- environment
-// ---------------------------------------------------------------------------------------------------------
+// --- environment ---------------------------------------------------------------------------------------------------
 // Operation::immediate of every x87 instruction holds its 11-bit opcode, Operation::first its ST(i).
 
 VITRINE_INLINE void note_instruction(Cpu& cpu, const Operation& operation) {
@@ -116,18 +113,17 @@ VITRINE_INLINE u16 running_control(const Cpu& cpu) { return host_x87_control(cpu
 #define VITRINE_X87_CLOBBERS "memory", "st", "st(1)", "st(2)"
 #define VITRINE_X87_MASKED(load, body, store, outputs, inputs)   \
   asm volatile(load "\n\t" body "\n\tfnstsw %[status]\n\t" store \
-               : [status] "=m"(status), outputs                 \
+               : [status] "=m"(status), outputs                  \
                : inputs                                          \
                : VITRINE_X87_CLOBBERS)
 #define VITRINE_X87_STRICT(load, body, store, outputs, inputs)                             \
   asm volatile("fnclex\n\t" load "\n\tfldcw %[own]\n\t" body                               \
                "\n\tfnstsw %[status]\n\tfnclex\n\tfldcw %[running]\n\t" store "\n\tfnclex" \
-               : [status] "=m"(status), outputs                                           \
+               : [status] "=m"(status), outputs                                            \
                : [own] "m"(own), [running] "m"(running), inputs                            \
                : VITRINE_X87_CLOBBERS)
 
-// --- own arithmetic
-// --------------------------------------------------------------------------------------------------------
+// --- own arithmetic ------------------------------------------------------------------------------------------------
 
 /// What an operation of ours gives: bits of the status word (flags, C0-C3) and results.
 struct X87Result {

@@ -53,8 +53,7 @@ void deliver(const Cpu& cpu, const Real& value, X87Result& result) {
   round_to_float(cpu, value, result.value, result.status);
 }
 
-// --- angles
-// --------------------------------------------------------------------------------------------------------------
+// --- angles --------------------------------------------------------------------------------------------------------
 
 /// pi as the x87 has it: 66 bits, in units of 2^-64. As a number of units of 2^-65 it is pi/2.
 constexpr u128 half_pi_q65 = wide(3, 0x243F6A8885A308D3);
@@ -135,8 +134,7 @@ void trigonometric(const Cpu& cpu, Trigonometric what, const Float80& x, X87Resu
   }
 }
 
-// --- powers and logarithms
-// ---------------------------------------------------------------------------------------------------
+// --- powers and logarithms -----------------------------------------------------------------------------------------
 
 void power_minus_one(const Cpu& cpu, const Float80& x, X87Result& result) {  // F2XM1
   const Kind kind = kind_of(x);
@@ -256,8 +254,7 @@ void multiply_logarithm_plus_one(const Cpu& cpu, const Float80& x, const Float80
   deliver(cpu, product, result);
 }
 
-// --- the angle of a point
-// --------------------------------------------------------------------------------------------------
+// --- the angle of a point ------------------------------------------------------------------------------------------
 
 /// numerator/4 * pi, rounded; inexact.
 void quarters_of_pi(const Cpu& cpu, unsigned numerator, bool minus, X87Result& result) {
@@ -297,8 +294,7 @@ void arctangent_of_ratio(const Cpu& cpu, const Float80& x, const Float80& y, X87
   deliver(cpu, angle, result);
 }
 
-// --- the instructions
-// ----------------------------------------------------------------------------------------------------------
+// --- the instructions ----------------------------------------------------------------------------------------------
 
 void set_c2(Cpu& cpu, u16 status) {
   cpu.state.fpu.status = static_cast<u16>((cpu.state.fpu.status & ~x87_bit::c2) | (status & x87_bit::c2));
