@@ -197,9 +197,15 @@ Outcome return_from_task(Cpu& cpu, const Operation& operation) {
   }
   if (!tss.present()) return cpu.raise(vector::segment_not_present, link & 0xFFFCu, FailedCheck::SegmentNotPresent);
   cpu.sync(&operation);
+  // A task gate's frame is the saved EIP of the task that it entered.
+  const u64 frame = state.tr.base + ((state.tr.type() & 8) != 0 ? 0x20 : 0x0E);
+  const u64 address = cpu.rip_of(operation);
   const Outcome outcome =
       task_switch_outcome(cpu, switch_task(cpu, link, TaskSwitch::Return, following_rip(cpu, operation), nullptr));
-  if (outcome == Outcome::JumpStop) state.nmi_blocked = false;
+  if (outcome == Outcome::JumpStop) {
+    state.nmi_blocked = false;
+    note_return(cpu, frame, address);
+  }
   return outcome;
 }
 
