@@ -91,7 +91,8 @@ void ReportBuilder::add(const Record& record) {
       is_halted_ = false;
       return;
     case RecordKind::InterruptsOff:
-      off_ = OffStretch{since(record.time, record.since), record.since, record.address, record.other};
+      (record.address != 0 ? off_ : off_from_start_) =
+          OffStretch{since(record.time, record.since), record.since, record.address, record.other};
       return;
     case RecordKind::LineLost:
       if (Request* request = request_of(record.id)) {
@@ -312,6 +313,7 @@ Report ReportBuilder::finish(const RunEnd& end, const Symboliser* symbols) const
   report.halts = halts_;
   report.halted_nanoseconds = halted_ + (is_halted_ ? since(end.time, halted_since_) : 0);
   report.interrupts_off = off_;
+  report.off_from_start = off_from_start_;
 
   const auto find = [&](std::string what, std::string sentence) {
     report.findings.push_back({std::move(what), std::move(sentence)});

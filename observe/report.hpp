@@ -80,7 +80,7 @@ struct SoftwareReport {
   Timing handler;
 };
 
-/// The longest stretch with IF=0.
+/// A stretch with IF=0.
 struct OffStretch {
   u64 nanoseconds = 0;
   u64 since = 0;
@@ -105,6 +105,7 @@ struct Report {
   std::vector<ExceptionReport> exceptions;
   std::vector<SoftwareReport> software;
   std::optional<OffStretch> interrupts_off;
+  std::optional<OffStretch> off_from_start;  ///< from power-on until the guest turned them on; cleared_by is 0
   std::vector<Finding> findings;
 };
 
@@ -191,7 +192,7 @@ class ReportBuilder final : public LedgerSink {
   std::vector<InService> in_service_;
   std::array<std::unique_ptr<VectorRow>, 256> exceptions_;
   std::array<std::unique_ptr<VectorRow>, 256> software_;
-  std::optional<OffStretch> off_;
+  std::optional<OffStretch> off_, off_from_start_;
   std::optional<Record> triple_fault_;
   Digest digest_;
   u64 records_ = 0;

@@ -75,6 +75,7 @@ std::string report_json(const Report& report, const Symboliser* symbols) {
                  {"nanoseconds", report.end.time},
                  {"instructions", report.end.instructions}}},
                {"halted", {{"nanoseconds", report.halted_nanoseconds}, {"times", report.halts}}},
+               {"interrupts_first_on", nullptr},
                {"interrupts_off", nullptr},
                {"lines", Json::array()},
                {"exceptions", Json::array()},
@@ -82,6 +83,10 @@ std::string report_json(const Report& report, const Symboliser* symbols) {
                {"findings", Json::array()},
                {"records", report.records},
                {"digest", fmt::format("{:016x}", report.digest)}};
+  if (report.off_from_start) {
+    json["interrupts_first_on"] = {{"nanoseconds", report.off_from_start->nanoseconds},
+                                   {"set_by", address_json(report.off_from_start->set_by, symbols)}};
+  }
   if (report.interrupts_off) {
     const OffStretch& off = *report.interrupts_off;
     json["interrupts_off"] = {{"nanoseconds", off.nanoseconds},

@@ -258,6 +258,18 @@ TEST(Report, halted_time_counts_up_to_the_end_of_the_run) {
   EXPECT_EQ(story.report().halts, 2u);
 }
 
+TEST(Report, the_stretch_from_power_on_does_not_hide_the_longest_one) {
+  Story story;
+  story.at(5000).add({.other = 0x10, .kind = RecordKind::InterruptsOff});
+  story.at(6000).add({.address = 0x20, .other = 0x30, .since = 5900, .kind = RecordKind::InterruptsOff});
+  const Report report = story.report();
+  ASSERT_TRUE(report.off_from_start.has_value());
+  EXPECT_EQ(report.off_from_start->nanoseconds, 5000u);
+  ASSERT_TRUE(report.interrupts_off.has_value());
+  EXPECT_EQ(report.interrupts_off->nanoseconds, 100u);
+  EXPECT_EQ(report.interrupts_off->cleared_by, 0x20u);
+}
+
 TEST(Report, text_has_no_column_of_zeroes_and_json_has_the_same_numbers) {
   Story story;
   for (u64 i = 0; i < 1200; ++i) {

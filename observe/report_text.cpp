@@ -170,10 +170,15 @@ std::string report_text(const Report& report, const Symboliser* symbols) {
                        counted(report.halts, "halt"));
   }
   out += "\n";
+  if (report.off_from_start) {
+    out +=
+        fmt::format("  interrupts first turned on after {}, at {}\n", duration_text(report.off_from_start->nanoseconds),
+                    describe_address(report.off_from_start->set_by, symbols));
+  }
   if (report.interrupts_off) {
     const OffStretch& off = *report.interrupts_off;
-    out += fmt::format("  longest with interrupts off: {}, from {} s\n", duration_text(off.nanoseconds),
-                       moment_text(off.since));
+    out += fmt::format("  longest with interrupts off{}: {}, from {} s\n", report.off_from_start ? " since" : "",
+                       duration_text(off.nanoseconds), moment_text(off.since));
     out += fmt::format("    cleared at {}\n    set at     {}\n", describe_address(off.cleared_by, symbols),
                        describe_address(off.set_by, symbols));
   }

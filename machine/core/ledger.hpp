@@ -48,7 +48,8 @@ enum class RecordKind : u8 {
   Halted = 15,          ///< HLT. address; detail: 1 if IF was set
   Woken = 16,           ///< HLT ended. id: the request that ended it; since: when it began
   InterruptsOff = 17,   ///< a stretch with IF=0 that is longer than every one before has ended. since: its begin;
-                        ///< address: the instruction that cleared IF; other: the instruction that set it
+                        ///< address: the instruction that cleared IF; other: the instruction that set it. Address 0:
+                        ///< the stretch from power-on, which later ones need not exceed
   LineLost = 18,        ///< an edge that no controller can remember (masked I/O APIC pin). id; pin
   MaskChanged = 19,     ///< a controller's mask. extra: new mask; other: old mask; address: instruction
   InService = 20,       ///< the in-service bit was set. id; pin

@@ -273,7 +273,8 @@ void Cpu::interrupt_flag_changed(bool was_set, u64 address) {
   }
   const u64 stretch = now - state.interrupts_off_since;
   if (stretch <= state.longest_interrupts_off) return;
-  state.longest_interrupts_off = stretch;
+  // No instruction began the stretch from power-on: it must not hide those that come later.
+  if (state.interrupts_off_address != 0) state.longest_interrupts_off = stretch;
   record(*this, {.address = state.interrupts_off_address,
                  .other = address,
                  .since = state.interrupts_off_since,
