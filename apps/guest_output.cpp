@@ -26,8 +26,8 @@ void GuestOutput::open(Stream& stream, const std::string& where, const char* opt
 void GuestOutput::byte_out(Channel channel, u8 byte) {
   if (channel != Channel::Com1 && channel != Channel::DebugConsole) return;
   Stream& stream = channel == Channel::Com1 ? serial_ : debug_console_;
-  printed_anything_ = true;
   if (stream.target != nullptr) stream.target->write({&byte, 1});
+  if (stream.target == &standard_output_) line_is_open_ = byte != '\n';
   if (stream.matcher.feed(byte) && !matched_) {
     matched_ = true;
     if (on_match) on_match();

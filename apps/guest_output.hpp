@@ -22,7 +22,8 @@ class GuestOutput final : public Outputs {
   std::function<void()> on_match;
 
   [[nodiscard]] bool matched() const { return matched_; }
-  [[nodiscard]] bool printed_anything() const { return printed_anything_; }
+  /// The last line on standard output has no end yet.
+  [[nodiscard]] bool line_is_open() const { return line_is_open_; }
   /// Empty, or the sentence that says which output failed and why.
   [[nodiscard]] const std::string& error() const { return error_; }
 
@@ -38,7 +39,7 @@ class GuestOutput final : public Outputs {
   Stream serial_, debug_console_;
   std::string error_;
   bool matched_ = false;
-  bool printed_anything_ = false;
+  bool line_is_open_ = false;
 };
 
 }  // namespace vitrine

@@ -309,6 +309,8 @@ class GuestRun {
   int finish(const RunEnd& end) {
     machine_->ledger().flush();
     int exit_status = static_cast<int>(end.status);
+    // On a terminal, what the guest printed and what we say are one text.
+    if (output_.line_is_open() && outputs_are_one_terminal()) fmt::print(stderr, "\n");
     if (!output_.error().empty()) {
       exit_status = complain(status::internal, output_.error());
     } else {

@@ -29,6 +29,8 @@ void restore_at_exit() { RawTerminal::restore_now(); }
 
 bool standard_input_is_terminal() { return ::isatty(STDIN_FILENO) == 1; }
 
+bool outputs_are_one_terminal() { return ::isatty(STDOUT_FILENO) == 1 && ::isatty(STDERR_FILENO) == 1; }
+
 RawTerminal::RawTerminal() {
   if (::tcgetattr(STDIN_FILENO, &original_settings) != 0) return;
   termios raw = original_settings;

@@ -9,6 +9,8 @@ namespace vitrine {
 
 /// Does a person sit at standard input?
 [[nodiscard]] bool standard_input_is_terminal();
+/// Do standard output and standard error meet on a terminal?
+[[nodiscard]] bool outputs_are_one_terminal();
 
 /// Puts the terminal of standard input into raw mode while it lives. Also restored when the program ends by exit() or
 /// by a signal that means a crash. Output processing stays on, so that our own messages look right.
