@@ -61,16 +61,9 @@ void Cpu::line_changed(Pin pin, Level level, RequestId request) {
   }
 }
 
-Outcome Cpu::raise(u8 number, FailedCheck check) {
-  fault = {number, false, 0, check, 0};
+void Cpu::set_fault(const Fault& raised) {
+  fault = raised;
   leave = Leave::Fault;
-  return Outcome::Fault;
-}
-
-Outcome Cpu::raise(u8 number, u32 error_code, FailedCheck check, u64 address) {
-  fault = {number, true, error_code, check, address};
-  leave = Leave::Fault;
-  return Outcome::Fault;
 }
 
 void Cpu::exchange(Archive& archive) {

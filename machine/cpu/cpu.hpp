@@ -144,8 +144,16 @@ struct Cpu final : Device {
   [[nodiscard]] bool peek_translate(u64 linear, u64& physical) const;
 
   /// Reports a fault; returns Outcome::Fault so that a function can `return cpu.raise(...)`.
-  Outcome raise(u8 vector, FailedCheck check);
-  Outcome raise(u8 vector, u32 error_code, FailedCheck check, u64 address = 0);
+  /// The outcome is a constant that handlers fold; only set_fault() is a call.
+  Outcome raise(u8 vector, FailedCheck check) {
+    set_fault({vector, false, 0, check, 0});
+    return Outcome::Fault;
+  }
+  Outcome raise(u8 vector, u32 error_code, FailedCheck check, u64 address = 0) {
+    set_fault({vector, true, error_code, check, address});
+    return Outcome::Fault;
+  }
+  void set_fault(const Fault& raised);
 
   // deliver.cpp: takes `fault` through the IDT; handles double and triple faults. RIP is the faulting instruction's.
   void deliver_fault();
