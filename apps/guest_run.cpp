@@ -1,5 +1,6 @@
 // One run of a guest: made, fed, watched, ended, reported.
 #include <csignal>
+#include <deque>
 #include <memory>
 
 #include "apps/guest_output.hpp"
@@ -241,21 +242,30 @@ class GuestRun {
     return boot(problem);
   }
 
-  /// Gives the guest the next byte if it wants one. True if more is waiting.
-  bool feed_serial() {
-    while (!input_.empty() && machine_->serial_wants_input(0)) {
-      u8 byte = *input_.next();
-      if (interactive_) {
-        const EscapeKeys::Result result = escape_keys_.feed(byte);
-        if (result.command == EscapeKeys::Command::Leave) left_ = true;
-        if (result.command == EscapeKeys::Command::Help) print_help();
-        if (result.command != EscapeKeys::Command::Send) continue;
-        byte = result.byte;
-      }
-      machine_->inject({.kind = InputKind::SerialByte, .port = 0, .value = byte});
-      break;
+  /// Obeys what a person says to us, whether or not the guest listens. What is left is the guest's.
+  void read_terminal() {
+    while (const auto byte = input_.next()) {
+      const EscapeKeys::Result result = escape_keys_.feed(*byte);
+      if (result.command == EscapeKeys::Command::Leave) left_ = true;
+      if (result.command == EscapeKeys::Command::Help) print_help();
+      if (result.command == EscapeKeys::Command::Send) typed_.push_back(result.byte);
     }
-    return !input_.empty() && machine_->serial_wants_input(0);
+  }
+
+  /// Gives the guest the next byte if it wants one. True if it wants more, and there is more.
+  bool feed_serial() {
+    if (interactive_) read_terminal();
+    const auto waiting = [&] { return interactive_ ? !typed_.empty() : !input_.empty(); };
+    if (!waiting() || !machine_->serial_wants_input(0)) return false;
+    u8 byte = 0;
+    if (interactive_) {
+      byte = typed_.front();
+      typed_.pop_front();
+    } else {
+      byte = *input_.next();
+    }
+    machine_->inject({.kind = InputKind::SerialByte, .port = 0, .value = byte});
+    return waiting() && machine_->serial_wants_input(0);
   }
 
   void feed_keys() {
@@ -362,6 +372,7 @@ class GuestRun {
 
   InputStream input_;
   EscapeKeys escape_keys_;
+  std::deque<u8> typed_;  // on the terminal, for the guest
   std::size_t next_key_ = 0;
   u64 key_due_ = 0;
   bool interactive_ = false;
