@@ -15,16 +15,16 @@ Outcome pop_segment(Cpu& cpu, const Operation& operation);
 Outcome load_far_pointer(Cpu& cpu, const Operation& operation);
 
 // system_verify.cpp. `second_is_memory` instructions read their selector from memory.
-enum class Source : u8 { Register, Memory };
-template <Source S>
+enum class SelectorIn : u8 { Register, Memory };
+template <SelectorIn S>
 Outcome load_access_rights(Cpu& cpu, const Operation& operation);
-template <Source S>
+template <SelectorIn S>
 Outcome load_segment_limit(Cpu& cpu, const Operation& operation);
-template <Source S>
+template <SelectorIn S>
 Outcome verify_read(Cpu& cpu, const Operation& operation);
-template <Source S>
+template <SelectorIn S>
 Outcome verify_write(Cpu& cpu, const Operation& operation);
-template <Source S>
+template <SelectorIn S>
 Outcome adjust_privilege(Cpu& cpu, const Operation& operation);
 
 // transfer.cpp, return.cpp
@@ -51,17 +51,17 @@ Outcome load_gdt(Cpu& cpu, const Operation& operation);
 Outcome load_idt(Cpu& cpu, const Operation& operation);
 Outcome store_gdt(Cpu& cpu, const Operation& operation);
 Outcome store_idt(Cpu& cpu, const Operation& operation);
-template <Source S>
+template <SelectorIn S>
 Outcome load_local_table(Cpu& cpu, const Operation& operation);
-template <Source S>
+template <SelectorIn S>
 Outcome load_task_register(Cpu& cpu, const Operation& operation);
-template <Source S>
+template <SelectorIn S>
 Outcome store_local_table(Cpu& cpu, const Operation& operation);
-template <Source S>
+template <SelectorIn S>
 Outcome store_task_register(Cpu& cpu, const Operation& operation);
-template <Source S>
+template <SelectorIn S>
 Outcome store_machine_status(Cpu& cpu, const Operation& operation);
-template <Source S>
+template <SelectorIn S>
 Outcome load_machine_status(Cpu& cpu, const Operation& operation);
 
 // system_control.cpp
@@ -121,9 +121,9 @@ template <class T>
 Outcome port_out_string(Cpu& cpu, const Operation& operation);
 
 /// Reads a selector operand: operand `S` is `number` or the memory operand.
-template <Source S>
+template <SelectorIn S>
 VITRINE_INLINE bool read_selector(Cpu& cpu, const Operation& operation, RegisterByte number, u16& selector) {
-  if constexpr (S == Source::Memory) return read_memory<Address::General>(cpu, operation, selector);
+  if constexpr (S == SelectorIn::Memory) return read_memory<Address::General>(cpu, operation, selector);
   selector = read_register<u16>(cpu, number);
   return true;
 }

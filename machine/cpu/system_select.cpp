@@ -18,10 +18,10 @@ bool is_class(const Decoded& decoded, unsigned operand, ZydisRegisterClass wante
   return decoded.reg(operand) && ZydisRegisterGetClass(decoded.operands[operand].reg.value) == wanted;
 }
 
-/// The `Source` instance for an operand. A template's name can't stand in parentheses.
+/// The `SelectorIn` instance for an operand. A template's name can't stand in parentheses.
 // NOLINTBEGIN(bugprone-macro-parentheses)
-#define VITRINE_BY_SOURCE(function, operand) \
-  (decoded.memory(operand) ? handle<function<Source::Memory>> : handle<function<Source::Register>>)
+#define VITRINE_BY_PLACE(function, operand) \
+  (decoded.memory(operand) ? handle<function<SelectorIn::Memory>> : handle<function<SelectorIn::Register>>)
 // NOLINTEND(bugprone-macro-parentheses)
 
 Selection select_move(const Decoded& decoded) {
@@ -121,15 +121,15 @@ Selection select_system(const Decoded& decoded, Operation& operation) {
     case ZYDIS_MNEMONIC_LSS:
       return select_far_pointer(operation, ss);
     case ZYDIS_MNEMONIC_LAR:
-      return plain(VITRINE_BY_SOURCE(load_access_rights, 1));
+      return plain(VITRINE_BY_PLACE(load_access_rights, 1));
     case ZYDIS_MNEMONIC_LSL:
-      return plain(VITRINE_BY_SOURCE(load_segment_limit, 1));
+      return plain(VITRINE_BY_PLACE(load_segment_limit, 1));
     case ZYDIS_MNEMONIC_VERR:
-      return plain(VITRINE_BY_SOURCE(verify_read, 0));
+      return plain(VITRINE_BY_PLACE(verify_read, 0));
     case ZYDIS_MNEMONIC_VERW:
-      return plain(VITRINE_BY_SOURCE(verify_write, 0));
+      return plain(VITRINE_BY_PLACE(verify_write, 0));
     case ZYDIS_MNEMONIC_ARPL:
-      return plain(VITRINE_BY_SOURCE(adjust_privilege, 0));
+      return plain(VITRINE_BY_PLACE(adjust_privilege, 0));
 
     // Far transfers.
     case ZYDIS_MNEMONIC_JMP:
@@ -155,17 +155,17 @@ Selection select_system(const Decoded& decoded, Operation& operation) {
     case ZYDIS_MNEMONIC_SIDT:
       return plain(handle<store_idt>);
     case ZYDIS_MNEMONIC_LLDT:
-      return plain(VITRINE_BY_SOURCE(load_local_table, 0));
+      return plain(VITRINE_BY_PLACE(load_local_table, 0));
     case ZYDIS_MNEMONIC_LTR:
-      return plain(VITRINE_BY_SOURCE(load_task_register, 0));
+      return plain(VITRINE_BY_PLACE(load_task_register, 0));
     case ZYDIS_MNEMONIC_SLDT:
-      return plain(VITRINE_BY_SOURCE(store_local_table, 0));
+      return plain(VITRINE_BY_PLACE(store_local_table, 0));
     case ZYDIS_MNEMONIC_STR:
-      return plain(VITRINE_BY_SOURCE(store_task_register, 0));
+      return plain(VITRINE_BY_PLACE(store_task_register, 0));
     case ZYDIS_MNEMONIC_SMSW:
-      return plain(VITRINE_BY_SOURCE(store_machine_status, 0));
+      return plain(VITRINE_BY_PLACE(store_machine_status, 0));
     case ZYDIS_MNEMONIC_LMSW:
-      return last(VITRINE_BY_SOURCE(load_machine_status, 0));
+      return last(VITRINE_BY_PLACE(load_machine_status, 0));
 
     // Control, caches, translations.
     case ZYDIS_MNEMONIC_CLTS:
@@ -269,6 +269,6 @@ Selection select_system(const Decoded& decoded, Operation& operation) {
   }
 }
 
-#undef VITRINE_BY_SOURCE
+#undef VITRINE_BY_PLACE
 
 }  // namespace vitrine

@@ -77,9 +77,9 @@ bool system_descriptor(Cpu& cpu, u16 selector, u32 types, FailedCheck wrong_type
   return true;
 }
 
-template <Source S>
+template <SelectorIn S>
 Outcome store_word(Cpu& cpu, const Operation& operation, u64 value) {
-  if constexpr (S == Source::Memory) {
+  if constexpr (S == SelectorIn::Memory) {
     return write_memory<Address::General>(cpu, operation, static_cast<u16>(value)) ? Outcome::Next : Outcome::Fault;
   }
   switch (operation.operand_size) {
@@ -103,7 +103,7 @@ Outcome load_idt(Cpu& cpu, const Operation& operation) { return load_table(cpu, 
 Outcome store_gdt(Cpu& cpu, const Operation& operation) { return store_table(cpu, operation, cpu.state.gdtr); }
 Outcome store_idt(Cpu& cpu, const Operation& operation) { return store_table(cpu, operation, cpu.state.idtr); }
 
-template <Source S>
+template <SelectorIn S>
 Outcome load_local_table(Cpu& cpu, const Operation& operation) {
   u16 selector;
   if (!protected_only(cpu) || !privileged(cpu) || !read_selector<S>(cpu, operation, operation.first, selector)) {
@@ -121,7 +121,7 @@ Outcome load_local_table(Cpu& cpu, const Operation& operation) {
   return Outcome::Next;
 }
 
-template <Source S>
+template <SelectorIn S>
 Outcome load_task_register(Cpu& cpu, const Operation& operation) {
   u16 selector;
   if (!protected_only(cpu) || !privileged(cpu) || !read_selector<S>(cpu, operation, operation.first, selector)) {
@@ -139,25 +139,25 @@ Outcome load_task_register(Cpu& cpu, const Operation& operation) {
   return Outcome::Next;
 }
 
-template <Source S>
+template <SelectorIn S>
 Outcome store_local_table(Cpu& cpu, const Operation& operation) {
   if (!protected_only(cpu) || !mode_prevention_allows(cpu)) return Outcome::Fault;
   return store_word<S>(cpu, operation, cpu.state.ldtr.selector);
 }
 
-template <Source S>
+template <SelectorIn S>
 Outcome store_task_register(Cpu& cpu, const Operation& operation) {
   if (!protected_only(cpu) || !mode_prevention_allows(cpu)) return Outcome::Fault;
   return store_word<S>(cpu, operation, cpu.state.tr.selector);
 }
 
-template <Source S>
+template <SelectorIn S>
 Outcome store_machine_status(Cpu& cpu, const Operation& operation) {
   if (!mode_prevention_allows(cpu)) return Outcome::Fault;
   return store_word<S>(cpu, operation, cpu.state.cr0);
 }
 
-template <Source S>
+template <SelectorIn S>
 Outcome load_machine_status(Cpu& cpu, const Operation& operation) {
   u16 value;
   if (!privileged(cpu) || !read_selector<S>(cpu, operation, operation.first, value)) return Outcome::Fault;
@@ -166,17 +166,17 @@ Outcome load_machine_status(Cpu& cpu, const Operation& operation) {
   return set_cr0(cpu, (cpu.state.cr0 & ~u64{0xF}) | low) ? Outcome::Stop : Outcome::Fault;
 }
 
-template Outcome load_local_table<Source::Register>(Cpu&, const Operation&);
-template Outcome load_local_table<Source::Memory>(Cpu&, const Operation&);
-template Outcome load_task_register<Source::Register>(Cpu&, const Operation&);
-template Outcome load_task_register<Source::Memory>(Cpu&, const Operation&);
-template Outcome store_local_table<Source::Register>(Cpu&, const Operation&);
-template Outcome store_local_table<Source::Memory>(Cpu&, const Operation&);
-template Outcome store_task_register<Source::Register>(Cpu&, const Operation&);
-template Outcome store_task_register<Source::Memory>(Cpu&, const Operation&);
-template Outcome store_machine_status<Source::Register>(Cpu&, const Operation&);
-template Outcome store_machine_status<Source::Memory>(Cpu&, const Operation&);
-template Outcome load_machine_status<Source::Register>(Cpu&, const Operation&);
-template Outcome load_machine_status<Source::Memory>(Cpu&, const Operation&);
+template Outcome load_local_table<SelectorIn::Register>(Cpu&, const Operation&);
+template Outcome load_local_table<SelectorIn::Memory>(Cpu&, const Operation&);
+template Outcome load_task_register<SelectorIn::Register>(Cpu&, const Operation&);
+template Outcome load_task_register<SelectorIn::Memory>(Cpu&, const Operation&);
+template Outcome store_local_table<SelectorIn::Register>(Cpu&, const Operation&);
+template Outcome store_local_table<SelectorIn::Memory>(Cpu&, const Operation&);
+template Outcome store_task_register<SelectorIn::Register>(Cpu&, const Operation&);
+template Outcome store_task_register<SelectorIn::Memory>(Cpu&, const Operation&);
+template Outcome store_machine_status<SelectorIn::Register>(Cpu&, const Operation&);
+template Outcome store_machine_status<SelectorIn::Memory>(Cpu&, const Operation&);
+template Outcome load_machine_status<SelectorIn::Register>(Cpu&, const Operation&);
+template Outcome load_machine_status<SelectorIn::Memory>(Cpu&, const Operation&);
 
 }  // namespace vitrine

@@ -50,7 +50,7 @@ bool protected_only(Cpu& cpu) {
   return false;
 }
 
-template <Source S>
+template <SelectorIn S>
 Outcome verify(Cpu& cpu, const Operation& operation, bool (*accepts)(const Descriptor&)) {
   u16 selector;
   Descriptor descriptor;
@@ -63,7 +63,7 @@ Outcome verify(Cpu& cpu, const Operation& operation, bool (*accepts)(const Descr
 
 }  // namespace
 
-template <Source S>
+template <SelectorIn S>
 Outcome load_access_rights(Cpu& cpu, const Operation& operation) {
   u16 selector;
   Descriptor descriptor;
@@ -75,7 +75,7 @@ Outcome load_access_rights(Cpu& cpu, const Operation& operation) {
   return Outcome::Next;
 }
 
-template <Source S>
+template <SelectorIn S>
 Outcome load_segment_limit(Cpu& cpu, const Operation& operation) {
   u16 selector;
   Descriptor descriptor;
@@ -87,17 +87,17 @@ Outcome load_segment_limit(Cpu& cpu, const Operation& operation) {
   return Outcome::Next;
 }
 
-template <Source S>
+template <SelectorIn S>
 Outcome verify_read(Cpu& cpu, const Operation& operation) {
   return verify<S>(cpu, operation, [](const Descriptor& descriptor) { return descriptor.readable(); });
 }
 
-template <Source S>
+template <SelectorIn S>
 Outcome verify_write(Cpu& cpu, const Operation& operation) {
   return verify<S>(cpu, operation, [](const Descriptor& descriptor) { return descriptor.writable_data(); });
 }
 
-template <Source S>
+template <SelectorIn S>
 Outcome adjust_privilege(Cpu& cpu, const Operation& operation) {
   if (!protected_only(cpu)) return Outcome::Fault;
   const u8 wanted = rpl_of(read_register<u16>(cpu, operation.second));
@@ -106,7 +106,7 @@ Outcome adjust_privilege(Cpu& cpu, const Operation& operation) {
     raised = rpl_of(selector) < wanted;
     return raised ? static_cast<u16>((selector & ~3) | wanted) : selector;
   };
-  if constexpr (S == Source::Memory) {
+  if constexpr (S == SelectorIn::Memory) {
     if (!update_memory<Address::General, u16>(cpu, operation, adjust)) return Outcome::Fault;
   } else {
     write_register<u16>(cpu, operation.first, adjust(read_register<u16>(cpu, operation.first)));
@@ -115,15 +115,15 @@ Outcome adjust_privilege(Cpu& cpu, const Operation& operation) {
   return Outcome::Next;
 }
 
-template Outcome load_access_rights<Source::Register>(Cpu&, const Operation&);
-template Outcome load_access_rights<Source::Memory>(Cpu&, const Operation&);
-template Outcome load_segment_limit<Source::Register>(Cpu&, const Operation&);
-template Outcome load_segment_limit<Source::Memory>(Cpu&, const Operation&);
-template Outcome verify_read<Source::Register>(Cpu&, const Operation&);
-template Outcome verify_read<Source::Memory>(Cpu&, const Operation&);
-template Outcome verify_write<Source::Register>(Cpu&, const Operation&);
-template Outcome verify_write<Source::Memory>(Cpu&, const Operation&);
-template Outcome adjust_privilege<Source::Register>(Cpu&, const Operation&);
-template Outcome adjust_privilege<Source::Memory>(Cpu&, const Operation&);
+template Outcome load_access_rights<SelectorIn::Register>(Cpu&, const Operation&);
+template Outcome load_access_rights<SelectorIn::Memory>(Cpu&, const Operation&);
+template Outcome load_segment_limit<SelectorIn::Register>(Cpu&, const Operation&);
+template Outcome load_segment_limit<SelectorIn::Memory>(Cpu&, const Operation&);
+template Outcome verify_read<SelectorIn::Register>(Cpu&, const Operation&);
+template Outcome verify_read<SelectorIn::Memory>(Cpu&, const Operation&);
+template Outcome verify_write<SelectorIn::Register>(Cpu&, const Operation&);
+template Outcome verify_write<SelectorIn::Memory>(Cpu&, const Operation&);
+template Outcome adjust_privilege<SelectorIn::Register>(Cpu&, const Operation&);
+template Outcome adjust_privilege<SelectorIn::Memory>(Cpu&, const Operation&);
 
 }  // namespace vitrine
