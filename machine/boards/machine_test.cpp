@@ -380,6 +380,22 @@ TEST(MachineReplay, a_restored_machine_goes_on_as_the_saved_one_does) {
                            first.sink.records.size() * sizeof(Record)));
 }
 
+TEST(MachineReplay, a_restored_machine_tells_of_an_obstacle_only_once) {
+  const Code code = timer_at_1_khz()({0x41, 0xEB, 0xFD});  // inc cx; jmp: never with interrupts on
+  Guest first(code), second(code);
+  (void)first.run_for(1'500'000);
+  const std::vector<Record> told = first.records(RecordKind::Blocked);
+  ASSERT_FALSE(told.empty());
+  ASSERT_EQ(told.back().detail, static_cast<u8>(Obstacle::InterruptFlag));
+  const std::vector<u8> saved = first.save();
+  Archive loader = Archive::loader(saved);
+  second.machine->exchange(loader);
+  ASSERT_TRUE(loader.ok());
+  const std::size_t before = second.records(RecordKind::Blocked).size();
+  (void)second.run_for(400'000);
+  EXPECT_EQ(second.records(RecordKind::Blocked).size(), before);
+}
+
 TEST(MachineReplay, observing_changes_nothing) {
   Guest observed(spinning_with_timer()), unobserved(spinning_with_timer(), Watched::No);
   (void)observed.run_for(4'000'000);

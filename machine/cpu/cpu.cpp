@@ -70,7 +70,7 @@ void Cpu::exchange(Archive& archive) {
   archive.section("cpu", 1);
   archive(state);
   archive.sequence(live_frames, most_live_frames);
-  archive(a20_mask, ignne, blocked_reported_request);
+  archive(a20_mask, ignne, blocked_reported_request, fault_chain);
   if (!archive.loading()) return;
   blocks.clear();
   ++generations[code_generation];

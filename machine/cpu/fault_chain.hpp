@@ -6,6 +6,7 @@
 #include <array>
 
 #include "base/types.hpp"
+#include "machine/core/archive.hpp"
 
 namespace vitrine {
 
@@ -55,6 +56,11 @@ struct ExceptionStep {
   u64 rsp = 0;
   u64 cr2 = 0;
   u64 time = 0;  ///< virtual nanoseconds
+
+  void exchange(Archive& archive) {
+    archive(vector, has_error_code, check, privilege, error_code, selector, cs, ss, delivering_vector, during_delivery,
+            linear_address, rip, rsp, cr2, time);
+  }
 };
 
 /// The last few exceptions, oldest first. After a triple fault: the ones that made it, ending with the fault that
@@ -73,6 +79,13 @@ struct FaultChain {
     steps[count++] = step;
   }
   constexpr void clear() { count = 0; }
+  void exchange(Archive& archive) {
+    archive(steps, count);
+    if (archive.loading() && count > capacity) {
+      count = 0;
+      archive.refuse(Archive::Error::BadValue);
+    }
+  }
 };
 
 }  // namespace vitrine
