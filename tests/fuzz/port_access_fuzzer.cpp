@@ -131,7 +131,7 @@ void run_as_guest(Machine& machine, std::span<const u8> code) {
   state.gpr[rsp] = 0x9000;
   machine.cpu().state_changed();
   const Tick start = machine.clock().now();
-  (void)machine.run({.until = start + 2'000'000, .instructions = state.instructions + 50'000});
+  (void)machine.run({.until = start + 200'000, .instructions = state.instructions + 4'000});
 }
 
 }  // namespace
@@ -147,6 +147,6 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     if (action == end_of_steps) break;
     step(*machine, bytes, static_cast<Action>(action % actions));
   }
-  run_as_guest(*machine, bytes.rest());
+  if (!bytes.empty()) run_as_guest(*machine, bytes.rest());
   return 0;
 }
