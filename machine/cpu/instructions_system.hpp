@@ -14,7 +14,7 @@ Outcome push_segment(Cpu& cpu, const Operation& operation);
 Outcome pop_segment(Cpu& cpu, const Operation& operation);
 Outcome load_far_pointer(Cpu& cpu, const Operation& operation);
 
-// system_verify.cpp. `second_is_memory` instructions read their selector from memory.
+// system_verify.cpp. Where a selector operand is.
 enum class SelectorIn : u8 { Register, Memory };
 template <SelectorIn S>
 Outcome load_access_rights(Cpu& cpu, const Operation& operation);
