@@ -96,7 +96,7 @@ class GuestRun {
     // A guest that has symbols of its own needs no --symbols. That it has none is no mistake.
     constexpr u8 elf_magic[] = {0x7F, 'E', 'L', 'F'};
     if (options_.symbols.empty() && image_.size() >= 4 && std::equal(elf_magic, elf_magic + 4, image_.begin())) {
-      (void)symbols_.add(image_, 0);
+      [[maybe_unused]] const auto added = symbols_.add(image_, 0);
     }
     return true;
   }

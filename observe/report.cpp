@@ -174,6 +174,8 @@ void ReportBuilder::blocked(const Record& record) {
   request->obstacle_since = record.since;
   request->obstacle_address = record.address;
   request->in_service = record.other;
+  rows_[request->row].obstacle = request->obstacle;
+  rows_[request->row].obstacle_address = request->obstacle_address;
 }
 
 void ReportBuilder::withdrawn(const Record& record) {
@@ -384,6 +386,17 @@ Report ReportBuilder::finish(const RunEnd& end, const Symboliser* symbols) const
       find("pending", fmt::format("{} has been waiting since {} s{}{}.", name, moment_text(request.time),
                                   why.empty() ? "" : ": ", why));
       line.pending = std::move(pending);
+    }
+    if (oldest == nullptr && row.raised != 0 && row.delivered + row.polled + row.failed == 0) {
+      std::string why;
+      if (row.obstacle != Obstacle::None) {
+        why = fmt::format("; the last obstacle: {}", obstacle_clause(row.obstacle));
+        if (row.obstacle_address != 0) {
+          why += fmt::format(", by the instruction at {}", describe_address(row.obstacle_address, symbols));
+        }
+      }
+      find("never-delivered", fmt::format("{} was raised {} {} and never delivered{}.", name, count_text(row.raised),
+                                          row.raised == 1 ? "time" : "times", why));
     }
     if (row.spurious != 0) {
       std::string causes;

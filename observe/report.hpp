@@ -90,7 +90,8 @@ struct OffStretch {
 
 /// Something that a person should look at, as an id for programs and a sentence for people.
 struct Finding {
-  std::string what;  ///< pending, spurious, lost, no-return, no-eoi, delivery-failed, triple-fault, incomplete
+  std::string
+      what;  ///< pending, never-delivered, spurious, lost, no-return, no-eoi, delivery-failed, triple-fault, incomplete
   std::string sentence;
 };
 
@@ -135,7 +136,9 @@ class ReportBuilder final : public LedgerSink {
     u64 raised = 0, merged = 0, withdrawn = 0, lost = 0, polled = 0, delivered = 0, failed = 0, spurious = 0,
         returned = 0;
     std::array<u64, 5> spurious_causes{};
-    u64 carried = 0;  // id of the last request that it raised
+    u64 carried = 0;                     // id of the last request that it raised
+    Obstacle obstacle = Obstacle::None;  // the last that stood in the way of one of them
+    u64 obstacle_address = 0;
     std::map<u8, u64> vectors;
     Times delay, handler;
   };

@@ -187,6 +187,17 @@ TEST(Report, names_the_interrupt_whose_eoi_is_missing) {
   EXPECT_TRUE(has_finding(report, "no-eoi"));
 }
 
+TEST(Report, a_line_that_was_never_delivered_is_told_with_the_last_obstacle) {
+  Story story;
+  story.at(10).raise(1, 0, pit).latch(1, 0);
+  story.add({.id = 1, .kind = RecordKind::Blocked, .detail = static_cast<u8>(Obstacle::InterruptFlag), .source = 0});
+  story.at(20).add({.id = 1, .kind = RecordKind::Withdrawn, .source = pic0});
+  const Report report = story.report();
+  ASSERT_EQ(report.findings.size(), 1u);
+  EXPECT_EQ(report.findings[0].what, "never-delivered");
+  EXPECT_THAT(report.findings[0].sentence, HasSubstr("interrupts are off (IF=0)"));
+}
+
 TEST(Report, counts_withdrawn_requests_and_the_spurious_interrupt_that_follows) {
   Story story;
   story.at(10).raise(1, 5, pit).latch(1, 5);
