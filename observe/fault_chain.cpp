@@ -100,15 +100,33 @@ constexpr FlagName efer_names[] = {{11, "NXE"}, {10, "LMA"}, {8, "LME"}, {0, "SC
 constexpr FlagName rflags_names[] = {{17, "VM"}, {16, "RF"}, {14, "NT"}, {11, "OF"}, {10, "DF"}, {9, "IF"},
                                      {8, "TF"},  {7, "SF"},  {6, "ZF"},  {4, "AF"},  {2, "PF"},  {0, "CF"}};
 
+/// What was on its way when a step's exception came up.
+std::string delivered_text(const ExceptionStep& step) {
+  const std::string name = vector_text(step.delivering_vector);
+  switch (step.delivering_kind) {
+    case DeliveryKind::External:
+      // The third mission document's warning: an 8259 that was never remapped sends the vectors of exceptions.
+      return step.delivering_vector < 32
+                 ? fmt::format("a device's interrupt as vector {:#04x} (which is also {}: are the 8259s remapped?)",
+                               step.delivering_vector, name)
+                 : fmt::format("a device's interrupt as vector {:#04x}", step.delivering_vector);
+    case DeliveryKind::Software:
+      return fmt::format("INT {:#04x}", step.delivering_vector);
+    default:
+      return name;
+  }
+}
+
 }  // namespace
 
 std::string exception_sentence(const ExceptionStep& step, const Symboliser* symbols) {
   std::string text;
-  if (step.during_delivery) text += fmt::format("delivering {} failed: ", vector_text(step.delivering_vector));
+  if (step.during_delivery) text += fmt::format("delivering {} failed: ", delivered_text(step));
   text += vector_text(step.vector) + error_code_text(step);
   if (step.check != FailedCheck::None) text += ": " + check_text(step);
   if (step.vector == 14) text += fmt::format(", CR2 {:#x}", step.cr2);
-  if (!step.during_delivery) text += fmt::format(", at {:04x}:{}", step.cs, describe_address(step.rip, symbols));
+  if (!step.during_delivery || step.delivering_kind == DeliveryKind::External)
+    text += fmt::format(", at {:04x}:{}", step.cs, describe_address(step.rip, symbols));
   text += fmt::format(", stack {:04x}:{:#x}", step.ss, step.rsp);
   return text;
 }

@@ -31,6 +31,7 @@ struct Fault {
   u64 address = 0;  ///< linear address that could not be reached; becomes CR2 for a page fault
   bool during_delivery = false;  ///< raised while a vector was on its way through the IDT
   u8 delivering_vector = 0;
+  DeliveryKind delivering_kind{};
   bool in_new_task = false;  ///< came up behind the commit point of a task switch: state.rip is the new task's
 };
 

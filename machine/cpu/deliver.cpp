@@ -67,6 +67,7 @@ Delivery begin_exception(Cpu& cpu, const Fault& raised) {
                        .ss = state.segments[ss].selector,
                        .delivering_vector = raised.delivering_vector,
                        .during_delivery = raised.during_delivery,
+                       .delivering_kind = raised.delivering_kind,
                        .linear_address = raised.address,
                        .rip = state.rip,
                        .rsp = state.gpr[rsp],
@@ -85,6 +86,7 @@ Delivery begin_exception(Cpu& cpu, const Fault& raised) {
 void blame_delivery(Cpu& cpu, const Delivery& event) {
   cpu.fault.during_delivery = true;
   cpu.fault.delivering_vector = event.vector;
+  cpu.fault.delivering_kind = event.kind;
   // EXT (SDM vol. 3A §6.13).
   if (!event.checks_dpl && cpu.fault.has_error_code && names_selector(cpu.fault.vector)) cpu.fault.error_code |= 1;
   record(cpu, {.id = event.request,
@@ -116,7 +118,8 @@ void deliver(Cpu& cpu, Delivery event) {
       event = begin_exception(cpu, {.vector = vector::double_fault,
                                     .has_error_code = true,
                                     .during_delivery = true,
-                                    .delivering_vector = cpu.fault.delivering_vector});
+                                    .delivering_vector = cpu.fault.delivering_vector,
+                                    .delivering_kind = cpu.fault.delivering_kind});
     }
   }
 }

@@ -7,6 +7,7 @@
 
 #include "base/types.hpp"
 #include "machine/core/archive.hpp"
+#include "machine/core/ledger.hpp"
 
 namespace vitrine {
 
@@ -51,15 +52,16 @@ struct ExceptionStep {
   u16 ss = 0;
   u8 delivering_vector = 0;  ///< when `during_delivery`: the vector that was being delivered
   bool during_delivery = false;
-  u64 linear_address = 0;  ///< what could not be reached: descriptor, stack slot, operand
-  u64 rip = 0;             ///< of the instruction
+  DeliveryKind delivering_kind{};  ///< how that vector came about
+  u64 linear_address = 0;          ///< what could not be reached: descriptor, stack slot, operand
+  u64 rip = 0;                     ///< of the instruction
   u64 rsp = 0;
   u64 cr2 = 0;
   u64 time = 0;  ///< virtual nanoseconds
 
   void exchange(Archive& archive) {
     archive(vector, has_error_code, check, privilege, error_code, selector, cs, ss, delivering_vector, during_delivery,
-            linear_address, rip, rsp, cr2, time);
+            delivering_kind, linear_address, rip, rsp, cr2, time);
   }
 };
 
