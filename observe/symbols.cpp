@@ -190,7 +190,7 @@ std::string SymbolTable::describe(u64 address) const {
   if (distance >= (symbol.size != 0 ? symbol.size : reach_limit)) return {};
   std::string text = distance == 0 ? symbol.name : fmt::format("{}+{:#x}", symbol.name, distance);
   for (const auto& image : images_) {
-    if (const std::string line = image->source_line(address); !line.empty()) return text + " (" + line + ")";
+    if (const std::string line = image->source_line(address); !line.empty()) return fmt::format("{} ({})", text, line);
   }
   return text;
 }

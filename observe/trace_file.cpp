@@ -16,23 +16,8 @@ constexpr u32 records_per_block = 4096;
 constexpr u32 records_limit = 65536;
 constexpr std::size_t block_limit = std::size_t{16} << 20;
 
-enum Field : u32 {
-  Time,
-  Instructions,
-  Id,
-  Address,
-  Other,
-  FrameAddress,
-  Since,
-  Extra,
-  VectorNumber,
-  PinNumber,
-  Detail,
-  Source,
-  CpuNumber,
-  Privilege,
-  field_count
-};
+/// Bits of a record's mask behind those of wide_fields.
+enum Field : u32 { vector_bit = 8, pin_bit, detail_bit, source_bit, cpu_bit, privilege_bit, field_count };
 
 constexpr std::array<u32, 256> crc_table = [] {
   std::array<u32, 256> table{};
@@ -185,24 +170,24 @@ void TraceWriter::encode(const Record& record) {
   for (u32 i = 0; i < wide_fields.size(); ++i) {
     if (record.*wide_fields[i] != predicted.*wide_fields[i]) mask |= 1u << i;
   }
-  if (record.vector != predicted.vector) mask |= 1u << VectorNumber;
-  if (record.pin != predicted.pin) mask |= 1u << PinNumber;
-  if (record.detail != predicted.detail) mask |= 1u << Detail;
-  if (record.source != predicted.source) mask |= 1u << Source;
-  if (record.cpu != predicted.cpu) mask |= 1u << CpuNumber;
-  if (record.privilege != predicted.privilege) mask |= 1u << Privilege;
+  if (record.vector != predicted.vector) mask |= 1u << vector_bit;
+  if (record.pin != predicted.pin) mask |= 1u << pin_bit;
+  if (record.detail != predicted.detail) mask |= 1u << detail_bit;
+  if (record.source != predicted.source) mask |= 1u << source_bit;
+  if (record.cpu != predicted.cpu) mask |= 1u << cpu_bit;
+  if (record.privilege != predicted.privilege) mask |= 1u << privilege_bit;
 
   encoded_.push_back(static_cast<u8>(record.kind));
   put_varint(encoded_, mask);
   for (u32 i = 0; i < wide_fields.size(); ++i) {
     if ((mask >> i & 1) != 0) put_varint(encoded_, zigzag(record.*wide_fields[i] - predicted.*wide_fields[i]));
   }
-  if ((mask >> VectorNumber & 1) != 0) encoded_.push_back(record.vector);
-  if ((mask >> PinNumber & 1) != 0) encoded_.push_back(record.pin);
-  if ((mask >> Detail & 1) != 0) encoded_.push_back(record.detail);
-  if ((mask >> Source & 1) != 0) put_varint(encoded_, record.source);
-  if ((mask >> CpuNumber & 1) != 0) encoded_.push_back(record.cpu);
-  if ((mask >> Privilege & 1) != 0) encoded_.push_back(record.privilege);
+  if ((mask >> vector_bit & 1) != 0) encoded_.push_back(record.vector);
+  if ((mask >> pin_bit & 1) != 0) encoded_.push_back(record.pin);
+  if ((mask >> detail_bit & 1) != 0) encoded_.push_back(record.detail);
+  if ((mask >> source_bit & 1) != 0) put_varint(encoded_, record.source);
+  if ((mask >> cpu_bit & 1) != 0) encoded_.push_back(record.cpu);
+  if ((mask >> privilege_bit & 1) != 0) encoded_.push_back(record.privilege);
   same_kind = record;
   last_ = record;
 }
@@ -356,12 +341,12 @@ bool TraceReader::decode(std::span<const u8> payload) {
     for (u32 field = 0; field < wide_fields.size(); ++field) {
       if ((mask >> field & 1) != 0) record.*wide_fields[field] += unzigzag(taker.varint());
     }
-    if ((mask >> VectorNumber & 1) != 0) record.vector = taker.byte();
-    if ((mask >> PinNumber & 1) != 0) record.pin = taker.byte();
-    if ((mask >> Detail & 1) != 0) record.detail = taker.byte();
-    if ((mask >> Source & 1) != 0) record.source = static_cast<u16>(taker.varint());
-    if ((mask >> CpuNumber & 1) != 0) record.cpu = taker.byte();
-    if ((mask >> Privilege & 1) != 0) record.privilege = taker.byte();
+    if ((mask >> vector_bit & 1) != 0) record.vector = taker.byte();
+    if ((mask >> pin_bit & 1) != 0) record.pin = taker.byte();
+    if ((mask >> detail_bit & 1) != 0) record.detail = taker.byte();
+    if ((mask >> source_bit & 1) != 0) record.source = static_cast<u16>(taker.varint());
+    if ((mask >> cpu_bit & 1) != 0) record.cpu = taker.byte();
+    if ((mask >> privilege_bit & 1) != 0) record.privilege = taker.byte();
     if (!taker.good()) return false;
     last_of_kind_[kind] = record;
     last = record;
