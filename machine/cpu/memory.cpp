@@ -83,12 +83,17 @@ void Cpu::fill(TlbBank& bank, u64 linear, const Translation& translation, Access
   if (target.host == nullptr) return;
   const unsigned slot = TlbBank::data_slot(linear);
   const u64 addend = reinterpret_cast<u64>(target.host) - page;
-  bank.read[slot] = {page, addend};
-  bank.note(0, slot);
-  if (translation.writable && target.kind == MemoryBus::Kind::Ram && !blocks.has_code(translation.physical)) {
-    bank.write[slot] = {page, addend};
-    bank.note(1, slot);
-  }
+  const bool may_write =
+      translation.writable && target.kind == MemoryBus::Kind::Ram && !blocks.has_code(translation.physical);
+  // The other table gets the page too, but only where that drops no other page: else a loop that copies between two
+  // pages of one slot would miss at each access.
+  const auto put = [&](TlbEntry& entry, unsigned table, Access wants) {
+    if (access != wants && entry.tag != TlbEntry::invalid) return;
+    entry = {page, addend};
+    bank.note(table, slot);
+  };
+  put(bank.read[slot], 0, Access::Read);
+  if (may_write) put(bank.write[slot], 1, Access::Write);
 }
 
 void Cpu::invalidate_code(u64 physical, u64 size) {
