@@ -196,8 +196,8 @@ void set_gate_selector(u8 vector, u16 selector);
 #if GUEST_64
 void set_gate_ist(u8 vector, u8 ist);
 #endif
-/// Where the gate of `vector` leads.
-word stub_address(u8 vector);
+/// Code of the image's own behind a gate: the CPU's frame is all that is on the stack.
+void set_gate_target(u8 vector, const void* target);
 
 /// Runs `code` in ring 0 until it returns or traps.
 Trap run(Code code);

@@ -12,7 +12,7 @@ asm(R"(
 )");
 
 asm(R"(
-.text
+.section .text.start, "ax"
 .code32
 .globl _start
 _start:
@@ -135,7 +135,7 @@ asm(R"(
 )");
 
 asm(R"(
-.text
+.section .text.start, "ax"
 .globl _start
 _start:
   cli

@@ -1,0 +1,46 @@
+# Guest images of ours: freestanding programs on the runtime in tests/guest/runtime. A folder that wants some includes this
+# file (each has its own copy of the runtime's objects, since rules of CMake end at a folder), then calls guest_image().
+find_program(VITRINE_LLD ld.lld-19 DOC "linker of the guest images (Debian: lld-19)" REQUIRED)
+set(guest_flags_32 --target=i686-unknown-none-elf)
+set(guest_flags_64 --target=x86_64-unknown-none-elf -mno-red-zone -mcmodel=small)
+set(guest_emulation_32 elf_i386)
+set(guest_emulation_64 elf_x86_64)
+set(guest_flags -std=c++23 -O2 -ffreestanding -fno-exceptions -fno-rtti -fno-pic -fno-stack-protector
+    -fno-threadsafe-statics -fno-asynchronous-unwind-tables -fno-jump-tables -fno-builtin -Wall -Wextra -Werror
+    -I${CMAKE_SOURCE_DIR})
+set(guest_runtime ${CMAKE_SOURCE_DIR}/tests/guest/runtime)
+set(guest_folder ${CMAKE_CURRENT_BINARY_DIR}/images)
+file(MAKE_DIRECTORY ${guest_folder})
+file(GLOB guest_headers CONFIGURE_DEPENDS ${guest_runtime}/*.hpp)
+
+# guest_object(OUTPUT SOURCE WIDTH [FLOATING] [flag...]): FLOATING lets the compiler use the FPU's registers.
+function(guest_object output source width)
+  cmake_parse_arguments(OBJECT "FLOATING" "" "" ${ARGN})
+  if(NOT OBJECT_FLOATING)
+    list(APPEND OBJECT_UNPARSED_ARGUMENTS -mgeneral-regs-only)
+  endif()
+  add_custom_command(OUTPUT ${output}
+    COMMAND ${CMAKE_CXX_COMPILER_LAUNCHER} ${CMAKE_CXX_COMPILER} ${guest_flags_${width}} ${guest_flags}
+            ${OBJECT_UNPARSED_ARGUMENTS}
+            -c ${source} -o ${output}
+    DEPENDS ${source} ${guest_headers} COMMENT "Compiling guest ${output}" VERBATIM)
+endfunction()
+
+foreach(width 32 64)
+  foreach(part start guest)
+    guest_object(${guest_folder}/${part}_${width}.o ${guest_runtime}/${part}.cpp ${width})
+  endforeach()
+  set(guest_runtime_${width} ${guest_folder}/start_${width}.o ${guest_folder}/guest_${width}.o)
+endforeach()
+
+# guest_image(NAME SOURCE WIDTH [OBJECTS file...] [FLAGS flag...]): NAME.elf in the folder of images.
+function(guest_image name source width)
+  cmake_parse_arguments(IMAGE "" "" "OBJECTS;FLAGS" ${ARGN})
+  guest_object(${guest_folder}/${name}.o ${source} ${width} ${IMAGE_FLAGS})
+  add_custom_command(OUTPUT ${guest_folder}/${name}.elf
+    COMMAND ${VITRINE_LLD} -m ${guest_emulation_${width}} -static -z max-page-size=4096 -z noexecstack
+            -T ${guest_runtime}/image.ld ${guest_folder}/${name}.o ${IMAGE_OBJECTS} ${guest_runtime_${width}} -o ${guest_folder}/${name}.elf
+    DEPENDS ${guest_folder}/${name}.o ${IMAGE_OBJECTS} ${guest_runtime_${width}} ${guest_runtime}/image.ld
+    COMMENT "Linking guest ${name}" VERBATIM)
+endfunction()
+
