@@ -90,6 +90,7 @@ struct Options {
   std::string vitrine, guests, native, kernel, initrd, markdown, json;
   std::vector<std::string> workloads, only;
   unsigned repeat = 3;
+  double bochs_divisor = 1;
   bool linux_too = true;
 };
 
@@ -231,6 +232,10 @@ class Comparison {
     if (at == std::string::npos && plain == std::string::npos) return;  // has no such workload, or did not finish
     std::string result = outcome.output.substr((at != std::string::npos ? at + 2 : plain) + workload.size() + 1);
     result = result.substr(0, result.find_first_of("\r\n"));
+    if (machine.peer == Peer::Bochs) {  // did less, so it has another result
+      times_of(workload)[machine.name].push_back(outcome.seconds);
+      return;
+    }
     auto [known, is_new] = results_.try_emplace(workload, result);
     if (!is_new && known->second != result) {
       agreed_ = false;
@@ -292,7 +297,7 @@ class Comparison {
     const auto start = median(empty_name, machine);
     if (!time || workload == linux_name) return time;
     if (!start) return std::nullopt;
-    return std::max(*time - *start, 1e-4);
+    return std::max(*time - *start, 1e-4) * (machine == "Bochs" ? options_.bochs_divisor : 1);
   }
 
   /// How many times as fast as `other` Vitrine is, with the ledger read.
@@ -329,6 +334,7 @@ int main(int count, char** words) {
       ->envname("BENCH_REPEAT");
   app.add_option("--markdown", options.markdown, "Write the table to this file, between its two bench markers")
       ->envname("BENCH_MARKDOWN");
+  app.add_option("--bochs-divisor", options.bochs_divisor, "How much less its guests do");
   app.add_option("--json", options.json, "Write all figures to this file");
   CLI11_PARSE(app, count, words);
 

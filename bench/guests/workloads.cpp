@@ -4,7 +4,9 @@ namespace {
 
 constexpr u32 mib = 1 << 20;
 alignas(4096) u64 first_buffer[8 * mib / sizeof(u64)];
-alignas(4096) u64 second_buffer[8 * mib / sizeof(u64)];
+// Not a power of two apart: no emulator's direct-mapped table shall see the two as one.
+alignas(4096) u64 second_buffer_with_gap[8 * mib / sizeof(u64) + 5 * 512];
+u64* const second_buffer = second_buffer_with_gap + 5 * 512;
 
 /// Keeps the compiler from seeing through a loop, at no cost.
 template <typename T>

@@ -18,9 +18,15 @@ using word = unsigned long;  ///< as wide as a register
 #ifdef __x86_64__
 #define GUEST_64 1
 #define REGISTER_A "rax"  // for assembly that both widths share
+#define REGISTER_SP "rsp"
+#define REGISTER_SI "rsi"
+#define REGISTER_DI "rdi"
 #else
 #define GUEST_64 0
 #define REGISTER_A "eax"
+#define REGISTER_SP "esp"
+#define REGISTER_SI "esi"
+#define REGISTER_DI "edi"
 #endif
 
 void guest_main();
