@@ -38,10 +38,12 @@ struct Selection {
   bool links = false;       ///< a direct branch: two link slots follow (taken, not taken)
 };
 
-Selection select_integer(const Decoded& decoded, Operation& operation);  // integer_*.cpp
-Selection select_system(const Decoded& decoded, Operation& operation);   // system_*.cpp
-Selection select_vector(const Decoded& decoded, Operation& operation);   // sse_*.cpp, mmx
-Selection select_x87(const Decoded& decoded, Operation& operation);      // x87_*.cpp
+/// Asks the four below. What CPUID does not announce has no handler (cpuid_test.cpp).
+Selection select_instruction(const Decoded& decoded, Operation& operation);  // translate.cpp
+Selection select_integer(const Decoded& decoded, Operation& operation);      // integer_*.cpp
+Selection select_system(const Decoded& decoded, Operation& operation);       // system_*.cpp
+Selection select_vector(const Decoded& decoded, Operation& operation);       // sse_*.cpp, mmx
+Selection select_x87(const Decoded& decoded, Operation& operation);          // x87_*.cpp
 
 /// Picks the instance of a template for the decoded addressing: `by_address(decoded, [](auto a) { return
 /// &handle<f<a.value>>; })`.

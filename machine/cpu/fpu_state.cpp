@@ -474,10 +474,8 @@ Handler pick(const Decoded& decoded) {
     case ZYDIS_MNEMONIC_FXRSTOR64:
       return &handle<fxrstor<Pointers::Wide>>;
     case ZYDIS_MNEMONIC_XSAVE:
-    case ZYDIS_MNEMONIC_XSAVEOPT:
       return &handle<xsave<Pointers::Selectors>>;
     case ZYDIS_MNEMONIC_XSAVE64:
-    case ZYDIS_MNEMONIC_XSAVEOPT64:
       return &handle<xsave<Pointers::Wide>>;
     case ZYDIS_MNEMONIC_XRSTOR:
       return &handle<xrstor<Pointers::Selectors>>;

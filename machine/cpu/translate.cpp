@@ -167,15 +167,26 @@ void fill_operands(const Decoder& decoder, Operation& operation, Address& addres
   (void)sees_memory;
 }
 
-Selection select(const Decoded& decoded, Operation& operation) {
+}  // namespace
+
+Selection select_instruction(const Decoded& decoded, Operation& operation) {
+  // No VEX in real-address and virtual-8086 mode (SDM vol. 2, 2.3.5).
+  if (decoded.real_or_v86 && decoded.instruction.encoding == ZYDIS_INSTRUCTION_ENCODING_VEX) return {};
+  switch (decoded.instruction.meta.isa_set) {
+    // Zydis knows these groups, CPUID does not announce them, and by category or name they look like others.
+    case ZYDIS_ISA_SET_RTM:
+    case ZYDIS_ISA_SET_KNCJKBR:
+    case ZYDIS_ISA_SET_KNCV:
+      return {};
+    default:
+      break;
+  }
   Selection selection = select_integer(decoded, operation);
   if (selection.handler == nullptr) selection = select_system(decoded, operation);
   if (selection.handler == nullptr) selection = select_vector(decoded, operation);
   if (selection.handler == nullptr) selection = select_x87(decoded, operation);
   return selection;
 }
-
-}  // namespace
 
 Block* Cpu::decode_block(u64 linear, u64 physical) {
   // The bytes: from this page; an instruction that reaches into the next one gets a block of its own.
@@ -229,7 +240,8 @@ Block* Cpu::decode_block(u64 linear, u64 physical) {
       operation.length = decoder.instruction.length;
       Address address{};
       fill_operands(decoder, operation, address, mode);
-      selection = select({decoder.instruction, decoder.operands, mode, address, state.real_or_v86()}, operation);
+      selection =
+          select_instruction({decoder.instruction, decoder.operands, mode, address, state.real_or_v86()}, operation);
     }
     if (selection.handler == nullptr) {
       operation.length = operation.length != 0 ? operation.length : 1;
