@@ -275,7 +275,7 @@ class GuestRun {
   }
 
   static void print_help() {
-    fmt::print(stderr, "\n[vitrine] Ctrl-A x  leave    Ctrl-A Ctrl-A  send Ctrl-A    Ctrl-A h  this help\n");
+    tell("\n[vitrine] Ctrl-A x  leave    Ctrl-A Ctrl-A  send Ctrl-A    Ctrl-A h  this help\n");
   }
 
   static RunEnd interrupted(int signal) {
@@ -320,20 +320,19 @@ class GuestRun {
     machine_->ledger().flush();
     int exit_status = static_cast<int>(end.status);
     // On a terminal, what the guest printed and what we say are one text.
-    if (output_.line_is_open() && outputs_are_one_terminal()) fmt::print(stderr, "\n");
+    if (output_.line_is_open() && outputs_are_one_terminal()) tell("\n");
     if (!output_.error().empty()) {
       exit_status = complain(status::internal, output_.error());
     } else {
-      fmt::print(stderr, "vitrine: {} ({} of guest time, {})\n", end.sentence, duration_text(end.time),
-                 counted(end.instructions, "instruction"));
+      tell("vitrine: {} ({} of guest time, {})\n", end.sentence, duration_text(end.time),
+           counted(end.instructions, "instruction"));
     }
     if (end.reason == "triple-fault") {
-      fmt::print(stderr, "\n{}",
-                 explain_triple_fault(machine_->cpu().last_exceptions(),
-                                      register_dump(machine_->cpu(), machine_->memory()), &symbols_));
+      tell("\n{}", explain_triple_fault(machine_->cpu().last_exceptions(),
+                                        register_dump(machine_->cpu(), machine_->memory()), &symbols_));
     }
     if (options_.screen) {
-      for (const std::string& line : machine_->text_screen()) fmt::print(stderr, "{}\n", line);
+      for (const std::string& line : machine_->text_screen()) tell("{}\n", line);
     }
     if (trace_) {
       trace_->finish(end);

@@ -57,7 +57,7 @@ int run(std::vector<std::string> arguments) {
   for (const Command& command : commands) {
     if (command.app->parsed()) return command.execute();
   }
-  fmt::print(stderr, "{}", app.help());
+  tell("{}", app.help());
   return status::usage;
 }
 

@@ -135,6 +135,7 @@ Command add_run_command(CLI::App& parent) {
 
   app->add_option("--until", options.until, "Stop when COM1 or port 0xE9 prints this")
       ->type_name("TEXT")
+      ->check([](const std::string& text) { return std::string(text.empty() ? "it is empty; give a text" : ""); })
       ->group("End of the run");
   app->add_option("--max-time", words->max_time, "Stop at this guest time, e.g. 10s, 500ms")
       ->type_name("TIME")

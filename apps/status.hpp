@@ -5,7 +5,9 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <string>
 #include <string_view>
+#include <utility>
 
 namespace vitrine {
 
@@ -21,9 +23,16 @@ inline constexpr int halted = 83;        ///< HLT, and nothing can wake it
 inline constexpr int signal_base = 128;  ///< plus the signal that stopped the run
 }  // namespace status
 
+/// Prints on standard error. That it is closed or full changes nothing: nobody is left to be told (fmt::print throws).
+template <class... Values>
+void tell(fmt::format_string<Values...> format, Values&&... values) {
+  const std::string text = fmt::format(format, std::forward<Values>(values)...);
+  static_cast<void>(std::fwrite(text.data(), 1, text.size(), stderr));
+}
+
 /// Prints "vitrine: <message>" on standard error and returns `exit_status`.
 inline int complain(int exit_status, std::string_view message) {
-  fmt::print(stderr, "vitrine: {}\n", message);
+  tell("vitrine: {}\n", message);
   return exit_status;
 }
 

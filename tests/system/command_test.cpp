@@ -30,9 +30,11 @@ struct Result {
 };
 
 enum class Stdout { Captured, Closed, Full, ClosedPipe };
+enum class Stderr { Captured, Closed, Full };
 
 struct How {
   Stdout standard_output = Stdout::Captured;
+  Stderr standard_error = Stderr::Captured;
   std::string input;        // given, then standard input ends
   int signal_after_ms = 0;  // SIGINT, once the guest has printed something
 };
@@ -63,7 +65,9 @@ class Command : public testing::Test {
     const pid_t child = ::fork();
     if (child == 0) {
       ::dup2(::open(in.c_str(), O_RDONLY), 0);
-      ::dup2(::open(err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), 2);
+      const bool full = how.standard_error == Stderr::Full;
+      ::dup2(full ? ::open("/dev/full", O_WRONLY) : ::open(err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), 2);
+      if (how.standard_error == Stderr::Closed) ::close(2);
       switch (how.standard_output) {
         case Stdout::Captured:
           ::dup2(::open(out.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), 1);
@@ -167,6 +171,7 @@ TEST_F(Command, wrong_command_lines_are_status_64) {
       {"run", kernel, "--engine", "jit"},
       {"run", kernel, "--engine", "steam"},
       {"run", kernel, "--serial", "telepathy"},
+      {"run", kernel, "--until", ""},
       {"run", kernel, "--max-time", "10"},
       {"run", kernel, "--max-instructions", "many"},
       {"run", kernel, "--rtc", "yesterday"},
@@ -311,6 +316,17 @@ TEST_F(Command, outputs_that_fail_end_the_run_with_status_70) {
 TEST_F(Command, a_silent_guest_does_not_need_a_standard_output) {
   const std::string kernel = file("kernel", multiboot(write_f4));
   EXPECT_EQ(run({"run", kernel}, {.standard_output = Stdout::Closed}).status, 33);
+}
+
+TEST_F(Command, without_a_standard_error_statuses_and_traces_are_the_same) {
+  const std::string kernel = file("kernel", multiboot(triple_fault));
+  const std::string trace = folder_.path / "trace";
+  for (const Stderr kind : {Stderr::Closed, Stderr::Full}) {
+    EXPECT_EQ(run({"run", kernel, "--trace", trace}, {.standard_error = kind}).status, 81);
+    EXPECT_EQ(run({"report", trace}).status, 0);
+    EXPECT_EQ(run({"run", folder_.path / "absent"}, {.standard_error = kind}).status, 66);
+    EXPECT_EQ(run({"nonsense"}, {.standard_error = kind}).status, 64);
+  }
 }
 
 TEST_F(Command, two_runs_write_the_same_trace_and_a_report_can_be_had_from_it) {
