@@ -127,7 +127,7 @@ struct Cpu final : Device {
 
   void flush_tlb();  ///< all entries, global ones too
   void flush_tlb_non_global();
-  void flush_tlb_page(u64 linear);
+  void flush_tlb_page(u64 linear);  ///< the whole page, which may be a large one
   /// Recomputes mode, cpl, tlb from state. After every change of CS, SS, DS, ES, CR0, CR4, EFER, VM or AC.
   void update_mode();
   void update_view();  ///< tlb only: after AC changed
@@ -137,6 +137,7 @@ struct Cpu final : Device {
     u64 physical = 0;       ///< of the byte
     bool writable = false;  ///< a write needs no further check (allowed, and D is set)
     bool global = false;
+    u8 page_bits = 12;  ///< the page's size as a power of two
   };
   /// Walks the page tables (paging on or off), checks, sets A and D. On failure sets fault (#PF with its error code).
   /// `as` says with whose rights.
@@ -236,11 +237,14 @@ struct Cpu final : Device {
   void protect_code(u64 physical);
 
   struct Free {
+  /// Forgets the translations of the page.
+  void drop_translations(u64 linear);
     void operator()(u8* pointer) const { std::free(pointer); }
   };
   std::unique_ptr<TlbBank[]> banks_;
   std::unique_ptr<u8, Free> scratch_;
   [[nodiscard]] bool memory_slow(const Operation* operation, u64 linear, void* data, unsigned size, Access access,
+  LargePages large_pages_;
                                  bool for_write_back, MemoryView as);
   void fill(TlbBank& bank, u64 linear, const Translation& translation, Access access);
   friend struct CpuTestAccess;

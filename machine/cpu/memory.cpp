@@ -59,6 +59,7 @@ void Cpu::update_mode() {
 void Cpu::flush_tlb() {
   for (unsigned i = 0; i < bank_count; ++i) banks_[i].flush();
   ++generations[fetch_generation];
+  large_pages_.clear();
 }
 
 void Cpu::flush_tlb_non_global() {
@@ -67,14 +68,22 @@ void Cpu::flush_tlb_non_global() {
 }
 
 void Cpu::flush_tlb_page(u64 linear) {
-  for (unsigned i = 0; i < bank_count; ++i) banks_[i].flush_page(linear);
-  ++generations[fetch_generation];
+  drop_translations(linear);
+  ++generations[fetch_generation];  // links may stand for translations that are not in the TLB any more
+}
+
+void Cpu::drop_translations(u64 linear) {
+  if (large_pages_.may_hold(linear)) return flush_tlb();
+  bool code = false;
+  for (unsigned i = 0; i < bank_count; ++i) code |= banks_[i].flush_page(linear);
+  if (code) ++generations[fetch_generation];
 }
 
 void Cpu::fill(TlbBank& bank, u64 linear, const Translation& translation, Access access) {
   const u64 page = linear & page_mask;
   if (access == Access::Execute) {
     const unsigned slot = TlbBank::code_slot(linear);
+  if (translation.page_bits != 12) large_pages_.note(linear, translation.page_bits);
     bank.execute[slot] = {page, translation.physical & page_mask};
     bank.note(2, slot);
     return;

@@ -43,6 +43,7 @@ struct Walk {
   bool global = false;
   bool dirty = false;
   u64 physical = 0;
+  u8 page_bits = 12;
 
   void use(u64 physical_address, u64 value) {
     steps[count++] = {physical_address, value};
@@ -50,11 +51,12 @@ struct Walk {
     writable = writable && (value & entry::writable) != 0;
     execute_disable = execute_disable || (value & entry::execute_disable) != 0;
   }
-  void finish(u64 frame, u64 offset) {
+  void finish(u64 frame, u64 offset, u8 offset_bits = 12) {
     const u64 leaf = steps[count - 1].value;
     global = (leaf & entry::global) != 0;
     dirty = (leaf & entry::dirty) != 0;
     physical = frame + offset;
+    page_bits = offset_bits;
   }
 };
 
@@ -105,7 +107,7 @@ class Walker {
     const u64 value = result.steps[result.count - 1].value;
     if ((value & entry::page_size) != 0) {
       if ((value & range(20, 13)) != 0) return void(refuse_reserved(result));
-      return result.finish(value & address_mask & ~range(20, 0), linear & range(20, 0));
+      return result.finish(value & address_mask & ~range(20, 0), linear & range(20, 0), 21);
     }
     if (!step(result, (value & address_mask) + bits(linear, 20, 12) * 8, reserved)) return;
     result.finish(result.steps[result.count - 1].value & address_mask, linear & 0xFFF);
@@ -127,7 +129,7 @@ class Walker {
       if ((value & range(29, 13)) != 0) {
         result.failure = Failure::Reserved;
       } else {
-        result.finish(value & address_mask & ~range(29, 0), linear & range(29, 0));
+        result.finish(value & address_mask & ~range(29, 0), linear & range(29, 0), 30);
       }
       return result;
     }
@@ -157,7 +159,7 @@ class Walker {
       if (bit(value, 21)) {
         result.failure = Failure::Reserved;
       } else {
-        result.finish((value & range(31, 22)) | bits(value, 20, 13) << 32, linear & range(21, 0));
+        result.finish((value & range(31, 22)) | bits(value, 20, 13) << 32, linear & range(21, 0), 22);
       }
       return result;
     }
@@ -224,6 +226,8 @@ bool Cpu::translate(u64 linear, Access access, MemoryView as, Translation& resul
     const FailedCheck check = walk.failure == Failure::NotPresent ? FailedCheck::PageNotPresent
                               : walk.failure == Failure::Reserved ? FailedCheck::PageReservedBit
                                                                   : FailedCheck::PageProtection;
+    // A page fault drops the translations of its address, so that a handler need not do it (SDM vol. 3A §4.10.4.1).
+    drop_translations(linear);
     raise(vector::page_fault, code, check, linear);
     return false;
   }
@@ -235,7 +239,8 @@ bool Cpu::translate(u64 linear, Access access, MemoryView as, Translation& resul
   const bool dirty = walk.dirty || access == Access::Write;
   result = {.physical = walk.physical & a20_mask,
             .writable = dirty && allowed(*this, walk, Access::Write, as),
-            .global = walk.global && (state.cr4 & cr4_bit::pge) != 0};
+            .global = walk.global && (state.cr4 & cr4_bit::pge) != 0,
+            .page_bits = walk.page_bits};
   return true;
 }
 

@@ -38,7 +38,7 @@ struct TlbBank {
   static unsigned code_slot(u64 linear) { return linear >> 12 & (code_entries - 1); }
   void note(unsigned table, unsigned slot) {
     if (filled_count < most_filled) filled[filled_count] = static_cast<u16>(table << 10 | slot);
-    ++filled_count;
+    if (filled_count <= most_filled) ++filled_count;  // stays past capacity: it must not wrap around
   }
   void flush() {
     if (filled_count > most_filled) {
@@ -53,12 +53,40 @@ struct TlbBank {
     }
     filled_count = 0;
   }
-  void flush_page(u64 linear) {
+  /// True if there was one for execution.
+  bool flush_page(u64 linear) {
     const u64 page = linear & ~u64{0xFFF};
     if (read[data_slot(page)].tag == page) read[data_slot(page)].tag = TlbEntry::invalid;
     if (write[data_slot(page)].tag == page) write[data_slot(page)].tag = TlbEntry::invalid;
-    if (execute[code_slot(page)].tag == page) execute[code_slot(page)].tag = TlbEntry::invalid;
+    if (execute[code_slot(page)].tag != page) return false;
+    execute[code_slot(page)].tag = TlbEntry::invalid;
+    return true;
   }
+};
+
+/// Which large pages the TLB may hold pieces of. All its entries are for 4 KiB, but what drops a page's translation
+/// must drop all of them (SDM vol. 3A §4.10.2.3). Errs on the side of "may": it is a hash.
+class LargePages {
+ public:
+  void note(u64 linear, unsigned page_bits) {
+    const unsigned at = place(linear, page_bits);
+    seen_[at / 64] |= u64{1} << at % 64;
+    any_ = true;
+  }
+  [[nodiscard]] bool may_hold(u64 linear) const {
+    return any_ && (seen(place(linear, 21)) || seen(place(linear, 22)) || seen(place(linear, 30)));
+  }
+  void clear() {
+    if (any_) *this = LargePages{};
+  }
+
+ private:
+  static unsigned place(u64 linear, unsigned page_bits) {
+    return static_cast<unsigned>(((linear >> page_bits) * 64 + page_bits) * 0x9E3779B97F4A7C15 >> 54);
+  }
+  [[nodiscard]] bool seen(unsigned at) const { return (seen_[at / 64] >> at % 64 & 1) != 0; }
+  std::array<u64, 16> seen_{};
+  bool any_ = false;
 };
 
 }  // namespace vitrine
