@@ -82,4 +82,20 @@ void BlockCache::clear() {
   used_ = 0;
 }
 
+bool CodeViews::add(u64 physical, u64 linear) {
+  View& view = views_[physical >> 12];
+  if (view.epoch != epoch_) {
+    view = {.epoch = epoch_, .linear_page = linear >> 12, .aliased = false};
+    return false;
+  }
+  if (view.aliased || view.linear_page == linear >> 12) return false;
+  view.aliased = true;
+  return true;
+}
+
+bool CodeViews::aliased(u64 physical) const {
+  const auto found = views_.find(physical >> 12);
+  return found != views_.end() && found->second.epoch == epoch_ && found->second.aliased;
+}
+
 }  // namespace vitrine

@@ -93,4 +93,26 @@ class BlockCache {
   std::size_t used_ = 0;
 };
 
+/// Through which linear page each physical page of code is run. Links out of a page rely on what is mapped behind it,
+/// so a page that is mapped twice at the same time must have none. Not machine state.
+class CodeViews {
+ public:
+  /// All translations are gone: whatever was mapped may be mapped elsewhere now.
+  void forget() { ++epoch_; }
+  /// The TLB got to know that `linear` shows `physical`. True if another linear page may show it too, for the first
+  /// time: then links out of it are stale.
+  [[nodiscard]] bool add(u64 physical, u64 linear);
+  /// Is the page known to be mapped twice?
+  [[nodiscard]] bool aliased(u64 physical) const;
+
+ private:
+  struct View {
+    u64 epoch = 0;
+    u64 linear_page = 0;
+    bool aliased = false;
+  };
+  std::unordered_map<u64, View> views_;  // by physical page; looked up only, never walked
+  u64 epoch_ = 1;
+};
+
 }  // namespace vitrine

@@ -29,6 +29,7 @@ void Cpu::reset() {
   state.nmi_line = nmi_line;
   state.instructions = instructions;
   state.random = seed;
+  state.interrupts_off_since = context.clock.now().value;
   // SDM vol. 3A table 9-1: CS F000h with base FFFF0000h, EDX the processor signature.
   state.segments[cs] = {.selector = 0xF000, .base = 0xFFFF0000, .limit = 0xFFFF, .attributes = 0x009B, .usable = true};
   state.gpr[rdx] = 0x600;

@@ -28,7 +28,7 @@ struct Fault {
   bool has_error_code = false;
   u32 error_code = 0;
   FailedCheck check = FailedCheck::None;
-  u64 address = 0;  ///< linear address that could not be reached; becomes CR2 for a page fault
+  u64 address = 0;               ///< linear address that could not be reached; becomes CR2 for a page fault
   bool during_delivery = false;  ///< raised while a vector was on its way through the IDT
   u8 delivering_vector = 0;
   DeliveryKind delivering_kind{};
@@ -203,14 +203,16 @@ struct Cpu final : Device {
 
   BlockCache blocks;
   struct JumpEntry {
-    u64 rip = 1;
+    u64 linear = ~u64{0};  ///< linear_rip() of the block: the same RIP is elsewhere in another code segment
     Block* block = nullptr;
     u32 generation = 0;
     CodeMode mode{};
   };
   static constexpr unsigned jump_entries = 4096;
   JumpEntry jump_cache[jump_entries];
-  static unsigned jump_slot(u64 rip) { return static_cast<unsigned>((rip ^ rip >> 12) & (jump_entries - 1)); }
+  static unsigned jump_slot(u64 linear) { return static_cast<unsigned>((linear ^ linear >> 12) & (jump_entries - 1)); }
+  /// Where code pages are mapped, so that a link out of a page is followed only in the mapping that it was made in.
+  CodeViews code_views;
 
   /// Finds or decodes the block at state.rip. Null: `fault` is set (fetch failed). run.cpp.
   Block* find_block();
@@ -235,16 +237,16 @@ struct Cpu final : Device {
   void access_device(const Operation* operation, u64 physical, u8* bytes, unsigned size, bool writes);
   void check_watchpoints(u64 linear, unsigned size, Access access);
   void protect_code(u64 physical);
-
-  struct Free {
   /// Forgets the translations of the page.
   void drop_translations(u64 linear);
+
+  struct Free {
     void operator()(u8* pointer) const { std::free(pointer); }
   };
   std::unique_ptr<TlbBank[]> banks_;
+  LargePages large_pages_;
   std::unique_ptr<u8, Free> scratch_;
   [[nodiscard]] bool memory_slow(const Operation* operation, u64 linear, void* data, unsigned size, Access access,
-  LargePages large_pages_;
                                  bool for_write_back, MemoryView as);
   void fill(TlbBank& bank, u64 linear, const Translation& translation, Access access);
   friend struct CpuTestAccess;

@@ -6,6 +6,80 @@ namespace {
 
 using Blocks = SystemBench;
 
+TEST_F(Blocks, indirect_jump_to_the_same_offset_in_another_code_segment_runs_that_segments_code) {
+  real_mode();
+  reg(rdx) = 0;
+  put(0x10100, {0xB3, 1, 0xEA, 0x00, 0x05, 0x00, 0x00});  // 1000:0100: mov bl, 1; jmp 0:500
+  put(0x20100, {0xB3, 2, 0xF4});                          // 2000:0100: mov bl, 2; hlt
+  put(0x10000, {0xFF, 0xE0});                             // 1000:0000: jmp ax
+  put(0x20000, {0xFF, 0xE0});                             // 2000:0000: jmp ax
+  put(0x500, {0xB8, 0x00, 0x01, 0x42, 0x83, 0xFA, 0x02, 0x74, 0x05, 0xEA, 0, 0, 0, 0x10, 0xEA, 0, 0, 0, 0x20});
+  // mov ax, 100h; inc dx; cmp dx, 2; je +5; jmp 1000:0; jmp 2000:0
+  run();
+  EXPECT_TRUE(cpu->state.halted);
+  EXPECT_EQ(reg(rbx) & 0xFF, 2u);
+}
+
+TEST_F(Blocks, branch_out_of_a_page_that_is_mapped_twice_follows_the_mapping_it_runs_in) {
+  protected_mode();
+  // 100000h and 180000h show the same page; behind them are different ones.
+  for (u32 i = 0; i < 1024; ++i) store<u32>(0x30000 + i * 4, i << 12 | 3);
+  store<u32>(page_tables, 0x30003);
+  store<u32>(0x30000 + 0x180 * 4, 0x100003);
+  cpu->state.cr3 = page_tables;
+  cpu->state.cr0 |= cr0_bit::pg;
+  cpu->state_changed();
+  put(0x100F00, {0xE9, 0xFB, 0x00, 0x00, 0x00});  // jmp to the next page
+  put(0x101000, {0x43, 0xFF, 0xE6});              // inc ebx; jmp esi
+  put(0x181000, {0x41, 0xF4});                    // inc ecx; hlt
+  put(program, {0xBE, 0x0C, 0x00, 0x01, 0x00, 0xB8, 0x00, 0x0F, 0x10, 0x00, 0xFF, 0xE0});
+  // mov esi, program + 12; mov eax, 100F00h; jmp eax
+  put(program + 12, {0xB8, 0x00, 0x0F, 0x18, 0x00, 0xFF, 0xE0});  // mov eax, 180F00h; jmp eax
+  run();
+  EXPECT_EQ(reg(rbx), 1u);
+  EXPECT_EQ(reg(rcx), 1u);
+}
+
+TEST_F(Blocks, code_that_runs_past_the_segments_limit_faults_at_the_first_byte_behind_it) {
+  protected_mode();
+  set_gate(13);
+  set_descriptor(absent, descriptor(program, 0x0F, 0x9B, 0x4));
+  enter(absent, data0, kernel_stack);
+  cpu->state.rip = 0xD;
+  put(program + 0xD, {0x43, 0x43, 0x43, 0x43, 0xF4});  // inc ebx, four times
+  run();
+  EXPECT_TRUE(in_handler(13));
+  EXPECT_EQ(reg(rbx), 3u);
+  EXPECT_EQ(load(kernel_stack - 12), 0x10u);
+}
+
+TEST_F(Blocks, instruction_that_reaches_past_the_segments_limit_faults) {
+  protected_mode();
+  set_gate(13);
+  set_descriptor(absent, descriptor(program, 0x0F, 0x9B, 0x4));
+  enter(absent, data0, kernel_stack);
+  cpu->state.rip = 0xD;
+  put(program + 0xD, {0x43, 0xB8, 1, 2, 3, 4, 0xF4});  // inc ebx; mov eax, imm32
+  run();
+  EXPECT_TRUE(in_handler(13));
+  EXPECT_EQ(reg(rbx), 1u);
+  EXPECT_EQ(load(kernel_stack - 12), 0xEu);
+}
+
+TEST_F(Blocks, flat_code_segment_can_not_be_written) {
+  protected_mode();
+  set_gate(13);
+  put(program, {0x2E, 0xA3, 0, 0x50, 0, 0, 0xF4});  // mov cs:[5000h], eax
+  run();
+  EXPECT_TRUE(in_handler(13));
+}
+
+TEST_F(Blocks, reset_starts_the_stretch_with_interrupts_off_now) {
+  clock.advance_to(Tick(1000));
+  cpu->reset();
+  EXPECT_EQ(cpu->state.interrupts_off_since, 1000u);
+}
+
 TEST_F(Blocks, invlpg_drops_all_of_a_large_page) {
   long_mode();
   store<u64>(0x200008, 0x11);

@@ -37,7 +37,7 @@ void Cpu::update_mode() {
     bits = CodeMode::code32;  // entered real mode with a big CS still loaded
   }
   if (state.segments[ss].big()) bits |= CodeMode::stack32;
-  if (bits != CodeMode::code64) {
+  if ((bits & CodeMode::size_mask) != CodeMode::code64) {
     const auto flat = [](const Segment& segment, bool code_segment) {
       return segment.usable && segment.base == 0 && segment.limit == 0xFFFFFFFF &&
              (code_segment || (segment.writable() && !segment.expand_down()));
@@ -48,6 +48,7 @@ void Cpu::update_mode() {
     }
   } else {
     bits |= CodeMode::flat;
+    state.segments[cs].base = 0;  // ignored in 64-bit mode (SDM vol. 3A §3.4.4), and so by all who add it to RIP
   }
   cpl = !state.protected_mode() ? 0 : state.v86() ? 3 : state.segments[ss].dpl();
   if (cpl == 3) bits |= CodeMode::user;
@@ -58,8 +59,9 @@ void Cpu::update_mode() {
 
 void Cpu::flush_tlb() {
   for (unsigned i = 0; i < bank_count; ++i) banks_[i].flush();
-  ++generations[fetch_generation];
+  code_views.forget();
   large_pages_.clear();
+  ++generations[fetch_generation];
 }
 
 void Cpu::flush_tlb_non_global() {
@@ -81,11 +83,13 @@ void Cpu::drop_translations(u64 linear) {
 
 void Cpu::fill(TlbBank& bank, u64 linear, const Translation& translation, Access access) {
   const u64 page = linear & page_mask;
+  if (translation.page_bits != 12) large_pages_.note(linear, translation.page_bits);
   if (access == Access::Execute) {
     const unsigned slot = TlbBank::code_slot(linear);
-  if (translation.page_bits != 12) large_pages_.note(linear, translation.page_bits);
     bank.execute[slot] = {page, translation.physical & page_mask};
     bank.note(2, slot);
+    const bool cacheable = memory.page(PhysicalAddress(translation.physical)).host != nullptr;
+    if (cacheable && code_views.add(translation.physical, linear)) ++generations[fetch_generation];
     return;
   }
   const MemoryBus::Page target = memory.page(PhysicalAddress(translation.physical));

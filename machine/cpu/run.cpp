@@ -1,4 +1,6 @@
 // The run loop: enters blocks, and does between them what the manual says happens at instruction boundaries.
+#include <algorithm>
+
 #include "machine/cpu/access.hpp"
 #include "machine/cpu/fpu.hpp"
 
@@ -12,6 +14,19 @@ i64 index_of(const Cpu& cpu, const Operation* operation) { return operation - cp
 /// Takes back what the block paid for instructions that did not run.
 void refund(Cpu& cpu, const Operation* operation, i64 ran) {
   cpu.budget += cpu.block->count - (index_of(cpu, operation) + ran);
+}
+
+/// Instructions of the block that lie inside the code segment. Its limit is not part of a block's key.
+unsigned instructions_inside(const Cpu& cpu, const Block& block) {
+  const u64 limit = cpu.state.segments[cs].limit;
+  if (cpu.mode.is64() || cpu.state.rip + block.bytes - 1 <= limit) [[likely]]
+    return block.count;
+  unsigned inside = 0;
+  while (inside < block.count &&
+         cpu.state.rip + block.operations[inside].offset + block.operations[inside].length - 1 <= limit) {
+    ++inside;
+  }
+  return inside;
 }
 
 }  // namespace
@@ -35,9 +50,9 @@ void leave_jump_stop(Cpu& cpu, const Operation* operation) {
 
 void leave_jump(Cpu& cpu, const Operation* operation) {
   refund(cpu, operation, 1);
-  const u64 target = cpu.state.rip;
+  const u64 target = cpu.linear_rip();
   const Cpu::JumpEntry& entry = cpu.jump_cache[Cpu::jump_slot(target)];
-  if (!cpu.alone && entry.rip == target && entry.generation == cpu.generations[Cpu::fetch_generation] &&
+  if (!cpu.alone && entry.linear == target && entry.generation == cpu.generations[Cpu::fetch_generation] &&
       entry.mode == cpu.mode) [[likely]] {
     [[clang::musttail]] return enter_block(cpu, entry.block->operations);
   }
@@ -103,18 +118,21 @@ Block* Cpu::find_block() {
     found = decode_block(linear, physical);
     if (found == nullptr) return nullptr;
   }
-  if (found->physical == ~u64{0} || found->crosses()) {  // not cached, or not to be entered without a look
+  // Not cached, or not to be entered without a look.
+  if (found->physical == ~u64{0} || found->crosses() || instructions_inside(*this, *found) != found->count) {
     link_slot = nullptr;
     return found;
   }
-  jump_cache[jump_slot(state.rip)] = {state.rip, found, generations[fetch_generation], mode};
+  jump_cache[jump_slot(linear_rip())] = {linear_rip(), found, generations[fetch_generation], mode};
   if (link_slot != nullptr) {
     // Within a page, whatever maps the one block maps the other; elsewhere the mapping may change.
     const u64 from = state.segments[cs].base + state.gpr[block_rip_slot];
     const bool same_page = ((from ^ linear) & ~u64{0xFFF}) == 0;
-    link_slot->link = found;
-    link_slot->extra = same_page ? code_generation : fetch_generation;
-    link_slot->displacement = static_cast<i32>(generations[link_slot->extra]);
+    if (same_page || !code_views.aliased(block->physical)) {
+      link_slot->link = found;
+      link_slot->extra = same_page ? code_generation : fetch_generation;
+      link_slot->displacement = static_cast<i32>(generations[link_slot->extra]);
+    }
     link_slot = nullptr;
   }
   return found;
@@ -188,11 +206,17 @@ CpuExit Cpu::run_blocks() {
       take_fault();
       continue;
     }
+    const unsigned inside = instructions_inside(*this, *next);
+    if (inside == 0) {
+      raise(vector::general_protection, 0, FailedCheck::SegmentLimit, linear_rip());
+      take_fault();
+      continue;
+    }
     state.gpr[block_rip_slot] = state.rip;
     if (stepping() || state.interrupt_shadow || state.debug_shadow) {
       run_alone(next->operations);
-    } else if (next->count > budget) {
-      run_part(next->operations, static_cast<unsigned>(budget));
+    } else if (inside < next->count || next->count > budget) {
+      run_part(next->operations, static_cast<unsigned>(std::min<i64>(inside, budget)));
     } else {
       execute(next);
     }
@@ -203,7 +227,9 @@ CpuExit Cpu::run_blocks() {
 
 bool Cpu::boundary() {
   settle();
-  return deliver_pending();
+  if (!deliver_pending()) return false;
+  link_slot = nullptr;  // what runs next is not the target of the branch before
+  return true;
 }
 
 void Cpu::take_fault() {

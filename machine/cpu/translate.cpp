@@ -155,7 +155,8 @@ void fill_operands(const Decoder& decoder, Operation& operation, Address& addres
   if ((instruction.attributes & ZYDIS_ATTRIB_HAS_LOCK) != 0) operation.extra |= prefix::lock;
   if ((instruction.attributes & (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE)) != 0) operation.extra |= prefix::repeat;
   if ((instruction.attributes & ZYDIS_ATTRIB_HAS_REPNE) != 0) operation.extra |= prefix::repeat_not_zero;
-  const bool plain_segment = operation.segment < fs;
+  // A code segment can't be written, even a flat one: it is checked.
+  const bool plain_segment = operation.segment < fs && (mode.is64() || operation.segment != cs);
   if (mode.is64()) {
     address = plain_segment && operation.address_size == 8 ? Address::Flat64 : Address::General;
   } else {
