@@ -52,6 +52,12 @@ constexpr u8 polls_that_tell = 16;
 constexpr u64 polling_pause = 10'000'000;  // ns
 constexpr u64 settled = 100'000'000;       // ns since the guest last wrote to the controller
 
+/// The commands that a data byte follows.
+bool takes_data(u8 command) {
+  return (command >= command_write_ram && command < command_write_ram + 0x20) || command == command_load_password ||
+         (command >= command_write_output_port && command <= command_write_to_mouse);
+}
+
 bool from_mouse_port(I8042::Cause cause) { return cause == I8042::Cause::Mouse || cause == I8042::Cause::MouseLoop; }
 
 }  // namespace
@@ -70,7 +76,7 @@ void I8042::State::exchange(Archive& archive) {
           last_was_command, awaits_data_of, sending, sent_byte, receiving, translator, keyboard, mouse, programmed,
           idle_polls, last_idle_poll, last_write);
   if (output_cause > Cause::MouseLoop || reply_cause > Cause::MouseLoop || sending > Port::Mouse ||
-      receiving > Port::Mouse) {
+      receiving > Port::Mouse || (awaits_data_of != 0 && !takes_data(awaits_data_of))) {
     archive.refuse(Archive::Error::BadValue);
     *this = {};
   }

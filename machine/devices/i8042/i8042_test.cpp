@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <ostream>
 #include <vector>
 
@@ -554,6 +555,23 @@ TEST_F(Ps2, linux_finds_controller_and_mouse_port) {  // i8042_controller_check,
   EXPECT_EQ(status() & 0x21, 0x21);
   EXPECT_EQ(data(), 0xA5);
   EXPECT_THAT(keyboard(0xF2), ElementsAre(0xFA, 0xAB, 0x41));  // translated
+}
+
+TEST_F(Ps2, state_that_awaits_data_of_no_such_command_is_refused) {
+  const auto saved_after = [this](u8 byte) {
+    command(byte);
+    Archive archive = Archive::saver();
+    chip.exchange(archive);
+    return archive.bytes();
+  };
+  std::vector<u8> bytes = saved_after(0x60);
+  const std::vector<u8> other = saved_after(0x61);
+  const auto differs = std::ranges::mismatch(bytes, other).in1;
+  ASSERT_NE(differs, bytes.end());
+  *differs = 0x10;  // as an index into the controller's RAM it would lie before it
+  Archive archive = Archive::loader(bytes);
+  chip.exchange(archive);
+  EXPECT_EQ(archive.error(), Archive::Error::BadValue);
 }
 
 }  // namespace
