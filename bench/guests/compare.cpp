@@ -5,7 +5,7 @@
 // speed drifts hurts all alike. Each guest prints a number that proves its work; machines that disagree are reported.
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <signal.h>
+#include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -28,7 +29,7 @@ namespace fs = std::filesystem;
 using Words = std::vector<std::string>;
 using Clock = std::chrono::steady_clock;
 
-constexpr unsigned patience_seconds = 120;
+constexpr std::chrono::seconds patience(60);
 
 struct Outcome {
   double seconds = 0;
@@ -48,7 +49,7 @@ Outcome run(const Words& words, const std::string& until = {}, const std::string
     ::dup2(out[1], 1);
     ::dup2(::open("/dev/null", O_WRONLY), 2);
     for (const int each : {out[0], out[1], in[0], in[1]}) ::close(each);
-    ::alarm(patience_seconds);
+    ::setpgid(0, 0);  // Debian's bochs is a script: what it starts must end with it
     std::vector<char*> arguments;
     for (const std::string& each : words) arguments.push_back(const_cast<char*>(each.c_str()));
     arguments.push_back(nullptr);
@@ -61,17 +62,24 @@ Outcome run(const Words& words, const std::string& until = {}, const std::string
   Outcome outcome;
   char buffer[4096];
   for (;;) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(start + patience - Clock::now());
+    pollfd ready{.fd = out[0], .events = POLLIN, .revents = 0};
+    if (left.count() <= 0 || ::poll(&ready, 1, static_cast<int>(left.count())) <= 0) {
+      fmt::print(stderr, "bench: {} did not end within {} s\n", words[0], patience.count());
+      outcome.output.clear();
+      break;
+    }
     const ssize_t count = ::read(out[0], buffer, sizeof buffer);
     if (count <= 0) break;
     outcome.output.append(buffer, static_cast<std::size_t>(count));
     if (!until.empty() && outcome.output.find(until) != std::string::npos) {
       outcome.found = true;
       outcome.seconds = std::chrono::duration<double>(Clock::now() - start).count();
-      ::kill(child, SIGKILL);
       break;
     }
   }
   ::close(out[0]);
+  ::kill(-child, SIGKILL);
   ::waitpid(child, nullptr, 0);
   ::close(in[1]);
   if (!outcome.found) outcome.seconds = std::chrono::duration<double>(Clock::now() - start).count();
@@ -81,7 +89,7 @@ Outcome run(const Words& words, const std::string& until = {}, const std::string
 bool installed(const std::string& program) {
   std::istringstream path(std::getenv("PATH") != nullptr ? std::getenv("PATH") : "");
   for (std::string folder; std::getline(path, folder, ':');) {
-    if (::access((folder + "/" + program).c_str(), X_OK) == 0) return true;
+    if (::access(fmt::format("{}/{}", folder, program).c_str(), X_OK) == 0) return true;
   }
   return false;
 }
@@ -225,6 +233,7 @@ class Comparison {
   }
 
   void measure_one(const std::string& workload, const Machine& machine) {
+    if (machine.peer == Peer::Bochs && workload == "timer_interrupts") return;  // it never ends there: a tick gets lost
     // Debian's Bochs stands at its debugger's prompt until it is told to continue.
     const Outcome outcome = run(words(workload, machine.peer), {}, machine.peer == Peer::Bochs ? "c\n" : "");
     const std::size_t at = outcome.output.find(workload + " 0x");

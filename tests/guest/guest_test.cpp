@@ -53,6 +53,7 @@ Result run(std::vector<std::string> words) {
     ::dup2(::open(err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), 2);
     ::alarm(patience_seconds);
     std::vector<char*> arguments;
+    arguments.reserve(words.size() + 1);
     for (std::string& each : words) arguments.push_back(each.data());
     arguments.push_back(nullptr);
     ::execvp(arguments[0], arguments.data());

@@ -38,6 +38,31 @@ asm(".text; .globl in_user; in_user: int $0x80; .bss; .skip 4096; .globl guest_u
     ".skip 64");
 extern "C" const char in_user[], guest_user_stack_here[];
 
+#if GUEST_64
+// A frame of which the last two words lie on a page that is not there: RSP stays where it was.
+PROBE(frame_over_a_hole, "movq %rsp, %rbx; movq $0x20000FE8, %rsp", "iretq", "")
+extern "C" u64 guest_boot_tables[];
+alignas(4096) static u64 small_table[512];
+alignas(4096) static u64 half_a_frame[512];
+alignas(16) static u8 fault_stack[4096];
+
+static void fault_in_the_middle() {
+  guest_boot_tables[1024 + 256] = reinterpret_cast<word>(small_table) | 3;
+  small_table[0] = reinterpret_cast<word>(half_a_frame) | 3;
+  half_a_frame[509] = reinterpret_cast<word>(frame_over_a_hole_after);
+  half_a_frame[510] = kernel_code;
+  half_a_frame[511] = 2;
+  set_cr3(cr3());
+  guest_tss.ist[0] = reinterpret_cast<word>(fault_stack + sizeof fault_stack);
+  set_gate_ist(14, 1);
+  const Trap trap = run(frame_over_a_hole);
+  check_trap("a page fault in the middle of IRET", trap, 14, 0, frame_over_a_hole_at);
+  check("    CR2", trap.cr2, 0x20001000);
+  check("    RSP has not moved", trap.sp, 0x20000FE8);
+  set_gate_ist(14, 0);
+}
+#endif
+
 void guest_main() {
   set_gate_dpl(0x80, 3);
   put_descriptor(0x48, guest_gdt[kernel_code / 8] & ~(u64{0x80} << 40));
@@ -67,5 +92,6 @@ void guest_main() {
   CHECK_USER_FAULT(to_inner_ring, 13, 0x08);
 #if GUEST_64
   CHECK_FAULT(no_nt_in_64, 13, 0);
+  fault_in_the_middle();
 #endif
 }
