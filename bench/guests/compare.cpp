@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -37,8 +38,11 @@ struct Outcome {
   bool found = false;  ///< the text that was waited for
 };
 
+/// The CPU's time is steadier on a busy host, but leaves out what a machine sleeps.
+enum class Measure : unsigned char { Wall, Cpu };
+
 /// Runs a program; with `until`, it is ended as soon as it has printed that.
-Outcome run(const Words& words, const std::string& until = {}, const std::string& input = {}) {
+Outcome run(const Words& words, Measure measure, const std::string& until = {}, const std::string& input = {}) {
   int out[2];
   int in[2];
   if (::pipe(out) != 0 || ::pipe(in) != 0) return {};
@@ -60,8 +64,9 @@ Outcome run(const Words& words, const std::string& until = {}, const std::string
   ::close(in[0]);
   if (!input.empty() && ::write(in[1], input.data(), input.size()) < 0) return {};
   Outcome outcome;
+  bool ended = false;
   char buffer[4096];
-  for (;;) {
+  while (!ended && !outcome.found) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(start + patience - Clock::now());
     pollfd ready{.fd = out[0], .events = POLLIN, .revents = 0};
     if (left.count() <= 0 || ::poll(&ready, 1, static_cast<int>(left.count())) <= 0) {
@@ -70,19 +75,22 @@ Outcome run(const Words& words, const std::string& until = {}, const std::string
       break;
     }
     const ssize_t count = ::read(out[0], buffer, sizeof buffer);
-    if (count <= 0) break;
-    outcome.output.append(buffer, static_cast<std::size_t>(count));
-    if (!until.empty() && outcome.output.find(until) != std::string::npos) {
-      outcome.found = true;
-      outcome.seconds = std::chrono::duration<double>(Clock::now() - start).count();
-      break;
-    }
+    ended = count <= 0;
+    if (!ended) outcome.output.append(buffer, static_cast<std::size_t>(count));
+    outcome.found = !until.empty() && outcome.output.find(until) != std::string::npos;
   }
+  const auto until_found = Clock::now();
   ::close(out[0]);
-  ::kill(-child, SIGKILL);
-  ::waitpid(child, nullptr, 0);
+  if (!ended) ::kill(-child, SIGKILL);
+  rusage usage{};
+  ::wait4(child, nullptr, 0, &usage);
   ::close(in[1]);
-  if (!outcome.found) outcome.seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
+  };
+  outcome.seconds = measure == Measure::Cpu
+                        ? seconds(usage.ru_utime) + seconds(usage.ru_stime)
+                        : std::chrono::duration<double>((ended ? Clock::now() : until_found) - start).count();
   return outcome;
 }
 
@@ -99,6 +107,7 @@ struct Options {
   std::vector<std::string> workloads, only;
   unsigned repeat = 3;
   double bochs_divisor = 1;
+  bool cpu_time = false;
   bool linux_too = true;
 };
 
@@ -119,7 +128,7 @@ class Comparison {
     if (installed("bochs")) machines_.push_back({Peer::Bochs, "Bochs"});
   }
 
-  void measure() {
+  void measure_all() {
     for (const std::string& workload : options_.workloads) {
       for (unsigned round = 0; round < options_.repeat; ++round) {
         for (const Machine& machine : machines_) measure_one(workload, machine);
@@ -159,6 +168,7 @@ class Comparison {
   [[nodiscard]] nlohmann::ordered_json json() const {
     nlohmann::ordered_json all;
     all["unit"] = "s";
+    all["measure"] = options_.cpu_time ? "CPU time" : "wall-clock time";
     all["repeat"] = options_.repeat;
     for (const auto& row : rows_) {
       for (const auto& [machine, times] : row.second) {
@@ -173,6 +183,8 @@ class Comparison {
   [[nodiscard]] bool agreed() const { return agreed_; }
 
  private:
+  [[nodiscard]] Measure measure() const { return options_.cpu_time ? Measure::Cpu : Measure::Wall; }
+
   static constexpr const char* empty_name = "empty";
   static constexpr const char* linux_name = "Linux to READY";
 
@@ -235,7 +247,7 @@ class Comparison {
   void measure_one(const std::string& workload, const Machine& machine) {
     if (machine.peer == Peer::Bochs && workload == "timer_interrupts") return;  // it never ends there: a tick gets lost
     // Debian's Bochs stands at its debugger's prompt until it is told to continue.
-    const Outcome outcome = run(words(workload, machine.peer), {}, machine.peer == Peer::Bochs ? "c\n" : "");
+    const Outcome outcome = run(words(workload, machine.peer), measure(), {}, machine.peer == Peer::Bochs ? "c\n" : "");
     const std::size_t at = outcome.output.find(workload + " 0x");
     const std::size_t plain = outcome.output.find(workload + " ");
     if (at == std::string::npos && plain == std::string::npos) return;  // has no such workload, or did not finish
@@ -275,7 +287,7 @@ class Comparison {
         } else {
           continue;
         }
-        const Outcome outcome = run(command, "READY");
+        const Outcome outcome = run(command, measure(), "READY");
         if (outcome.found) times_of(linux_name)[machine.name].push_back(outcome.seconds);
       }
     }
@@ -343,6 +355,8 @@ int main(int count, char** words) {
       ->envname("BENCH_REPEAT");
   app.add_option("--markdown", options.markdown, "Write the table to this file, between its two bench markers")
       ->envname("BENCH_MARKDOWN");
+  app.add_flag("--cpu-time", options.cpu_time, "Compare CPU time instead of wall-clock time: for a busy host")
+      ->envname("BENCH_CPU_TIME");
   app.add_option("--bochs-divisor", options.bochs_divisor, "How much less its guests do");
   app.add_option("--json", options.json, "Write all figures to this file");
   CLI11_PARSE(app, count, words);
@@ -353,7 +367,7 @@ int main(int count, char** words) {
     std::erase_if(options.workloads, [&](const std::string& name) { return name != "empty" && !wanted(name); });
   }
   Comparison comparison(options);
-  comparison.measure();
+  comparison.measure_all();
   const std::string table = comparison.markdown();
   fmt::print("{}", table);
   if (!options.json.empty()) std::ofstream(options.json) << comparison.json().dump(2) << "\n";
