@@ -183,6 +183,26 @@ TEST(Machine, every_request_of_the_timer_ends_with_eoi_and_return) {
   EXPECT_EQ(guest.word(counter), 10u);
 }
 
+TEST(Machine, request_that_outranks_a_blocked_one_is_blocked_by_the_interrupt_flag_too) {
+  // cli; COM1 (IRQ 4) asks for "transmitter empty" first, the timer (IRQ 0) later; both open at the controller.
+  Code code;
+  code({0xFA}).out(0x21, 0xEE).out(0x43, 0x34).out(0x40, 0xA9).out(0x40, 0x04);
+  code({0xBA, 0xFC, 0x03, 0xB0, 0x08, 0xEE, 0xBA, 0xF9, 0x03, 0xB0, 0x02, 0xEE, 0xEB, 0xFE});
+  // mov dx, 3FCh; mov al, 8; out dx, al; mov dx, 3F9h; mov al, 2; out dx, al; jmp $
+  Guest guest(code);
+  (void)guest.run_for(3'000'000);
+  std::vector<int> pins;
+  for (const Record& record : guest.records(RecordKind::Blocked)) {
+    if (static_cast<Obstacle>(record.detail) != Obstacle::InterruptFlag) continue;
+    for (const Record& raised : guest.records(RecordKind::Raised)) {
+      if (raised.id == record.id) pins.push_back(raised.pin);
+    }
+  }
+  ASSERT_GE(pins.size(), 2u);
+  EXPECT_EQ(pins[0], 4);
+  EXPECT_EQ(pins[1], 0);
+}
+
 TEST(Machine, unmasked_floating_point_error_raises_irq_13_when_cr0_ne_is_clear) {
   Code code;
   code({0xFA}).store(0x75 * 4, handler_at).store(0x75 * 4 + 2, 0).out(0x21, 0xFB).out(0xA1, 0xDF);

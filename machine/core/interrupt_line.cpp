@@ -32,7 +32,13 @@ void InterruptLine::tell(Level level) {
 
 void InterruptLine::vote(u8 index, Level level, u8 detail, RequestId carried) {
   const bool high = level == Level::High;
-  if (bit(votes_, index) == high) return;
+  if (bit(votes_, index) == high) {
+    // A controller's output stays high while another request takes the first one's place.
+    const bool alone = votes_ == u32{1} << index;
+    if (!high || !alone || number_ != no_number || carried == request_) return;
+    request_ = carried;
+    return tell(Level::High);
+  }
   const bool was_high = votes_ != 0;
   votes_ = with_bit(votes_, index, high);
   if (number_ != no_number && high) {

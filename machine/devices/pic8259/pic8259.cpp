@@ -322,6 +322,8 @@ void Pic8259::control(u8 value) {
 
 void Pic8259::line_changed(Pin pin, Level level, RequestId request) {
   const u8 p = pin.value & 7;
+  // The secondary's output goes on with another request: here it is the one that was latched when it rose.
+  if (level == Level::High && bit(state_.lines, p)) return;
   state_.lines = with_bit(state_.lines, p, level == Level::High);
   state_.pins[p].line = level == Level::High ? request : RequestId{};
   sense_inputs();
