@@ -68,10 +68,12 @@ TEST(TextMatcher, goes_on_after_a_match) {
 }
 
 TEST(Values, keys_may_be_escapes_and_names) {
-  EXPECT_EQ(parse_keys("a"), (std::vector<u64>{0x1C, 0x1CF0}));
+  EXPECT_EQ(parse_keys("a"), (std::vector<KeyStroke>{{.scan_codes = 0x1C}, {.scan_codes = 0x1CF0}}));
   EXPECT_EQ(parse_keys("\\n"), parse_keys("<enter>"));
   EXPECT_EQ(parse_keys("").value().size(), 0u);
-  for (const char* bad : {"\xC3\xA4", "\\q", "<f2", "<nokey>"}) EXPECT_FALSE(parse_keys(bad).has_value()) << bad;
+  EXPECT_EQ(parse_keys("a<wait 1.5s>").value().back(), KeyStroke{.pause = 1'500'000'000});
+  for (const char* bad : {"\xC3\xA4", "\\q", "<f2", "<nokey>", "<wait>", "<wait 2", "<wait long>"})
+    EXPECT_FALSE(parse_keys(bad).has_value()) << bad;
 }
 
 }  // namespace

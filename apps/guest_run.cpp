@@ -270,8 +270,9 @@ class GuestRun {
 
   void feed_keys() {
     if (next_key_ >= options_.keys.size() || now() < key_due_ || !machine_->keyboard_wants_input()) return;
-    machine_->inject({.kind = InputKind::KeyScan, .value = options_.keys[next_key_++]});
-    key_due_ = now() + key_interval;
+    const KeyStroke& stroke = options_.keys[next_key_++];
+    if (stroke.scan_codes != 0) machine_->inject({.kind = InputKind::KeyScan, .value = stroke.scan_codes});
+    key_due_ = now() + key_interval + stroke.pause;
   }
 
   static void print_help() {

@@ -128,7 +128,7 @@ Command add_run_command(CLI::App& parent) {
       ->type_name("WHERE")
       ->group("Input and output");
   app->add_option("--keys", words->keys,
-                  R"(Type this on the keyboard once the guest listens; \n or <enter>, <f2>, <ctrl-c>)")
+                  R"(Type this on the keyboard once the guest listens; \n or <enter>, <f2>, <ctrl-c>, <wait 2s>)")
       ->type_name("TEXT")
       ->group("Input and output");
   app->add_flag("--screen", options.screen, "Print the text screen when the run ends")->group("Input and output");

@@ -9,6 +9,13 @@
 
 namespace vitrine {
 
+/// One key that goes down or up, or a pause.
+struct KeyStroke {
+  u64 scan_codes = 0;  ///< as InputKind::KeyScan wants them; 0: only the pause
+  u64 pause = 0;       ///< guest nanoseconds
+  bool operator==(const KeyStroke&) const = default;
+};
+
 struct RunOptions {
   std::string guest;
   std::string initrd;
@@ -20,7 +27,7 @@ struct RunOptions {
 
   std::string serial = "stdio";         ///< stdio, none, file:PATH
   std::string debug_console = "stdio";  ///< port 0xE9; the same words
-  std::vector<u64> keys;                ///< scan code sequences
+  std::vector<KeyStroke> keys;
   std::string until;
   u64 max_time = ~u64{0};  ///< virtual nanoseconds
   u64 max_instructions = ~u64{0};

@@ -50,6 +50,21 @@ struct Unit {
   u64 size;
 };
 
+Parsed<std::vector<u64>> parse_keys_between_pauses(std::string_view text) {
+  const auto keys = scan_codes_for(text);
+  if (keys) return *keys;
+  const std::string_view rest = text.substr(std::min(keys.error().position, text.size()));
+  switch (keys.error().problem) {
+    case LayoutProblem::UnknownCharacter:
+      return std::unexpected("no key of a US keyboard makes one of these characters");
+    case LayoutProblem::UnknownName:
+      return std::unexpected(fmt::format("there is no key {}", rest.substr(0, rest.find('>') + 1)));
+    case LayoutProblem::Unclosed:
+      break;
+  }
+  return std::unexpected("'<' begins the name of a key and has no '>'; <lt> is the character");
+}
+
 }  // namespace
 
 Parsed<u64> parse_size(std::string_view text) {
@@ -131,7 +146,7 @@ Parsed<u64> parse_number(std::string_view text) {
   return negative ? ~value + 1 : value;
 }
 
-Parsed<std::vector<u64>> parse_keys(std::string_view text) {
+Parsed<std::vector<KeyStroke>> parse_keys(std::string_view text) {
   std::string plain;
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (text[i] != '\\' || i + 1 == text.size()) {
@@ -146,18 +161,23 @@ Parsed<std::vector<u64>> parse_keys(std::string_view text) {
     }
     plain += characters[which];
   }
-  const auto keys = scan_codes_for(plain);
-  if (keys) return *keys;
-  const std::string_view rest = std::string_view(plain).substr(std::min(keys.error().position, plain.size()));
-  switch (keys.error().problem) {
-    case LayoutProblem::UnknownCharacter:
-      return std::unexpected("no key of a US keyboard makes one of these characters");
-    case LayoutProblem::UnknownName:
-      return std::unexpected(fmt::format("there is no key {}", rest.substr(0, rest.find('>') + 1)));
-    case LayoutProblem::Unclosed:
-      break;
+  std::vector<KeyStroke> strokes;
+  std::string_view rest = plain;
+  static constexpr std::string_view wait = "<wait ";
+  for (;;) {
+    const std::size_t at = rest.find(wait);
+    const auto typed = parse_keys_between_pauses(rest.substr(0, at));
+    if (!typed) return std::unexpected(typed.error());
+    for (const u64 scan_codes : *typed) strokes.push_back({.scan_codes = scan_codes});
+    if (at == std::string_view::npos) return strokes;
+    rest.remove_prefix(at + wait.size());
+    const std::size_t end = rest.find('>');
+    if (end == std::string_view::npos) return std::unexpected("'<wait' has no '>'; write it like <wait 2s>");
+    const auto pause = parse_duration(rest.substr(0, end));
+    if (!pause) return std::unexpected(fmt::format("<wait {}>: {}", rest.substr(0, end), pause.error()));
+    strokes.push_back({.pause = *pause});
+    rest.remove_prefix(end + 1);
   }
-  return std::unexpected("'<' begins the name of a key and has no '>'; <lt> is the character");
 }
 
 SymbolFile parse_symbol_file(const std::string& text) {

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "apps/run_options.hpp"
 #include "base/types.hpp"
 
 namespace vitrine {
@@ -22,9 +23,9 @@ using Parsed = std::expected<T, std::string>;
 /// A number in decimal, or in hexadecimal after 0x; with a minus sign: its two's complement.
 [[nodiscard]] Parsed<u64> parse_number(std::string_view text);
 
-/// Text to type: what scan_codes_for() knows (plain text, <enter>, <ctrl-c>, ...), and \n, \t, \e, \b, \\. Gives Input
-/// values, one for each key that goes down or up.
-[[nodiscard]] Parsed<std::vector<u64>> parse_keys(std::string_view text);
+/// Text to type: what scan_codes_for() knows (plain text, <enter>, <ctrl-c>, ...), \n, \t, \e, \b, \\, and pauses:
+/// <wait 1.5s>.
+[[nodiscard]] Parsed<std::vector<KeyStroke>> parse_keys(std::string_view text);
 
 /// "System.map@0x1000000": a file, and what is to be added to its addresses (0 without @).
 struct SymbolFile {
