@@ -77,22 +77,26 @@ std::string counts_section(const Report& report) {
   struct Column {
     const char* title;
     u64 (*value)(const LineReport&);
-    bool always;
+    const char* meaning;  // what a person may ask at midnight; null: shown always, and plain
   };
   static constexpr Column columns[] = {
-      {"raised", [](const LineReport& l) { return l.raised; }, true},
-      {"delivered", [](const LineReport& l) { return l.delivered; }, true},
-      {"merged", [](const LineReport& l) { return l.merged; }, false},
-      {"withdrawn", [](const LineReport& l) { return l.withdrawn; }, false},
-      {"lost", [](const LineReport& l) { return l.lost; }, false},
-      {"polled", [](const LineReport& l) { return l.polled; }, false},
-      {"failed", [](const LineReport& l) { return l.failed; }, false},
-      {"spurious", [](const LineReport& l) { return l.spurious; }, false},
-      {"pending", [](const LineReport& l) -> u64 { return l.pending ? 1 : 0; }, false},
+      {"raised", [](const LineReport& l) { return l.raised; }, nullptr},
+      {"delivered", [](const LineReport& l) { return l.delivered; }, nullptr},
+      {"merged", [](const LineReport& l) { return l.merged; },
+       "came while an earlier one still waited: one handler run for both"},
+      {"withdrawn", [](const LineReport& l) { return l.withdrawn; },
+       "the device took it back before the CPU took it: nothing was delivered"},
+      {"lost", [](const LineReport& l) { return l.lost; }, "gone before a controller noticed"},
+      {"polled", [](const LineReport& l) { return l.polled; }, "taken by a poll command: no vector, no handler"},
+      {"failed", [](const LineReport& l) { return l.failed; }, "taken, but the CPU could not enter the handler"},
+      {"spurious", [](const LineReport& l) { return l.spurious; }, "the controller was asked and had nothing to give"},
+      {"pending", [](const LineReport& l) -> u64 { return l.pending ? 1 : 0; },
+       "still waiting when the run ended; see above"},
   };
   std::vector<Column> shown;
   for (const Column& column : columns) {
-    if (column.always || std::ranges::any_of(report.lines, [&](const LineReport& l) { return column.value(l) != 0; })) {
+    if (column.meaning == nullptr ||
+        std::ranges::any_of(report.lines, [&](const LineReport& l) { return column.value(l) != 0; })) {
       shown.push_back(column);
     }
   }
@@ -107,7 +111,11 @@ std::string counts_section(const Report& report) {
     }
     table.add(std::move(cells));
   }
-  return heading("Interrupts") + table.text();
+  std::string out = heading("Interrupts") + table.text();
+  for (const Column& column : shown) {
+    if (column.meaning != nullptr) out += fmt::format("  {}: {}\n", column.title, column.meaning);
+  }
+  return out;
 }
 
 template <class Which>
