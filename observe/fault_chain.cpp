@@ -111,6 +111,8 @@ std::string delivered_text(const ExceptionStep& step) {
                                step.delivering_vector, name)
                  : fmt::format("a device's interrupt as vector {:#04x}", step.delivering_vector);
     case DeliveryKind::Software:
+      // INT3 and INTO are exceptions in all but their delivery.
+      if (step.delivering_vector == 3 || step.delivering_vector == 4) return name;
       return fmt::format("INT {:#04x}", step.delivering_vector);
     default:
       return name;
