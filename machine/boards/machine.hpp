@@ -29,10 +29,10 @@ struct MachineOptions {
   u64 seed = 0;                          ///< of RDRAND and RDSEED
   u64 rtc_unix_seconds = 1'767'225'600;  ///< what the clock chip shows at power-on: 2026-01-01 00:00:00 UTC
   static constexpr u64 pc_serial_crystal_hz = 1'843'200;  ///< IBM PC/AT Technical Reference, the serial adapter
-  /// The crystal of the serial ports. This one makes a line 256 times as fast as a PC's, so that a kernel that prints at
-  /// 9600 baud does not spend a million instructions on each character.
+  /// The crystal of the serial ports. This one makes a line 256 times as fast as a PC's, so that a kernel that prints
+  /// at 9600 baud does not spend a million instructions on each character.
   u64 serial_crystal_hz = pc_serial_crystal_hz * 256;
-  Outputs* outputs = nullptr;            ///< not owned; null: what the machine sends out is lost
+  Outputs* outputs = nullptr;  ///< not owned; null: what the machine sends out is lost
 };
 
 class Machine final : public MachineControl, private RamWatcher {

@@ -40,8 +40,8 @@ class Uart16550 final : public Device {
 
   static constexpr u64 pc_crystal_hz = 1'843'200;  ///< IBM PC/AT Technical Reference, the serial adapter
 
-  /// `name` and `outputs` must outlive the device. Bytes leave through `channel`. Every time of the chip counts in clocks
-  /// of its crystal: a faster one makes a faster line, with the same divisors.
+  /// `name` and `outputs` must outlive the device. Bytes leave through `channel`. Every time of the chip counts in
+  /// clocks of its crystal: a faster one makes a faster line, with the same divisors.
   Uart16550(DeviceContext context, std::string_view name, Channel channel, LineDriver irq, Outputs& outputs,
             u64 crystal_hz = pc_crystal_hz);
 
