@@ -1,7 +1,7 @@
 // x87, MMX and SSE against the host's own CPU, and what only the manual can tell.
 #include <cmath>
 
-#include "machine/cpu/cpu_fp_bench.hpp"
+#include "tests/differential/host_fpu_bench.hpp"
 
 namespace vitrine {
 namespace {
