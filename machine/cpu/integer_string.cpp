@@ -91,7 +91,9 @@ Outcome string(Cpu& cpu, const Operation& operation) {
                        ? 0
                        : run_length(cpu, source_linear, source, length, sizeof(T), operation.segment, address_size);
           const u64 bytes = length * sizeof(T);
-          if (to + bytes <= from || from + bytes <= to) {
+          if (length == 0) {
+            // One of the pointers may be null.
+          } else if (to + bytes <= from || from + bytes <= to) {
             std::memcpy(to, from, bytes);
           } else {
             // Overlapping: element by element, as the hardware's result requires.

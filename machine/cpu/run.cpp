@@ -163,14 +163,13 @@ void Cpu::run_part(const Operation* operations, unsigned count) {
 }
 
 void end_of_part(Cpu& cpu, const Operation* operation) {
-  cpu.state.rip = following_rip(cpu, *operation);  // its length is 0
+  cpu.state.rip = current_rip(cpu, *operation);  // as if the block went on
   cpu.leave = Leave::Look;
 }
 
 void Cpu::run_alone(const Operation* operation) {
   state.interrupt_shadow = false;
   state.debug_shadow = false;
-  state.other_flags &= ~flag::resume;
   const bool traps = state.has(flag::trap);
   const Operation copy = *operation;  // `operation` may be in the scratch block itself
   alone = true;
@@ -213,6 +212,8 @@ CpuExit Cpu::run_blocks() {
       continue;
     }
     state.gpr[block_rip_slot] = state.rip;
+    // RF holds until an instruction is done (SDM vol. 3B §17.3.1.1); only what ends a block sets it.
+    state.other_flags &= ~flag::resume;
     if (stepping() || state.interrupt_shadow || state.debug_shadow) {
       run_alone(next->operations);
     } else if (inside < next->count || next->count > budget) {

@@ -3,6 +3,7 @@
 namespace vitrine {
 
 void CpuState::exchange(Archive& archive) {
+  gpr[block_rip_slot] = 0;  // each block sets it; where the last one began depends on how the run was cut into pieces
   archive(gpr, rip, status, other_flags, segments, ldtr, tr, gdtr, idtr);
   archive(cr0, cr2, cr3, cr4, cr8, dr, xcr0, efer);
   archive(star, lstar, cstar, syscall_mask, kernel_gs_base, sysenter_cs, sysenter_esp, sysenter_eip);

@@ -20,9 +20,14 @@ Outcome too_long(Cpu& cpu, const Operation&) {
 template <bool Is64>
 [[clang::preserve_none]] void end_of_block(Cpu& cpu, const Operation* operation) {
   const u64 next = cpu.state.gpr[block_rip_slot] + operation->offset;
-  cpu.state.rip = Is64                                       ? next
-                  : cpu.mode.code_size() == CodeMode::code32 ? static_cast<u32>(next)
-                                                             : static_cast<u16>(next);
+  // 16-bit code does not wrap at 64 KiB by itself: it runs into its limit (only branches cut EIP: SDM vol. 2, JMP).
+  cpu.state.rip = Is64 ? next : static_cast<u32>(next);
+  if constexpr (!Is64) {
+    // The link may have been made under another base and limit.
+    if (cpu.state.rip > cpu.state.segments[cs].limit) [[unlikely]] {
+      [[clang::musttail]] return leave_link(cpu, operation + 1);
+    }
+  }
   [[clang::musttail]] return follow_link(cpu, operation + 1);
 }
 
