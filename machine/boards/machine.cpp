@@ -14,6 +14,15 @@ struct NoOutputs final : Outputs {
   void byte_out(Channel, u8) override {}
 };
 constexpr std::size_t most_inputs = std::size_t{1} << 24;
+constexpr Tick latest{u64{1} << 62};  // 146 years: no run gets there, and no sum of it and a delay overflows
+
+/// Is every event, even of a changed archive, for a device that is there?
+bool have_devices(EventQueue events, u16 devices) {
+  while (const std::optional<Event> event = events.pop_due(never)) {
+    if (event->device.value >= devices) return false;
+  }
+  return true;
+}
 
 Segment to_segment(const BootSegment& boot) {
   return {.selector = boot.selector,
@@ -218,6 +227,10 @@ void Machine::exchange(Archive& archive) {
   ledger_.exchange(archive);
   archive.sequence(journal_, most_inputs);
   archive(a20_, exit_, exit_value_);
+  if (archive.loading() &&
+      (clock_.now() >= latest || !have_devices(events_, board_->device_count()) || exit_ > ExitKind::Reset)) {
+    archive.refuse(Archive::Error::BadValue);
+  }
   board_->exchange(archive);
   memory_.exchange(archive);
   if (!archive.loading()) return;

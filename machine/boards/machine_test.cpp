@@ -433,6 +433,31 @@ TEST(MachineReplay, an_archive_of_another_memory_size_is_refused) {
   EXPECT_FALSE(loader.ok());
 }
 
+// Found by fuzzing: where the last block of code began was in it.
+TEST(MachineReplay, an_archive_does_not_tell_into_which_pieces_the_run_was_cut) {
+  Guest whole(spinning_with_timer()), cut(spinning_with_timer());
+  (void)whole.run_for(3'001);
+  while (cut.machine->clock().now() < whole.machine->clock().now()) {
+    (void)cut.machine->run({.until = std::min(cut.machine->clock().now() + 7, whole.machine->clock().now())});
+  }
+  EXPECT_EQ(cut.save(), whole.save());
+}
+
+// Found by fuzzing: an event for a chip that is not there, and a clock whose sums wrap.
+TEST(MachineReplay, an_archive_with_a_time_or_an_event_that_no_run_makes_is_refused) {
+  Guest guest(spinning_with_timer());
+  (void)guest.run_for(100'000);
+  constexpr std::size_t clock_high_byte = 30, first_events_device = 77;
+  for (const std::size_t place : {clock_high_byte, first_events_device}) {
+    std::vector<u8> changed = guest.save();
+    changed[place] = 0xF0;
+    const std::unique_ptr<Machine> machine = *Machine::create({.memory_bytes = u64{1} << 20});
+    Archive loader = Archive::loader(changed);
+    machine->exchange(loader);
+    EXPECT_EQ(loader.error(), Archive::Error::BadValue) << place;
+  }
+}
+
 // --- the board
 // --------------------------------------------------------------------------------------------------------
 

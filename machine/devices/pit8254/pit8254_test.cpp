@@ -255,6 +255,22 @@ TEST(Pit8254Out0, a_late_event_loses_no_edge) {
   EXPECT_EQ(timer.bench.listener.changes.size(), 20u);
 }
 
+// Found by fuzzing: restoring it took as long as all the edges of centuries.
+TEST(Pit8254Out0, an_archive_whose_events_are_seconds_late_is_refused) {
+  Timer timer;
+  write_count(timer, 0x34, 100);
+  const std::vector<u8> saved = device_suite::save(timer.pit);
+  const auto error_at = [&](Tick now) {
+    Timer restored;
+    restored.bench.clock.advance_to(now);
+    Archive loader = Archive::loader(saved);
+    restored.pit.exchange(loader);
+    return loader.error();
+  };
+  EXPECT_EQ(error_at(Tick(1'000'000'000)), Archive::Error::None);
+  EXPECT_EQ(error_at(Tick(u64{1} << 61)), Archive::Error::BadValue);
+}
+
 TEST(Pit8254Out0, one_shot_ticks_as_linux_programs_them) {
   Timer timer;
   for (int shot = 0; shot < 5; ++shot) {
