@@ -7,32 +7,14 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
-#include <cstring>
 #include <span>
 
 #include "machine/boards/machine.hpp"
 #include "machine/cpu/cpu.hpp"
+#include "tests/fuzz/input_bytes.hpp"
 
 namespace vitrine {
 namespace {
-
-/// Hands out the bytes of the input; zeroes after its end.
-class Bytes {
- public:
-  explicit Bytes(std::span<const u8> bytes) : bytes_(bytes) {}
-  [[nodiscard]] bool empty() const { return bytes_.empty(); }
-  [[nodiscard]] std::span<const u8> rest() const { return bytes_; }
-  u64 take(std::size_t count) {
-    u64 value = 0;
-    const std::size_t have = std::min(count, bytes_.size());
-    std::memcpy(&value, bytes_.data(), have);
-    bytes_ = bytes_.subspan(have);
-    return value;
-  }
-
- private:
-  std::span<const u8> bytes_;
-};
 
 enum class Action : u8 {
   PortRead,
@@ -62,7 +44,7 @@ void restore_in_place(Machine& machine) {
   if (!loader.ok() || !loader.at_end()) std::abort();
 }
 
-void step(Machine& machine, Bytes& bytes, Action action) {
+void step(Machine& machine, InputBytes& bytes, Action action) {
   const AccessSize size(static_cast<u8>(1 << bytes.take(1) % 3));
   switch (action) {
     case Action::PortRead:
@@ -139,7 +121,7 @@ void run_as_guest(Machine& machine, std::span<const u8> code) {
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
   using namespace vitrine;
-  Bytes bytes({data, size});
+  InputBytes bytes({data, size});
   const std::unique_ptr<Machine> machine = *Machine::create({.memory_bytes = u64{1} << 20});
   machine->initialise_as_firmware();
   for (unsigned steps = 0; !bytes.empty() && steps < 500; ++steps) {
