@@ -66,7 +66,7 @@ function(vitrine_fuzzer name file)
     target_link_options(${name} PRIVATE -fsanitize=fuzzer)
     set(found ${CMAKE_CURRENT_BINARY_DIR}/found-${name})  # libFuzzer writes what it finds into the first folder
     file(MAKE_DIRECTORY ${found})
-    add_test(NAME fuzz.${name} COMMAND ${name} -seed=1 -runs=20000 -max_len=4096 -timeout=20 -max_total_time=60 -verbosity=0
+    add_test(NAME fuzz.${name} COMMAND ${name} -seed=1 -runs=20000 -max_len=4096 -timeout=20 -max_total_time=10 -verbosity=0
              -artifact_prefix=${found}/ ${found} ${seeds})
   else()
     target_sources(${name} PRIVATE ${CMAKE_SOURCE_DIR}/cmake/plain_fuzz_driver.cpp)
