@@ -72,7 +72,10 @@ void Cpu::exchange(Archive& archive) {
   archive(state);
   archive.sequence(live_frames, most_live_frames);
   archive(a20_mask, ignne, blocked_reported_request, fault_chain);
-  if (!archive.loading()) return;
+  if (!archive.loading()) {
+    flush_tlb();  // it is not in the archive: a guest that leans on stale entries goes on here as it does once restored
+    return;
+  }
   blocks.clear();
   ++generations[code_generation];
   state_changed();

@@ -160,13 +160,12 @@ Outcome string(Cpu& cpu, const Operation& operation) {
 }
 
 template <String Op>
-Handler select_string(const Decoded& decoded, const Operation& operation, unsigned size) {
+Handler select_string(const Operation& operation, unsigned size) {
   return by_size(size, [&](auto zero) -> Handler {
     using T = decltype(zero);
     constexpr bool compares = Op == String::Scas || Op == String::Cmps;
     const bool repeat = (operation.extra & prefix::repeat) != 0;
     const bool repeat_not = (operation.extra & prefix::repeat_not_zero) != 0;
-    (void)decoded;
     if constexpr (compares) {
       if (repeat) return handle<string<Op, Repeat::WhileEqual, T>>;
       if (repeat_not) return handle<string<Op, Repeat::WhileNotEqual, T>>;
@@ -186,45 +185,45 @@ Selection select_string_group(const Decoded& decoded, Operation& operation) {
   if (decoded.instruction.meta.category != ZYDIS_CATEGORY_STRINGOP) return {};
   switch (decoded.mnemonic()) {
     case ZYDIS_MNEMONIC_MOVSB:
-      return made(select_string<String::Movs>(decoded, operation, 1));
+      return made(select_string<String::Movs>(operation, 1));
     case ZYDIS_MNEMONIC_MOVSW:
-      return made(select_string<String::Movs>(decoded, operation, 2));
+      return made(select_string<String::Movs>(operation, 2));
     case ZYDIS_MNEMONIC_MOVSD:
-      return made(select_string<String::Movs>(decoded, operation, 4));
+      return made(select_string<String::Movs>(operation, 4));
     case ZYDIS_MNEMONIC_MOVSQ:
-      return made(select_string<String::Movs>(decoded, operation, 8));
+      return made(select_string<String::Movs>(operation, 8));
     case ZYDIS_MNEMONIC_STOSB:
-      return made(select_string<String::Stos>(decoded, operation, 1));
+      return made(select_string<String::Stos>(operation, 1));
     case ZYDIS_MNEMONIC_STOSW:
-      return made(select_string<String::Stos>(decoded, operation, 2));
+      return made(select_string<String::Stos>(operation, 2));
     case ZYDIS_MNEMONIC_STOSD:
-      return made(select_string<String::Stos>(decoded, operation, 4));
+      return made(select_string<String::Stos>(operation, 4));
     case ZYDIS_MNEMONIC_STOSQ:
-      return made(select_string<String::Stos>(decoded, operation, 8));
+      return made(select_string<String::Stos>(operation, 8));
     case ZYDIS_MNEMONIC_LODSB:
-      return made(select_string<String::Lods>(decoded, operation, 1));
+      return made(select_string<String::Lods>(operation, 1));
     case ZYDIS_MNEMONIC_LODSW:
-      return made(select_string<String::Lods>(decoded, operation, 2));
+      return made(select_string<String::Lods>(operation, 2));
     case ZYDIS_MNEMONIC_LODSD:
-      return made(select_string<String::Lods>(decoded, operation, 4));
+      return made(select_string<String::Lods>(operation, 4));
     case ZYDIS_MNEMONIC_LODSQ:
-      return made(select_string<String::Lods>(decoded, operation, 8));
+      return made(select_string<String::Lods>(operation, 8));
     case ZYDIS_MNEMONIC_SCASB:
-      return made(select_string<String::Scas>(decoded, operation, 1));
+      return made(select_string<String::Scas>(operation, 1));
     case ZYDIS_MNEMONIC_SCASW:
-      return made(select_string<String::Scas>(decoded, operation, 2));
+      return made(select_string<String::Scas>(operation, 2));
     case ZYDIS_MNEMONIC_SCASD:
-      return made(select_string<String::Scas>(decoded, operation, 4));
+      return made(select_string<String::Scas>(operation, 4));
     case ZYDIS_MNEMONIC_SCASQ:
-      return made(select_string<String::Scas>(decoded, operation, 8));
+      return made(select_string<String::Scas>(operation, 8));
     case ZYDIS_MNEMONIC_CMPSB:
-      return made(select_string<String::Cmps>(decoded, operation, 1));
+      return made(select_string<String::Cmps>(operation, 1));
     case ZYDIS_MNEMONIC_CMPSW:
-      return made(select_string<String::Cmps>(decoded, operation, 2));
+      return made(select_string<String::Cmps>(operation, 2));
     case ZYDIS_MNEMONIC_CMPSD:
-      return made(select_string<String::Cmps>(decoded, operation, 4));
+      return made(select_string<String::Cmps>(operation, 4));
     case ZYDIS_MNEMONIC_CMPSQ:
-      return made(select_string<String::Cmps>(decoded, operation, 8));
+      return made(select_string<String::Cmps>(operation, 8));
     default:
       return {};
   }

@@ -101,7 +101,7 @@ void Cpu::fill(TlbBank& bank, u64 linear, const Translation& translation, Access
   // The other table gets the page too, but only where that drops no other page: else a loop that copies between two
   // pages of one slot would miss at each access.
   const auto put = [&](TlbEntry& entry, unsigned table, Access wants) {
-    if (access != wants && entry.tag != TlbEntry::invalid) return;
+    if (access != wants && entry.tag != TlbEntry::invalid && entry.tag != page) return;
     entry = {page, addend};
     bank.note(table, slot);
   };

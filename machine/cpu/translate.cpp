@@ -129,7 +129,6 @@ void fill_operands(const Decoder& decoder, Operation& operation, Address& addres
   operation.segment = hidden_segment(instruction);
   operation.operand_size = static_cast<u8>(instruction.operand_width / 8);
   operation.address_size = static_cast<u8>(instruction.address_width / 8);
-  bool sees_memory = false;
   RegisterByte* numbers[] = {&operation.first, &operation.second, &operation.third};
   for (unsigned i = 0; i < instruction.operand_count_visible; ++i) {
     const ZydisDecodedOperand& operand = decoder.operands[i];
@@ -142,7 +141,6 @@ void fill_operands(const Decoder& decoder, Operation& operation, Address& addres
         if (operand.imm.is_relative) operation.immediate += operation.offset + instruction.length;
         break;
       case ZYDIS_OPERAND_TYPE_MEMORY: {
-        sees_memory = true;
         operation.base = address_slot(operand.mem.base);
         operation.index = address_slot(operand.mem.index);
         operation.scale = operand.mem.scale == 8 ? 3 : operand.mem.scale == 4 ? 2 : operand.mem.scale == 2 ? 1 : 0;
@@ -170,7 +168,6 @@ void fill_operands(const Decoder& decoder, Operation& operation, Address& addres
             ? Address::Flat32
             : Address::General;
   }
-  (void)sees_memory;
 }
 
 }  // namespace
