@@ -9,25 +9,51 @@ namespace vitrine {
 namespace {
 
 // mnemonic, host instruction, bytes of a memory operand, results that may be tiny
-#define VITRINE_FLOAT(X)                                                                                        \
-  X(ADDPS, "addps", 16, Singles)                                                                                \
-  X(ADDPD, "addpd", 16, Doubles)                                                                                \
-  X(ADDSS, "addss", 4, OneSingle) X(ADDSD, "addsd", 8, OneDouble) X(SUBPS, "subps", 16, Singles)                \
-      X(SUBPD, "subpd", 16, Doubles) X(SUBSS, "subss", 4, OneSingle) X(SUBSD, "subsd", 8, OneDouble)            \
-          X(MULPS, "mulps", 16, Singles) X(MULPD, "mulpd", 16, Doubles) X(MULSS, "mulss", 4, OneSingle)         \
-              X(MULSD, "mulsd", 8, OneDouble) X(DIVPS, "divps", 16, Singles) X(DIVPD, "divpd", 16, Doubles)     \
-                  X(DIVSS, "divss", 4, OneSingle) X(DIVSD, "divsd", 8, OneDouble) X(MINPS, "minps", 16, Never)  \
-                      X(MINPD, "minpd", 16, Never) X(MINSS, "minss", 4, Never) X(MINSD, "minsd", 8, Never)      \
-                          X(MAXPS, "maxps", 16, Never) X(MAXPD, "maxpd", 16, Never) X(MAXSS, "maxss", 4, Never) \
-                              X(MAXSD, "maxsd", 8, Never) X(SQRTPS, "sqrtps", 16, Never)                        \
-                                  X(SQRTPD, "sqrtpd", 16, Never) X(SQRTSS, "sqrtss", 4, Never)                  \
-                                      X(SQRTSD, "sqrtsd", 8, Never) X(ADDSUBPS, "addsubps", 16, Singles)        \
-                                          X(ADDSUBPD, "addsubpd", 16, Doubles) X(HADDPS, "haddps", 16, Singles) \
-                                              X(HADDPD, "haddpd", 16, Doubles) X(HSUBPS, "hsubps", 16, Singles) \
-                                                  X(HSUBPD, "hsubpd", 16, Doubles)
+// clang-format off
+#define VITRINE_FLOAT(X) \
+  X(ADDPS, "addps", 16, Singles) \
+  X(ADDPD, "addpd", 16, Doubles) \
+  X(ADDSS, "addss", 4, OneSingle) \
+  X(ADDSD, "addsd", 8, OneDouble) \
+  X(SUBPS, "subps", 16, Singles) \
+  X(SUBPD, "subpd", 16, Doubles) \
+  X(SUBSS, "subss", 4, OneSingle) \
+  X(SUBSD, "subsd", 8, OneDouble) \
+  X(MULPS, "mulps", 16, Singles) \
+  X(MULPD, "mulpd", 16, Doubles) \
+  X(MULSS, "mulss", 4, OneSingle) \
+  X(MULSD, "mulsd", 8, OneDouble) \
+  X(DIVPS, "divps", 16, Singles) \
+  X(DIVPD, "divpd", 16, Doubles) \
+  X(DIVSS, "divss", 4, OneSingle) \
+  X(DIVSD, "divsd", 8, OneDouble) \
+  X(MINPS, "minps", 16, Never) \
+  X(MINPD, "minpd", 16, Never) \
+  X(MINSS, "minss", 4, Never) \
+  X(MINSD, "minsd", 8, Never) \
+  X(MAXPS, "maxps", 16, Never) \
+  X(MAXPD, "maxpd", 16, Never) \
+  X(MAXSS, "maxss", 4, Never) \
+  X(MAXSD, "maxsd", 8, Never) \
+  X(SQRTPS, "sqrtps", 16, Never) \
+  X(SQRTPD, "sqrtpd", 16, Never) \
+  X(SQRTSS, "sqrtss", 4, Never) \
+  X(SQRTSD, "sqrtsd", 8, Never) \
+  X(ADDSUBPS, "addsubps", 16, Singles) \
+  X(ADDSUBPD, "addsubpd", 16, Doubles) \
+  X(HADDPS, "haddps", 16, Singles) \
+  X(HADDPD, "haddpd", 16, Doubles) \
+  X(HSUBPS, "hsubps", 16, Singles) \
+  X(HSUBPD, "hsubpd", 16, Doubles)
+// clang-format on
 
+// clang-format off
 #define VITRINE_COMPARE(X) \
-  X(COMISS, "comiss", 4) X(COMISD, "comisd", 8) X(UCOMISS, "ucomiss", 4) X(UCOMISD, "ucomisd", 8)
+  X(COMISS, "comiss", 4) \
+  X(COMISD, "comisd", 8) \
+  X(UCOMISS, "ucomiss", 4) \
+  X(UCOMISD, "ucomisd", 8)
+// clang-format on
 
 namespace op {
 #define VITRINE_OP(name, text, bytes, results)         \

@@ -8,12 +8,19 @@ namespace vitrine {
 namespace {
 
 // mnemonic, host instruction, bytes of a memory operand, results that may be tiny
-#define VITRINE_CONVERT(X)                                                                                      \
-  X(CVTPS2PD, "cvtps2pd", 8, Never)                                                                             \
-  X(CVTPD2PS, "cvtpd2ps", 16, Singles)                                                                          \
-  X(CVTSS2SD, "cvtss2sd", 4, Never) X(CVTSD2SS, "cvtsd2ss", 8, OneSingle) X(CVTDQ2PS, "cvtdq2ps", 16, Never)    \
-      X(CVTDQ2PD, "cvtdq2pd", 8, Never) X(CVTPS2DQ, "cvtps2dq", 16, Never) X(CVTTPS2DQ, "cvttps2dq", 16, Never) \
-          X(CVTPD2DQ, "cvtpd2dq", 16, Never) X(CVTTPD2DQ, "cvttpd2dq", 16, Never)
+// clang-format off
+#define VITRINE_CONVERT(X) \
+  X(CVTPS2PD, "cvtps2pd", 8, Never) \
+  X(CVTPD2PS, "cvtpd2ps", 16, Singles) \
+  X(CVTSS2SD, "cvtss2sd", 4, Never) \
+  X(CVTSD2SS, "cvtsd2ss", 8, OneSingle) \
+  X(CVTDQ2PS, "cvtdq2ps", 16, Never) \
+  X(CVTDQ2PD, "cvtdq2pd", 8, Never) \
+  X(CVTPS2DQ, "cvtps2dq", 16, Never) \
+  X(CVTTPS2DQ, "cvttps2dq", 16, Never) \
+  X(CVTPD2DQ, "cvtpd2dq", 16, Never) \
+  X(CVTTPD2DQ, "cvttpd2dq", 16, Never)
+// clang-format on
 
 namespace op {
 #define VITRINE_OP(name, text, bytes, results)         \

@@ -16,62 +16,137 @@ enum class Shape : u8 {
 };
 
 // mnemonic, host instruction, shape
-#define VITRINE_MMX_AND_SSE(X)                                                                                         \
-  X(PADDB, "paddb", Lanes)                                                                                             \
-  X(PADDW, "paddw", Lanes)                                                                                             \
-  X(PADDD, "paddd", Lanes) X(PADDQ, "paddq", Lanes) X(PADDSB, "paddsb", Lanes) X(PADDSW, "paddsw", Lanes)              \
-      X(PADDUSB, "paddusb", Lanes) X(PADDUSW, "paddusw", Lanes) X(PSUBB, "psubb", Lanes) X(PSUBW, "psubw", Lanes)      \
-          X(PSUBD, "psubd", Lanes) X(PSUBQ, "psubq", Lanes) X(PSUBSB, "psubsb", Lanes) X(PSUBSW, "psubsw", Lanes)      \
-              X(PSUBUSB, "psubusb", Lanes) X(PSUBUSW, "psubusw", Lanes) X(PMULLW, "pmullw", Lanes)                     \
-                  X(PMULHW, "pmulhw", Lanes) X(PMULHUW, "pmulhuw", Lanes) X(PMULUDQ, "pmuludq", Lanes)                 \
-                      X(PMADDWD, "pmaddwd", Lanes) X(PMADDUBSW, "pmaddubsw", Lanes) X(PMULHRSW, "pmulhrsw", Lanes) X(  \
-                          PAND, "pand", Lanes) X(PANDN, "pandn", Lanes) X(POR, "por", Lanes) X(PXOR, "pxor", Lanes)    \
-                          X(PCMPEQB, "pcmpeqb", Lanes) X(PCMPEQW, "pcmpeqw", Lanes) X(PCMPEQD, "pcmpeqd", Lanes)       \
-                              X(PCMPGTB, "pcmpgtb", Lanes) X(PCMPGTW, "pcmpgtw", Lanes) X(PCMPGTD, "pcmpgtd", Lanes)   \
-                                  X(PAVGB, "pavgb", Lanes) X(PAVGW, "pavgw", Lanes) X(PMINUB, "pminub", Lanes)         \
-                                      X(PMINSW, "pminsw", Lanes) X(PMAXUB, "pmaxub", Lanes) X(PMAXSW, "pmaxsw", Lanes) \
-                                          X(PSADBW, "psadbw", Lanes) X(PABSB, "pabsb", Lanes) X(PABSW, "pabsw", Lanes) \
-                                              X(PABSD, "pabsd", Lanes) X(PSIGNB, "psignb", Lanes)                      \
-                                                  X(PSIGNW, "psignw", Lanes) X(PSIGND, "psignd", Lanes) X(             \
-                                                      PACKSSWB, "packsswb", Joined) X(PACKSSDW, "packssdw", Joined)    \
-                                                      X(PACKUSWB, "packuswb", Joined) X(PHADDW, "phaddw", Joined)      \
-                                                          X(PHADDD, "phaddd", Joined) X(PHADDSW, "phaddsw", Joined)    \
-                                                              X(PHSUBW, "phsubw", Joined) X(PHSUBD, "phsubd", Joined)  \
-                                                                  X(PHSUBSW, "phsubsw", Joined)                        \
-                                                                      X(PUNPCKLBW, "punpcklbw", Low)                   \
-                                                                          X(PUNPCKLWD, "punpcklwd", Low)               \
-                                                                              X(PUNPCKLDQ, "punpckldq", Low)           \
-                                                                                  X(PSHUFB, "pshufb", Shuffle)
+// clang-format off
+#define VITRINE_MMX_AND_SSE(X) \
+  X(PADDB, "paddb", Lanes) \
+  X(PADDW, "paddw", Lanes) \
+  X(PADDD, "paddd", Lanes) \
+  X(PADDQ, "paddq", Lanes) \
+  X(PADDSB, "paddsb", Lanes) \
+  X(PADDSW, "paddsw", Lanes) \
+  X(PADDUSB, "paddusb", Lanes) \
+  X(PADDUSW, "paddusw", Lanes) \
+  X(PSUBB, "psubb", Lanes) \
+  X(PSUBW, "psubw", Lanes) \
+  X(PSUBD, "psubd", Lanes) \
+  X(PSUBQ, "psubq", Lanes) \
+  X(PSUBSB, "psubsb", Lanes) \
+  X(PSUBSW, "psubsw", Lanes) \
+  X(PSUBUSB, "psubusb", Lanes) \
+  X(PSUBUSW, "psubusw", Lanes) \
+  X(PMULLW, "pmullw", Lanes) \
+  X(PMULHW, "pmulhw", Lanes) \
+  X(PMULHUW, "pmulhuw", Lanes) \
+  X(PMULUDQ, "pmuludq", Lanes) \
+  X(PMADDWD, "pmaddwd", Lanes) \
+  X(PMADDUBSW, "pmaddubsw", Lanes) \
+  X(PMULHRSW, "pmulhrsw", Lanes) \
+  X( PAND, "pand", Lanes) \
+  X(PANDN, "pandn", Lanes) \
+  X(POR, "por", Lanes) \
+  X(PXOR, "pxor", Lanes) \
+  X(PCMPEQB, "pcmpeqb", Lanes) \
+  X(PCMPEQW, "pcmpeqw", Lanes) \
+  X(PCMPEQD, "pcmpeqd", Lanes) \
+  X(PCMPGTB, "pcmpgtb", Lanes) \
+  X(PCMPGTW, "pcmpgtw", Lanes) \
+  X(PCMPGTD, "pcmpgtd", Lanes) \
+  X(PAVGB, "pavgb", Lanes) \
+  X(PAVGW, "pavgw", Lanes) \
+  X(PMINUB, "pminub", Lanes) \
+  X(PMINSW, "pminsw", Lanes) \
+  X(PMAXUB, "pmaxub", Lanes) \
+  X(PMAXSW, "pmaxsw", Lanes) \
+  X(PSADBW, "psadbw", Lanes) \
+  X(PABSB, "pabsb", Lanes) \
+  X(PABSW, "pabsw", Lanes) \
+  X(PABSD, "pabsd", Lanes) \
+  X(PSIGNB, "psignb", Lanes) \
+  X(PSIGNW, "psignw", Lanes) \
+  X(PSIGND, "psignd", Lanes) \
+  X( PACKSSWB, "packsswb", Joined) \
+  X(PACKSSDW, "packssdw", Joined) \
+  X(PACKUSWB, "packuswb", Joined) \
+  X(PHADDW, "phaddw", Joined) \
+  X(PHADDD, "phaddd", Joined) \
+  X(PHADDSW, "phaddsw", Joined) \
+  X(PHSUBW, "phsubw", Joined) \
+  X(PHSUBD, "phsubd", Joined) \
+  X(PHSUBSW, "phsubsw", Joined) \
+  X(PUNPCKLBW, "punpcklbw", Low) \
+  X(PUNPCKLWD, "punpcklwd", Low) \
+  X(PUNPCKLDQ, "punpckldq", Low) \
+  X(PSHUFB, "pshufb", Shuffle)
+// clang-format on
 
 // As above; the MMX form is made of the instruction in the third column.
+// clang-format off
 #define VITRINE_MMX_AND_SSE_HIGH(X) \
-  X(PUNPCKHBW, "punpckhbw", "punpcklbw") X(PUNPCKHWD, "punpckhwd", "punpcklwd") X(PUNPCKHDQ, "punpckhdq", "punpckldq")
+  X(PUNPCKHBW, "punpckhbw", "punpcklbw") \
+  X(PUNPCKHWD, "punpckhwd", "punpcklwd") \
+  X(PUNPCKHDQ, "punpckhdq", "punpckldq")
+// clang-format on
 
 // Shifts: operand 1 may be an immediate too.
-#define VITRINE_SHIFTS(X)                                                                             \
-  X(PSLLW, "psllw", Lanes)                                                                            \
-  X(PSLLD, "pslld", Lanes)                                                                            \
-  X(PSLLQ, "psllq", Lanes) X(PSRLW, "psrlw", Lanes) X(PSRLD, "psrld", Lanes) X(PSRLQ, "psrlq", Lanes) \
-      X(PSRAW, "psraw", Lanes) X(PSRAD, "psrad", Lanes)
+// clang-format off
+#define VITRINE_SHIFTS(X) \
+  X(PSLLW, "psllw", Lanes) \
+  X(PSLLD, "pslld", Lanes) \
+  X(PSLLQ, "psllq", Lanes) \
+  X(PSRLW, "psrlw", Lanes) \
+  X(PSRLD, "psrld", Lanes) \
+  X(PSRLQ, "psrlq", Lanes) \
+  X(PSRAW, "psraw", Lanes) \
+  X(PSRAD, "psrad", Lanes)
+// clang-format on
 
 // mnemonic, host instruction, bytes of a memory operand
-#define VITRINE_SSE_ONLY(X)                                                                                \
-  X(PUNPCKLQDQ, "punpcklqdq", 16)                                                                          \
-  X(PUNPCKHQDQ, "punpckhqdq", 16)                                                                          \
-  X(PCMPEQQ, "pcmpeqq", 16) X(PCMPGTQ, "pcmpgtq", 16) X(PACKUSDW, "packusdw", 16) X(PMULLD, "pmulld", 16)  \
-      X(PMULDQ, "pmuldq", 16) X(PMINSB, "pminsb", 16) X(PMINSD, "pminsd", 16) X(PMINUW, "pminuw", 16)      \
-          X(PMINUD, "pminud", 16) X(PMAXSB, "pmaxsb", 16) X(PMAXSD, "pmaxsd", 16) X(PMAXUW, "pmaxuw", 16)  \
-              X(PMAXUD, "pmaxud", 16) X(PHMINPOSUW, "phminposuw", 16) X(PMOVSXBW, "pmovsxbw", 8)           \
-                  X(PMOVSXBD, "pmovsxbd", 4) X(PMOVSXBQ, "pmovsxbq", 2) X(PMOVSXWD, "pmovsxwd", 8)         \
-                      X(PMOVSXWQ, "pmovsxwq", 4) X(PMOVSXDQ, "pmovsxdq", 8) X(PMOVZXBW, "pmovzxbw", 8)     \
-                          X(PMOVZXBD, "pmovzxbd", 4) X(PMOVZXBQ, "pmovzxbq", 2) X(PMOVZXWD, "pmovzxwd", 8) \
-                              X(PMOVZXWQ, "pmovzxwq", 4) X(PMOVZXDQ, "pmovzxdq", 8) X(ANDPS, "andps", 16)  \
-                                  X(ANDPD, "andpd", 16) X(ANDNPS, "andnps", 16) X(ANDNPD, "andnpd", 16)    \
-                                      X(ORPS, "orps", 16) X(ORPD, "orpd", 16) X(XORPS, "xorps", 16)        \
-                                          X(XORPD, "xorpd", 16) X(UNPCKLPS, "unpcklps", 16)                \
-                                              X(UNPCKLPD, "unpcklpd", 16) X(UNPCKHPS, "unpckhps", 16)      \
-                                                  X(UNPCKHPD, "unpckhpd", 16) X(MOVSHDUP, "movshdup", 16)  \
-                                                      X(MOVSLDUP, "movsldup", 16) X(MOVDDUP, "movddup", 8)
+// clang-format off
+#define VITRINE_SSE_ONLY(X) \
+  X(PUNPCKLQDQ, "punpcklqdq", 16) \
+  X(PUNPCKHQDQ, "punpckhqdq", 16) \
+  X(PCMPEQQ, "pcmpeqq", 16) \
+  X(PCMPGTQ, "pcmpgtq", 16) \
+  X(PACKUSDW, "packusdw", 16) \
+  X(PMULLD, "pmulld", 16) \
+  X(PMULDQ, "pmuldq", 16) \
+  X(PMINSB, "pminsb", 16) \
+  X(PMINSD, "pminsd", 16) \
+  X(PMINUW, "pminuw", 16) \
+  X(PMINUD, "pminud", 16) \
+  X(PMAXSB, "pmaxsb", 16) \
+  X(PMAXSD, "pmaxsd", 16) \
+  X(PMAXUW, "pmaxuw", 16) \
+  X(PMAXUD, "pmaxud", 16) \
+  X(PHMINPOSUW, "phminposuw", 16) \
+  X(PMOVSXBW, "pmovsxbw", 8) \
+  X(PMOVSXBD, "pmovsxbd", 4) \
+  X(PMOVSXBQ, "pmovsxbq", 2) \
+  X(PMOVSXWD, "pmovsxwd", 8) \
+  X(PMOVSXWQ, "pmovsxwq", 4) \
+  X(PMOVSXDQ, "pmovsxdq", 8) \
+  X(PMOVZXBW, "pmovzxbw", 8) \
+  X(PMOVZXBD, "pmovzxbd", 4) \
+  X(PMOVZXBQ, "pmovzxbq", 2) \
+  X(PMOVZXWD, "pmovzxwd", 8) \
+  X(PMOVZXWQ, "pmovzxwq", 4) \
+  X(PMOVZXDQ, "pmovzxdq", 8) \
+  X(ANDPS, "andps", 16) \
+  X(ANDPD, "andpd", 16) \
+  X(ANDNPS, "andnps", 16) \
+  X(ANDNPD, "andnpd", 16) \
+  X(ORPS, "orps", 16) \
+  X(ORPD, "orpd", 16) \
+  X(XORPS, "xorps", 16) \
+  X(XORPD, "xorpd", 16) \
+  X(UNPCKLPS, "unpcklps", 16) \
+  X(UNPCKLPD, "unpcklpd", 16) \
+  X(UNPCKHPS, "unpckhps", 16) \
+  X(UNPCKHPD, "unpckhpd", 16) \
+  X(MOVSHDUP, "movshdup", 16) \
+  X(MOVSLDUP, "movsldup", 16) \
+  X(MOVDDUP, "movddup", 8)
+// clang-format on
 
 template <class Op>
 VITRINE_INLINE u64 apply_mmx(u64 a, u64 b) {
