@@ -69,7 +69,7 @@ test: everything
 bench: build guests
 	@if [ "$(SETUP)" = yes ]; then tools/setup.sh bench; fi
 	@cmake --build --preset $(PRESET) --target guest-images
-	@cmake --build --preset $(PRESET) --target bench
+	@BENCH_MARKDOWN=$(abspath $(BENCH_MARKDOWN)) cmake --build --preset $(PRESET) --target bench
 
 check: everything
 	@ALL=$(ALL) tools/check.sh $(folder)
