@@ -35,6 +35,7 @@ std::vector<Bytes> seeds_of(int count, char** names) {
   }
   std::ranges::sort(paths);  // a folder has no order of its own
   std::vector<Bytes> seeds;
+  seeds.reserve(paths.size());
   for (const auto& path : paths) seeds.push_back(contents(path));
   return seeds;
 }

@@ -102,7 +102,7 @@ constexpr FlagName rflags_names[] = {{17, "VM"}, {16, "RF"}, {14, "NT"}, {11, "O
 
 /// What was on its way when a step's exception came up.
 std::string delivered_text(const ExceptionStep& step) {
-  const std::string name = vector_text(step.delivering_vector);
+  std::string name = vector_text(step.delivering_vector);
   switch (step.delivering_kind) {
     case DeliveryKind::External:
       // The third mission document's warning: an 8259 that was never remapped sends the vectors of exceptions.
@@ -140,7 +140,7 @@ std::string register_text(const RegisterDump& r) {
   const bool wide = r.mode == RegisterDump::Mode::Long64;
   std::string out = fmt::format("  {}, CPL {}\n", mode_text(r.mode), r.privilege);
   for (u32 i = 0; i < (wide ? 16u : 8u); ++i) {
-    out += i % 4 == 0 ? "  " : "  ";
+    out += "  ";
     out += wide ? fmt::format("{} {:016x}", names64[i], r.general[i])
                 : fmt::format("{} {:08x}", names32[i], static_cast<u32>(r.general[i]));
     if (i % 4 == 3) out += "\n";

@@ -75,8 +75,8 @@ void leave_as_firmware_does(PortBus& ports, MemoryBus& memory) {
 
 PhysicalAddress put_acpi_tables(MemoryBus& memory) {
   const AcpiBoard board{.pm1_event = PcBoard::pm_base,
-                        .pm1_control = PcBoard::pm_base + AcpiPm::Pm1Control,
-                        .pm_timer = PcBoard::pm_base + AcpiPm::PmTimer,
+                        .pm1_control = PcBoard::pm_base + AcpiPm::pm1_control,
+                        .pm_timer = PcBoard::pm_base + AcpiPm::pm_timer,
                         .pm_timer_is_32_bit = PcBoard::pm_timer_width == AcpiPm::TimerWidth::Bits32,
                         .sci_irq = isa_wire_of(IsaSource::Acpi)->irq(),
                         .vga_present = true};

@@ -1,9 +1,9 @@
 #include "tests/differential/native_cpu.hpp"
 
-#include <signal.h>
 #include <sys/mman.h>
 #include <ucontext.h>
 
+#include <csignal>
 #include <cstring>
 
 #include "base/assert.hpp"

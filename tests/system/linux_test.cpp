@@ -6,12 +6,12 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <pty.h>
-#include <signal.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 #include <utmp.h>
 
+#include <csignal>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -39,6 +39,7 @@ std::string contents_of(const fs::path& path) {
 
 void become(std::vector<std::string> words) {
   std::vector<char*> pointers;
+  pointers.reserve(words.size() + 1);
   for (std::string& word : words) pointers.push_back(word.data());
   pointers.push_back(nullptr);
   ::execv(pointers[0], pointers.data());
@@ -165,10 +166,10 @@ class Linux : public testing::Test {
     if (!fs::exists(kernel) || !fs::exists(guests / "busybox")) return;
     std::string name = fs::temp_directory_path() / "vitrine-linux-XXXXXX";
     folder_ = ::mkdtemp(name.data());
-    const Result made =
-        run({VITRINE_MAKE_INITRAMFS, folder_ / "initramfs", "--busybox", guests / "busybox", "--applets",
-             guests / "busybox.applets", "--tree", VITRINE_GUEST_TREE, "--add", "bin/witness=" VITRINE_WITNESS},
-            folder_);
+    const Result made = run({VITRINE_MAKE_INITRAMFS, folder_ / "initramfs", "--busybox", guests / "busybox",
+                             "--applets", guests / "busybox.applets", "--tree", VITRINE_GUEST_TREE, "--add",
+                             std::string("bin/witness=") + VITRINE_WITNESS},
+                            folder_);
     ASSERT_EQ(made.status, 0) << made.err;
     std::ofstream(folder_ / "script") << script;
     boot_ = boot_with_script("first");

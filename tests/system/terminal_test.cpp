@@ -3,19 +3,17 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <pty.h>
-#include <signal.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <string>
 
 namespace {
-
-using testing::HasSubstr;
 
 /// A Multiboot kernel that prints "up" on COM1 and then does `tail`.
 std::string kernel(const std::string& tail) {

@@ -57,9 +57,9 @@ void AcpiPm::update() {
   const bool wanted = (state_.control & sci_enable_bit) != 0 && cause() != Cause::None;
   sci_.set(wanted ? Level::High : Level::Low, static_cast<u8>(cause()));
   const bool waits_for_carry = (state_.enable & timer_bit) != 0 && (status() & timer_bit) == 0;
-  if (!waits_for_carry) return context_.events.cancel(context_.id, TimerCarry);
+  if (!waits_for_carry) return context_.events.cancel(context_.id, timer_carry);
   const u64 next_half = (state_.timer_half_acknowledged + 1) << top_bit();
-  context_.events.reschedule(timer_clock.tick_of(next_half), context_.id, TimerCarry);
+  context_.events.reschedule(timer_clock.tick_of(next_half), context_.id, timer_carry);
 }
 
 void AcpiPm::reset() {
@@ -78,33 +78,33 @@ void AcpiPm::press_power_button() {
 
 u8 AcpiPm::byte(u64 offset) const {
   switch (offset) {
-    case Pm1Status:
+    case pm1_status:
       return with_low(status());
-    case Pm1Status + 1:
+    case pm1_status + 1:
       return with_high(status());
-    case Pm1Enable:
+    case pm1_enable:
       return with_low(state_.enable);
-    case Pm1Enable + 1:
+    case pm1_enable + 1:
       return with_high(state_.enable);
-    case Pm1Control:
+    case pm1_control:
       return with_low(state_.control);
-    case Pm1Control + 1:
+    case pm1_control + 1:
       return with_high(state_.control);
-    case GeneralStatus:
+    case general_status:
       return with_low(state_.general_status);
-    case GeneralStatus + 1:
+    case general_status + 1:
       return with_high(state_.general_status);
-    case GeneralEnable:
+    case general_enable:
       return with_low(state_.general_enable);
-    case GeneralEnable + 1:
+    case general_enable + 1:
       return with_high(state_.general_enable);
     default:
       break;
   }
-  if (offset >= PmTimer && offset < PmTimer + 4) {
+  if (offset >= pm_timer && offset < pm_timer + 4) {
     const u64 count =
         timer_clock.counts_at(context_.clock.now()) & ((u64{1} << static_cast<unsigned>(strapping_.width)) - 1);
-    return static_cast<u8>(count >> 8 * (offset - PmTimer));
+    return static_cast<u8>(count >> 8 * (offset - pm_timer));
   }
   return 0;
 }
@@ -117,34 +117,34 @@ u64 AcpiPm::peek(Region, u64 offset, AccessSize size) const {
 
 void AcpiPm::set_byte(u64 offset, u8 value) {
   switch (offset) {
-    case Pm1Status:
-    case Pm1Status + 1: {
-      const auto clears = static_cast<u16>(merge(0, offset - Pm1Status, value) & status_bits);
+    case pm1_status:
+    case pm1_status + 1: {
+      const auto clears = static_cast<u16>(merge(0, offset - pm1_status, value) & status_bits);
       state_.latched_status = static_cast<u16>(state_.latched_status & ~clears);
       if ((clears & timer_bit) != 0) state_.timer_half_acknowledged = timer_half();
       break;
     }
-    case Pm1Enable:
-    case Pm1Enable + 1:
-      state_.enable = static_cast<u16>(merge(state_.enable, offset - Pm1Enable, value) & enable_bits);
+    case pm1_enable:
+    case pm1_enable + 1:
+      state_.enable = static_cast<u16>(merge(state_.enable, offset - pm1_enable, value) & enable_bits);
       break;
-    case Pm1Control:
-    case Pm1Control + 1: {
-      const u16 written = merge(state_.control, offset - Pm1Control, value);
+    case pm1_control:
+    case pm1_control + 1: {
+      const u16 written = merge(state_.control, offset - pm1_control, value);
       state_.control = static_cast<u16>(written & control_stored);
       if ((written & sleep_enable_bit) != 0 && bits(written, 12, 10) == strapping_.soft_off_sleep_type) {
         control_.request_exit(ExitKind::PowerOff, 0);
       }
       break;
     }
-    case GeneralStatus:
-    case GeneralStatus + 1:
-      state_.general_status = static_cast<u16>(state_.general_status & ~merge(0, offset - GeneralStatus, value));
+    case general_status:
+    case general_status + 1:
+      state_.general_status = static_cast<u16>(state_.general_status & ~merge(0, offset - general_status, value));
       break;
-    case GeneralEnable:
-    case GeneralEnable + 1:
+    case general_enable:
+    case general_enable + 1:
       state_.general_enable =
-          static_cast<u16>(merge(state_.general_enable, offset - GeneralEnable, value) & general_enable_bits);
+          static_cast<u16>(merge(state_.general_enable, offset - general_enable, value) & general_enable_bits);
       break;
     default:
       break;

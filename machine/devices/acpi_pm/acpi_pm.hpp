@@ -21,17 +21,17 @@ class AcpiPm final : public Device {
   /// The ports, as offsets from PMBASE (82371AB, 7.2).
   static constexpr u32 port_count = 64;
   enum Register : u8 {
-    Pm1Status = 0x00,
-    Pm1Enable = 0x02,
-    Pm1Control = 0x04,
-    PmTimer = 0x08,
-    GeneralStatus = 0x0C,
-    GeneralEnable = 0x0E,
+    pm1_status = 0x00,
+    pm1_enable = 0x02,
+    pm1_control = 0x04,
+    pm_timer = 0x08,
+    general_status = 0x0C,
+    general_enable = 0x0E,
   };
-  /// Bits of Pm1Status and Pm1Enable (ACPI 2.0, 4.7.3.1).
+  /// Bits of pm1_status and pm1_enable (ACPI 2.0, 4.7.3.1).
   static constexpr u16 timer_bit = 1 << 0, global_lock_bit = 1 << 5, power_button_bit = 1 << 8,
                        sleep_button_bit = 1 << 9, rtc_bit = 1 << 10, wake_bit = 1 << 15;
-  /// Bits of Pm1Control (82371AB, 7.2.3).
+  /// Bits of pm1_control (82371AB, 7.2.3).
   static constexpr u16 sci_enable_bit = 1 << 0, sleep_enable_bit = 1 << 13;
   /// Causes in the Raised record of the SCI line.
   enum class Cause : u8 { None, Timer, GlobalLock, PowerButton, SleepButton, Rtc, GeneralPurpose };
@@ -62,7 +62,7 @@ class AcpiPm final : public Device {
   PciConfig& config() { return config_; }
 
  private:
-  enum EventKind : u16 { TimerCarry };
+  enum EventKind : u16 { timer_carry };
   struct State {
     u16 latched_status = 0;  // PMSTS without the timer's bit, which follows from the clock
     u16 enable = 0;          // PMEN

@@ -7,22 +7,22 @@ namespace vitrine {
 namespace {
 // Offsets in the two windows, from ports 0x3C0 and 0x3D4.
 enum CorePort : u64 {
-  AttributeIndex = 0,
-  AttributeData = 1,
-  Miscellaneous = 2,  // written; read: input status 0
-  Enable = 3,
-  SequencerIndex = 4,
-  SequencerData = 5,
-  DacMask = 6,
-  DacReadIndex = 7,  // read: DAC state
-  DacWriteIndex = 8,
-  DacData = 9,
-  FeatureRead = 10,
-  MiscellaneousRead = 12,
-  GraphicsIndex = 14,
-  GraphicsData = 15,
+  attribute_index_port = 0,
+  attribute_data_port = 1,
+  miscellaneous_port = 2,  // written; read: input status 0
+  enable_port = 3,
+  sequencer_index_port = 4,
+  sequencer_data_port = 5,
+  dac_mask_port = 6,
+  dac_read_index_port = 7,  // read: DAC state
+  dac_write_index_port = 8,
+  dac_data_port = 9,
+  feature_read_port = 10,
+  miscellaneous_read_port = 12,
+  graphics_index_port = 14,
+  graphics_data_port = 15,
 };
-enum CrtcPort : u64 { CrtcIndex = 0, CrtcData = 1, InputStatus1 = 6 };
+enum CrtcPort : u64 { crtc_index_port = 0, crtc_data_port = 1, input_status1_port = 6 };
 
 // Mode 3 at 70 Hz: 900 dots a line (720 shown), 449 lines (400 shown), retrace in lines 412 and 413.
 constexpr ClockRatio dot_clock{28'322'000};
@@ -87,44 +87,44 @@ u8 VgaText::input_status_1() const {
 u8 VgaText::byte(Window window, u64 offset) const {
   if (window == Window::Crtc) {
     switch (offset) {
-      case CrtcIndex:
+      case crtc_index_port:
         return state_.crtc_index;
-      case CrtcData:
+      case crtc_data_port:
         return at(state_.crtc, state_.crtc_index);
-      case InputStatus1:
+      case input_status1_port:
         return input_status_1();
       default:
         return 0xFF;
     }
   }
   switch (offset) {
-    case AttributeIndex:
+    case attribute_index_port:
       return state_.attribute_index;
-    case AttributeData:
+    case attribute_data_port:
       return at(state_.attribute, state_.attribute_index & 0x1F);
-    case Miscellaneous:
+    case miscellaneous_port:
       return 0x10;  // input status 0: the switch-sense bit says that a colour monitor is there
-    case Enable:
+    case enable_port:
       return state_.enable;
-    case SequencerIndex:
+    case sequencer_index_port:
       return state_.sequencer_index;
-    case SequencerData:
+    case sequencer_data_port:
       return at(state_.sequencer, state_.sequencer_index);
-    case DacMask:
+    case dac_mask_port:
       return state_.dac_mask;
-    case DacReadIndex:
+    case dac_read_index_port:
       return state_.dac_state;
-    case DacWriteIndex:
+    case dac_write_index_port:
       return static_cast<u8>(state_.dac_write / 3);
-    case DacData:
+    case dac_data_port:
       return state_.dac[state_.dac_read];
-    case FeatureRead:
+    case feature_read_port:
       return state_.feature;
-    case MiscellaneousRead:
+    case miscellaneous_read_port:
       return state_.miscellaneous;
-    case GraphicsIndex:
+    case graphics_index_port:
       return state_.graphics_index;
-    case GraphicsData:
+    case graphics_data_port:
       return at(state_.graphics, state_.graphics_index);
     default:
       return 0xFF;
@@ -132,27 +132,29 @@ u8 VgaText::byte(Window window, u64 offset) const {
 }
 
 void VgaText::after_read(Window window, u64 offset) {
-  if (window == Window::Crtc && offset == InputStatus1) state_.attribute_data_next = false;
-  if (window == Window::Core && offset == DacData) state_.dac_read = static_cast<u16>((state_.dac_read + 1) % 768);
+  if (window == Window::Crtc && offset == input_status1_port) state_.attribute_data_next = false;
+  if (window == Window::Core && offset == dac_data_port)
+    state_.dac_read = static_cast<u16>((state_.dac_read + 1) % 768);
 }
 
 void VgaText::set_crtc(u8 value) {
   const u8 index = state_.crtc_index;
-  const bool locked = bit(state_.crtc[VerticalRetraceEnd], 7) && index <= Overflow;
+  const bool locked = bit(state_.crtc[vertical_retrace_end], 7) && index <= overflow_register;
   if (!locked) return put(state_.crtc, index, value);
   // Protected: only the line-compare bit of the overflow register can change.
-  if (index == Overflow) state_.crtc[Overflow] = static_cast<u8>((state_.crtc[Overflow] & ~0x10) | (value & 0x10));
+  if (index == overflow_register)
+    state_.crtc[overflow_register] = static_cast<u8>((state_.crtc[overflow_register] & ~0x10) | (value & 0x10));
 }
 
 void VgaText::set_byte(Window window, u64 offset, u8 value) {
   if (window == Window::Crtc) {
-    if (offset == CrtcIndex) state_.crtc_index = value;
-    if (offset == CrtcData) set_crtc(value);
-    if (offset == InputStatus1) state_.feature = value;
+    if (offset == crtc_index_port) state_.crtc_index = value;
+    if (offset == crtc_data_port) set_crtc(value);
+    if (offset == input_status1_port) state_.feature = value;
     return;
   }
   switch (offset) {
-    case AttributeIndex:
+    case attribute_index_port:
       if (state_.attribute_data_next) {
         put(state_.attribute, state_.attribute_index & 0x1F, value);
       } else {
@@ -160,37 +162,37 @@ void VgaText::set_byte(Window window, u64 offset, u8 value) {
       }
       state_.attribute_data_next = !state_.attribute_data_next;
       break;
-    case Miscellaneous:
+    case miscellaneous_port:
       state_.miscellaneous = value;
       break;
-    case Enable:
+    case enable_port:
       state_.enable = value & 1;
       break;
-    case SequencerIndex:
+    case sequencer_index_port:
       state_.sequencer_index = value & 7;
       break;
-    case SequencerData:
+    case sequencer_data_port:
       put(state_.sequencer, state_.sequencer_index, value);
       break;
-    case DacMask:
+    case dac_mask_port:
       state_.dac_mask = value;
       break;
-    case DacReadIndex:
+    case dac_read_index_port:
       state_.dac_read = static_cast<u16>(value * 3);
       state_.dac_state = 3;
       break;
-    case DacWriteIndex:
+    case dac_write_index_port:
       state_.dac_write = static_cast<u16>(value * 3);
       state_.dac_state = 0;
       break;
-    case DacData:
+    case dac_data_port:
       state_.dac[state_.dac_write] = value & 0x3F;
       state_.dac_write = static_cast<u16>((state_.dac_write + 1) % 768);
       break;
-    case GraphicsIndex:
+    case graphics_index_port:
       state_.graphics_index = value & 0xF;
       break;
-    case GraphicsData:
+    case graphics_data_port:
       put(state_.graphics, state_.graphics_index, value);
       break;
     default:
@@ -220,7 +222,7 @@ void VgaText::write(Region region, u64 offset, AccessSize size, u64 value) {
 }
 
 std::vector<std::string> VgaText::screen(std::span<const u8> memory) const {
-  const u32 start = (u32{state_.crtc[StartHigh]} << 8 | state_.crtc[StartLow]) * 2;
+  const u32 start = (u32{state_.crtc[start_high]} << 8 | state_.crtc[start_low]) * 2;
   std::vector<std::string> result(rows);
   for (u32 row = 0; row < rows; ++row) {
     std::string& line = result[row];

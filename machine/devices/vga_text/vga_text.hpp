@@ -40,7 +40,7 @@ class VgaText final : public Device {
   [[nodiscard]] std::vector<std::string> screen(std::span<const u8> memory) const;
 
  private:
-  enum Crtc : u8 { StartHigh = 0x0C, StartLow = 0x0D, VerticalRetraceEnd = 0x11, Overflow = 0x07 };
+  enum Crtc : u8 { start_high = 0x0C, start_low = 0x0D, vertical_retrace_end = 0x11, overflow_register = 0x07 };
   struct State {
     u8 crtc_index = 0;
     // Mode 3: horizontal and vertical timing, cursor, start address, offset, mode control.
