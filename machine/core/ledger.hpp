@@ -47,13 +47,70 @@ enum class RecordKind : u8 {
   TripleFault = 14,     ///< the CPU shut down. address: instruction
   Halted = 15,          ///< HLT. address; detail: 1 if IF was set
   Woken = 16,           ///< HLT ended. id: the request that ended it; since: when it began
-  InterruptsOff = 17,   ///< a stretch with IF=0 that is longer than every one before has ended. since: its begin;
+  InterruptsOff = 17,   ///< a stretch with IF=0 of notable_interrupts_off or more has ended. since: its begin;
                         ///< address: the instruction that cleared IF; other: the instruction that set it. Address 0:
-                        ///< the stretch from power-on, which later ones need not exceed
+                        ///< the stretch from power-on
   LineLost = 18,        ///< an edge that no controller can remember (masked I/O APIC pin). id; pin
   MaskChanged = 19,     ///< a controller's mask. extra: new mask; other: old mask; address: instruction
   InService = 20,       ///< the in-service bit was set. id; pin
   GuestExit = 21,       ///< the guest asked for the end. extra: value
+  Withheld = 22,  ///< a device has cause for an interrupt, and something of its own keeps the line low. id 0; pin:
+                  ///< IRQ line number; detail: WithheldCause; address: the instruction that made it so (0: it is
+                  ///< so since power-on or reset); since: when that was; extra: the device's cause, as
+                  ///< Raised::detail would be
+  DeviceProgrammed = 23,      ///< a register that decides about a device's interrupts changed. pin: IRQ line number;
+                              ///< detail: DeviceRegister; extra: new value; other: old value; address: instruction
+  ControllerProgrammed = 24,  ///< an interrupt controller's mode changed. pin: the board's number of its first pin;
+                              ///< detail: ControllerRegister; extra: new value; other: old value; address: instruction
+  Attended = 25,  ///< the guest accessed the device that raised `id`, the first time since then. id; pin; address:
+                  ///< instruction; extra: port or physical address; source: the device
+  // What the guest says of its threads (docs/annotations.md), or what is derived from a scheduler that we know.
+  ThreadRuns = 26,   ///< a CPU goes on with another thread. other: its number; since: when it was last woken (0: not
+                     ///< known); address: instruction
+  ThreadWoken = 27,  ///< a thread can run again. id: the request in whose handler it was woken (0: in none); other: its
+                     ///< number; address: instruction
+  ThreadBlocked = 28,  ///< the running thread will wait. other: its number; address: instruction
+  ThreadExited = 29,   ///< other: its number
+  ThreadNamed = 30,    ///< other: its number; address, frame: the first 16 bytes of its name, little-endian, 0-filled
+};
+
+/// Stretches with IF=0 of at least this many nanoseconds are in the ledger (RecordKind::InterruptsOff).
+inline constexpr u64 notable_interrupts_off = 1000;
+
+/// What keeps a device from raising its line (RecordKind::Withheld::detail). Append only.
+enum class WithheldCause : u8 {
+  None = 0,
+  InterruptEnableOff = 1,  ///< its own interrupt-enable bit is clear
+  OutputGateOff = 2,       ///< a gate behind that bit is closed (a UART's OUT2)
+  BufferNotRead = 3,       ///< what it said before was never read, so that its line can't rise again
+  FlagNotRead = 4,         ///< the flag that it set before was never read (RTC register C)
+  PortDisabled = 5,        ///< the port, or the device behind it, is switched off (8042 clock lines, 0xF5)
+  NotProgrammed = 6,       ///< it has no mode yet, or waits for the rest of a count
+};
+
+/// Which register (RecordKind::DeviceProgrammed::detail). Append only.
+enum class DeviceRegister : u8 {
+  PitMode = 1,   ///< control word of a counter
+  PitCount = 2,  ///< initial count; 0x10000 for 0
+  RtcB = 3,      ///< register B (PIE, AIE, UIE)
+  RtcA = 4,      ///< register A (rate)
+  UartInterruptEnable = 5,
+  UartModemControl = 6,       ///< OUT2, loopback
+  KeyboardController = 7,     ///< the 8042's configuration byte
+  KeyboardScanning = 8,       ///< 1: the device sends, 0: it was told to be quiet
+  PowerManagementEnable = 9,  ///< ACPI PM1_EN
+  ParallelControl = 10,
+};
+
+/// Which register of a controller (RecordKind::ControllerProgrammed::detail). Append only.
+enum class ControllerRegister : u8 {
+  VectorBase = 1,  ///< 8259: ICW2
+  Automatic = 2,   ///< 8259: ICW4, AEOI (1) or not (0)
+  SpecialFullyNested = 3,
+  SpecialMask = 4,
+  EdgeLevel = 5,    ///< ELCR: a bit for each pin
+  Rotation = 6,     ///< lowest-priority pin
+  Initialised = 7,  ///< ICW1 begins (0) or the last ICW was written (1)
 };
 
 /// Why a pending request can't proceed (RecordKind::Blocked::detail). Append only.

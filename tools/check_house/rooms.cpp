@@ -22,9 +22,9 @@ struct Room {
 
 // The table of ARCHITECTURE.md. A folder inside a room belongs to that room unless it stands here itself.
 const std::vector<Room>& rooms() {
-  static const std::vector<std::string_view> machine = {"base",         "spec",          "machine/core",
-                                                        "machine/cpu",  "machine/jit",   "machine/devices",
-                                                        "machine/boot", "machine/boards"};
+  static const std::vector<std::string_view> machine = {
+      "base",         "spec",          "abi", "machine/core", "machine/cpu", "machine/jit", "machine/devices",
+      "machine/boot", "machine/boards"};
   static const auto and_also = [](std::vector<std::string_view> folders, std::initializer_list<std::string_view> more) {
     folders.insert(folders.end(), more);
     return folders;
@@ -36,7 +36,7 @@ const std::vector<Room>& rooms() {
       {"machine/core", Outside::Nothing, {"base", "spec"}},
       {"machine/cpu", Outside::Nothing, {"base", "spec", "machine/core"}},
       {"machine/jit", Outside::Nothing, {"base", "spec", "machine/core", "machine/cpu"}},
-      {"machine/devices", Outside::Nothing, {"base", "spec", "machine/core"}},
+      {"machine/devices", Outside::Nothing, {"base", "spec", "abi", "machine/core"}},
       {"machine/boot", Outside::Nothing, {"base", "spec", "machine/core"}},
       {"machine/boards", Outside::Nothing, machine},
       {"observe", Outside::Nothing, {"base", "spec", "machine/core", "machine/cpu"}},
