@@ -102,6 +102,15 @@ void ReportBuilder::add(const Record& record) {
       return;
     case RecordKind::MaskChanged:
     case RecordKind::GuestExit:
+    case RecordKind::Withheld:
+    case RecordKind::DeviceProgrammed:
+    case RecordKind::ControllerProgrammed:
+    case RecordKind::Attended:
+    case RecordKind::ThreadRuns:
+    case RecordKind::ThreadWoken:
+    case RecordKind::ThreadBlocked:
+    case RecordKind::ThreadExited:
+    case RecordKind::ThreadNamed:
       return;
   }
 }

@@ -89,7 +89,7 @@ struct OffStretch {
 };
 
 /// Something that a person should look at, as an id for programs and a sentence for people.
-struct Finding {
+struct ReportFinding {
   std::string
       what;  ///< pending, never-delivered, spurious, lost, no-return, no-eoi, delivery-failed, triple-fault, incomplete
   std::string sentence;
@@ -107,7 +107,7 @@ struct Report {
   std::vector<SoftwareReport> software;
   std::optional<OffStretch> interrupts_off;
   std::optional<OffStretch> off_from_start;  ///< from power-on until the guest turned them on; cleared_by is 0
-  std::vector<Finding> findings;
+  std::vector<ReportFinding> findings;
 };
 
 class ReportBuilder final : public LedgerSink {

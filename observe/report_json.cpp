@@ -106,7 +106,7 @@ std::string report_json(const Report& report, const Symboliser* symbols) {
     json["software_interrupts"].push_back(
         {{"vector", entry.vector}, {"count", entry.count}, {"handler", json_of(entry.handler)}});
   }
-  for (const Finding& finding : report.findings) {
+  for (const ReportFinding& finding : report.findings) {
     json["findings"].push_back({{"what", finding.what}, {"sentence", finding.sentence}});
   }
   // Names come from files: bytes that are no UTF-8 are replaced, not refused.

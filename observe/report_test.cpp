@@ -63,7 +63,7 @@ class Story {
 };
 
 bool has_finding(const Report& report, std::string_view what) {
-  return std::ranges::any_of(report.findings, [&](const Finding& finding) { return finding.what == what; });
+  return std::ranges::any_of(report.findings, [&](const ReportFinding& finding) { return finding.what == what; });
 }
 
 TEST(Histogram, small_values_are_exact) {

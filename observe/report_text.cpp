@@ -192,7 +192,7 @@ std::string report_text(const Report& report, const Symboliser* symbols) {
   }
   if (!report.findings.empty()) {
     out += heading("To look at");
-    for (const Finding& finding : report.findings) out += fmt::format("  * {}\n", finding.sentence);
+    for (const ReportFinding& finding : report.findings) out += fmt::format("  * {}\n", finding.sentence);
   }
   out += counts_section(report);
   out += line_timing_section(report, "From raise to handler (in instructions, in guest time)",

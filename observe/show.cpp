@@ -110,6 +110,16 @@ std::string fragment(const Record& record, const TraceHeader& header, const Symb
       return fmt::format("is in service in {}", who);
     case RecordKind::GuestExit:
       return fmt::format("the guest asks for the end with value {:#x}", record.extra);
+    case RecordKind::Withheld:
+    case RecordKind::DeviceProgrammed:
+    case RecordKind::ControllerProgrammed:
+    case RecordKind::Attended:
+    case RecordKind::ThreadRuns:
+    case RecordKind::ThreadWoken:
+    case RecordKind::ThreadBlocked:
+    case RecordKind::ThreadExited:
+    case RecordKind::ThreadNamed:
+      break;
   }
   return fmt::format("record of kind {}", static_cast<u32>(record.kind));
 }

@@ -66,17 +66,15 @@ class SymbolTable::ElfImage {
   [[nodiscard]] Elf* elf() const { return elf_; }
   [[nodiscard]] u64 offset() const { return offset_; }
 
-  /// "file.c:34", or empty.
-  [[nodiscard]] std::string source_line(u64 address) const {
-    if (dwarf_ == nullptr) return {};
+  [[nodiscard]] std::optional<SourcePlace> place(u64 address) const {
+    if (dwarf_ == nullptr) return std::nullopt;
     Dwarf_Die unit;
-    if (dwarf_addrdie(dwarf_, address - offset_, &unit) == nullptr) return {};
+    if (dwarf_addrdie(dwarf_, address - offset_, &unit) == nullptr) return std::nullopt;
     Dwarf_Line* line = dwarf_getsrc_die(&unit, address - offset_);
     int number = 0;
     const char* file = line != nullptr ? dwarf_linesrc(line, nullptr, nullptr) : nullptr;
-    if (file == nullptr || dwarf_lineno(line, &number) != 0) return {};
-    const char* last_part = std::strrchr(file, '/');
-    return fmt::format("{}:{}", last_part != nullptr ? last_part + 1 : file, number);
+    if (file == nullptr || dwarf_lineno(line, &number) != 0) return std::nullopt;
+    return SourcePlace{file, number};
   }
 
  private:
@@ -189,10 +187,17 @@ std::string SymbolTable::describe(u64 address) const {
   const u64 distance = address - symbol.address;
   if (distance >= (symbol.size != 0 ? symbol.size : reach_limit)) return {};
   std::string text = distance == 0 ? symbol.name : fmt::format("{}+{:#x}", symbol.name, distance);
-  for (const auto& image : images_) {
-    if (const std::string line = image->source_line(address); !line.empty()) return fmt::format("{} ({})", text, line);
+  if (const auto where = place(address)) {
+    text += fmt::format(" ({}:{})", where->file.substr(where->file.rfind('/') + 1), where->line);
   }
   return text;
+}
+
+std::optional<SourcePlace> SymbolTable::place(u64 address) const {
+  for (const auto& image : images_) {
+    if (auto where = image->place(address)) return where;
+  }
+  return std::nullopt;
 }
 
 }  // namespace vitrine

@@ -32,6 +32,7 @@ class SymbolTable final : public Symboliser {
   [[nodiscard]] bool empty() const { return symbols_.empty(); }
 
   [[nodiscard]] std::string describe(u64 address) const override;
+  [[nodiscard]] std::optional<SourcePlace> place(u64 address) const override;
 
  private:
   struct Symbol {

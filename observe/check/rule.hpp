@@ -33,34 +33,82 @@ struct RuleContext {
   bool live = false;  ///< the probe's calls come
 };
 
+/// What a rule can be told, for Rule::ignored().
+enum class RuleCall : u8 {
+  Consume,
+  Delivered,
+  Returning,
+  Returned,
+  LeftKernel,
+  EnteredKernel,
+  TableLoaded,
+  InterruptsEnabled,
+  Halted,
+  StackSwitched,
+  GsChanged,
+  GsUsed,
+  Looked,
+  WantsInterruptFlag,
+  WantsGsUse,
+};
+inline constexpr std::size_t rule_calls = 15;
+
+/// A bit for each kind of record: see Rule::record_kinds().
+using RecordKinds = u64;
+inline constexpr RecordKinds all_record_kinds = ~u64{0};
+template <class... Kinds>
+constexpr RecordKinds record_kinds_of(Kinds... kinds) {
+  return ((u64{1} << static_cast<unsigned>(kinds)) | ...);
+}
+
+/// A rule overrides what it wants to hear. The bodies here note that nobody did, and the sanitizer then stops calling:
+/// what a rule does not override costs nothing.
 class Rule {
  public:
   explicit Rule(const RuleContext& context) : context_(context) {}
   virtual ~Rule() = default;
+  Rule(const Rule&) = delete;
+  Rule& operator=(const Rule&) = delete;
 
-  virtual void consume(const Record&) {}
+  virtual void consume(const Record&) { ignore(RuleCall::Consume); }
+  /// The kinds of records that consume() wants. Asked once.
+  [[nodiscard]] virtual RecordKinds record_kinds() const { return all_record_kinds; }
   /// The run has ended. What is judged by patience alone is judged now if its time is up.
   virtual void finish(const RunEnd&) {}
 
   // A live run only; see CpuProbe.
-  virtual void delivered(const Cpu&, const ProbedDelivery&) {}
-  virtual void returning(const Cpu&, const ProbedReturn&) {}
-  virtual void returned(const Cpu&, const ProbedReturn&) {}
-  virtual void left_kernel(const Cpu&, u64 /*instruction*/) {}
-  virtual void entered_kernel(const Cpu&, u64 /*instruction*/) {}
-  virtual void table_loaded(const Cpu&, ProbedTable, u64 /*instruction*/) {}
-  virtual void interrupts_enabled(const Cpu&, u64 /*instruction*/) {}
-  virtual void halted(const Cpu&, u64 /*instruction*/, CpuProbe::HaltShadow) {}
-  virtual void stack_switched(const Cpu&, u64 /*instruction*/, u64 /*from*/, u64 /*to*/) {}
-  virtual void gs_changed(const Cpu&, u64 /*instruction*/, CpuProbe::GsChange) {}
-  virtual void gs_used(const Cpu&, u64 /*instruction*/) {}
-  virtual void looked(const Cpu&) {}
-  /// True while the rule wants interrupts_enabled() / gs_used().
-  [[nodiscard]] virtual bool wants_interrupt_flag() const { return false; }
-  [[nodiscard]] virtual bool wants_gs_use() const { return false; }
+  virtual void delivered(const Cpu&, const ProbedDelivery&) { ignore(RuleCall::Delivered); }
+  virtual void returning(const Cpu&, const ProbedReturn&) { ignore(RuleCall::Returning); }
+  virtual void returned(const Cpu&, const ProbedReturn&) { ignore(RuleCall::Returned); }
+  virtual void left_kernel(const Cpu&, u64 /*instruction*/) { ignore(RuleCall::LeftKernel); }
+  virtual void entered_kernel(const Cpu&, u64 /*instruction*/) { ignore(RuleCall::EnteredKernel); }
+  virtual void table_loaded(const Cpu&, ProbedTable, u64 /*instruction*/) { ignore(RuleCall::TableLoaded); }
+  virtual void interrupts_enabled(const Cpu&, u64 /*instruction*/) { ignore(RuleCall::InterruptsEnabled); }
+  virtual void halted(const Cpu&, u64 /*instruction*/, CpuProbe::HaltShadow) { ignore(RuleCall::Halted); }
+  virtual void stack_switched(const Cpu&, u64 /*instruction*/, u64 /*from*/, u64 /*to*/) {
+    ignore(RuleCall::StackSwitched);
+  }
+  virtual void gs_changed(const Cpu&, u64 /*instruction*/, CpuProbe::GsChange) { ignore(RuleCall::GsChanged); }
+  virtual void gs_used(const Cpu&, u64 /*instruction*/) { ignore(RuleCall::GsUsed); }
+  virtual void looked(const Cpu&) { ignore(RuleCall::Looked); }
+  /// True while the rule wants interrupts_enabled() / gs_used(). Asked after every call of the probe.
+  [[nodiscard]] virtual bool wants_interrupt_flag() const { return never(RuleCall::WantsInterruptFlag); }
+  [[nodiscard]] virtual bool wants_gs_use() const { return never(RuleCall::WantsGsUse); }
+
+  /// Has this call met a body of this class, so that it is in vain?
+  [[nodiscard]] bool ignored(RuleCall call) const { return (ignored_ >> static_cast<unsigned>(call) & 1) != 0; }
 
  protected:
   RuleContext context_;
+
+ private:
+  void ignore(RuleCall call) const { ignored_ |= 1u << static_cast<unsigned>(call); }
+  [[nodiscard]] bool never(RuleCall call) const {
+    ignore(call);
+    return false;
+  }
+
+  mutable u32 ignored_ = 0;
 };
 
 /// What is known of a rule without running it. One entry per id of the catalogue that is implemented.
