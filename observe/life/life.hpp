@@ -3,8 +3,12 @@
 // Reads records in order. Bounded: keeps the lives that are open, and the last few that ended on each line and vector.
 #pragma once
 
+#include <array>
 #include <map>
+#include <optional>
+#include <span>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "base/types.hpp"
@@ -14,11 +18,17 @@
 
 namespace vitrine {
 
-/// One request, exception or INT n: its records in order. Threads that it woke, and what they ran, are among them.
+/// One request, exception or INT n: its records in order. Threads that it woke, and when they ran, are among them; so
+/// are the Merged records of later requests that it stands for, the Spurious one of an acknowledge that came too late
+/// for it with the delivery that followed, and the Exception that came of a DeliveryFailed.
 struct Life {
   u64 id = 0;
   std::vector<Record> records;  ///< at most most_records; the first ones are kept, and the last
-  bool closed = false;          ///< returned, withdrawn, polled away or merged: nothing more is expected
+  u64 left_out = 0;             ///< records that stood between the first ones and the last
+  bool closed = false;        ///< returned (and in service nowhere), withdrawn, polled away or merged: nothing more is
+                              ///< expected. A level that is still high opens it again
+  std::optional<u64> thread;  ///< that ran when it was delivered, if the guest tells of threads
+  std::map<u64, std::string> thread_names;  ///< of the threads in the records, as far as they have names
   static constexpr std::size_t most_records = 64;
 
   /// The first (or last) record of a kind; null if there is none.
@@ -26,20 +36,94 @@ struct Life {
   [[nodiscard]] const Record* last(RecordKind kind) const;
 };
 
+/// A frame that no IRET has left yet.
+struct LiveFrame {
+  u64 id = 0;  ///< 0: a spurious interrupt
+  u64 frame = 0;
+  u64 address = 0;      ///< the handler's first instruction
+  u64 interrupted = 0;  ///< the instruction that was interrupted
+  u64 time = 0;
+  u8 vector = 0;
+  DeliveryKind kind{};
+};
+
 class LifeTracker {
  public:
   void consume(const Record& record);
   /// Null if it is not known (any more). Valid until the next consume().
   [[nodiscard]] const Life* find(u64 id) const;
-  /// The innermost request whose handler runs on this CPU now; 0: none.
+  /// The innermost request whose handler runs on this CPU now; 0: none, or a spurious one. A handler that has switched
+  /// to another thread counts as running until a frame of that thread is left.
   [[nodiscard]] u64 running(u8 cpu) const;
+  /// The frames of this CPU that are live, oldest first.
+  [[nodiscard]] std::span<const LiveFrame> frames(u8 cpu) const;
   /// Requests that are open, in order of id.
   [[nodiscard]] std::vector<const Life*> open() const;
+  /// The last lives that ended, oldest first: of requests on this line (exceptions, NMI and INT n: with this vector).
+  [[nodiscard]] std::vector<const Life*> ended_on_line(u8 line) const;
+  [[nodiscard]] std::vector<const Life*> ended_with_vector(u8 vector) const;
+  /// Empty if the guest has not named it.
+  [[nodiscard]] std::string thread_name(u64 thread) const;
+
+ private:
+  struct Entry {
+    Life life;
+    int key = -1;             // of ended_: the line, or 256 + vector
+    u32 pending_in = 0;       // a bit for each controller that holds it
+    u32 in_service = 0;       // a bit for each controller
+    u32 frames = 0;           // live ones
+    bool on_its_way = false;  // raised and not latched yet, or acknowledged and not delivered yet
+  };
+  struct Link {
+    u64 serial = 0;
+    u64 parent = 0;  // serial of the frame whose handler it interrupted; 0: none
+    u64 life = 0;    // of a spurious one, the life that its acknowledge came too late for
+  };
+  struct CpuState {
+    std::vector<LiveFrame> frames;
+    std::vector<Link> links;  // one for each frame
+    u64 current = 0;          // serial of the frame whose handler runs
+    u64 spurious_of = 0;      // the acknowledge found nothing; its delivery follows
+    u64 failed = 0;           // the life whose delivery failed; the exception follows
+    std::optional<u64> thread;
+    std::map<u64, u64> suspended;  // thread -> serial of the handler that runs on it
+  };
+  static constexpr std::size_t kept_ended = 8;
+  static constexpr std::size_t most_open = 1024;
+  static constexpr std::size_t most_frames = 256;
+  static constexpr std::size_t most_threads = 4096;
+
+  Entry* entry_of(u64 id);
+  Entry& make(u64 id, int key);
+  void reopen(Entry& entry);
+  void settle(Entry& entry);
+  CpuState& cpu_state(u8 cpu);
+  void drop_frame(CpuState& cpu, std::size_t index);
+  [[nodiscard]] const Link* current_link(u8 cpu) const;
+  void merged(const Record& record);
+  void spurious(const Record& record);
+  void delivered(const Record& record);
+  void returned(const Record& record);
+  void exception(const Record& record);
+  void thread_runs(const Record& record);
+  void thread_woken(const Record& record);
+  void add_thread(Entry& entry, const Record& record);
+  [[nodiscard]] std::vector<const Life*> ended(int key) const;
+
+  std::unordered_map<u64, Entry> entries_;  // looked up, never listed: open_ and ended_ have the order
+  std::vector<u64> open_;                   // ascending
+  std::map<int, std::vector<u64>> ended_;   // by key, oldest first
+  std::vector<CpuState> cpus_;
+  std::map<u64, u64> woken_;  // thread -> life that woke it; until it runs
+  std::map<u64, std::string> names_;
+  u64 last_serial_ = 0;
 };
 
 /// A life as a staircase of lines for people: when, how long since the step before, where, what happened.
 /// `lines` start with `indent`.
 [[nodiscard]] std::string life_text(const Life& life, const TraceHeader& header, const Symboliser* symbols,
                                     std::string_view indent = "");
+/// The same as one JSON object on one line.
+[[nodiscard]] std::string life_json(const Life& life, const TraceHeader& header, const Symboliser* symbols);
 
 }  // namespace vitrine

@@ -1,0 +1,86 @@
+#include "observe/life/places.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace vitrine {
+
+namespace {
+
+struct Title {
+  std::string_view source, title;
+};
+constexpr std::array titles = {Title{"pic0", "first 8259"},
+                               Title{"pic1", "second 8259"},
+                               Title{"pit", "timer"},
+                               Title{"rtc", "real-time clock"},
+                               Title{"com1", "COM1"},
+                               Title{"com2", "COM2"},
+                               Title{"com3", "COM3"},
+                               Title{"com4", "COM4"},
+                               Title{"lpt1", "LPT1"},
+                               Title{"lpt2", "LPT2"},
+                               Title{"fpu-error", "floating-point unit"},
+                               Title{"acpi-pm", "power management"}};
+constexpr int mouse_line = 12;
+
+/// Each device numbers its causes itself: pit8254.hpp, i8042.hpp, uart16550.hpp, mc146818.hpp, parallel.hpp,
+/// acpi_pm.hpp.
+struct CauseWords {
+  std::string_view source;  // or how it begins
+  u8 cause;
+  std::string_view clause;
+};
+constexpr std::array cause_words = {
+    CauseWords{"pit", 1, "counter 0 has counted down"},
+    CauseWords{"pit", 2, "a control word for counter 0 sets its output high"},
+    CauseWords{"i8042", 1, "a byte from the keyboard is in its output buffer"},
+    CauseWords{"i8042", 2, "the answer to a command is in its output buffer"},
+    CauseWords{"i8042", 3, "a byte that the guest itself put into its output buffer waits"},
+    CauseWords{"i8042", 4, "a byte from the mouse is in its output buffer"},
+    CauseWords{"i8042", 5, "a byte that the guest itself put into its output buffer waits"},
+    CauseWords{"com", 1, "its line status reports an error or a break"},
+    CauseWords{"com", 2, "received data waits"},
+    CauseWords{"com", 3, "received data waits, and no more has come for a while"},
+    CauseWords{"com", 4, "it can take more to transmit"},
+    CauseWords{"com", 5, "a modem line has changed"},
+    CauseWords{"rtc", 1, "the periodic interrupt is due"},
+    CauseWords{"rtc", 2, "the alarm's time has come"},
+    CauseWords{"rtc", 3, "the time of day has been updated"},
+    CauseWords{"lpt", 1, "the printer has taken a byte"},
+    CauseWords{"acpi-pm", 1, "the power-management timer has wrapped"},
+    CauseWords{"acpi-pm", 2, "the global lock is released"},
+    CauseWords{"acpi-pm", 3, "the power button was pressed"},
+    CauseWords{"acpi-pm", 4, "the sleep button was pressed"},
+    CauseWords{"acpi-pm", 5, "the clock's alarm woke it"},
+    CauseWords{"acpi-pm", 6, "a general-purpose event came"},
+};
+
+}  // namespace
+
+std::string device_title(std::string_view source, int line) {
+  if (source == "i8042") return line == mouse_line ? "mouse" : "keyboard";
+  if (source.starts_with("cpu")) return fmt::format("CPU {}", source.substr(3));
+  const auto found = std::ranges::find(titles, source, &Title::source);
+  return std::string(found != titles.end() ? found->title : source);
+}
+
+std::string place_of(u16 source, int line, const TraceHeader& header) {
+  return source < header.sources.size() ? device_title(header.sources[source], line) : fmt::format("source {}", source);
+}
+
+std::string cause_clause(std::string_view source, u64 cause) {
+  const auto found = std::ranges::find_if(
+      cause_words, [&](const CauseWords& words) { return source.starts_with(words.source) && words.cause == cause; });
+  if (found != cause_words.end()) return std::string(found->clause);
+  return cause == 0 ? "it has cause to" : fmt::format("it has cause to (its number {})", cause);
+}
+
+std::string code_place(u64 address, const Symboliser* symbols) {
+  std::string name = symbols != nullptr ? symbols->describe(address) : std::string();
+  return name.empty() ? fmt::format("{:#x}", address) : name;
+}
+
+}  // namespace vitrine
