@@ -1,0 +1,11 @@
+// The 32 exceptions: who handles one, and what its error code means (SDM vol. 3A §6.15).
+#pragma once
+
+#include "kernel/arch/x86_64/frame.hpp"
+
+namespace pulse {
+
+/// Handles the exception or ends what caused it: a signal for ring 3, a panic for the kernel.
+void handle_exception(Frame& frame);
+
+}  // namespace pulse

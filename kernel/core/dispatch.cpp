@@ -1,0 +1,35 @@
+// Where entry.S goes: sorts vectors into exceptions, device lines and the rest.
+#include "kernel/arch/x86_64/exceptions.hpp"
+#include "kernel/arch/x86_64/frame.hpp"
+#include "kernel/arch/x86_64/per_cpu.hpp"
+#include "kernel/core/kernel.hpp"
+#include "kernel/core/log.hpp"
+#include "kernel/core/panic.hpp"
+
+namespace pulse {
+
+namespace {
+constexpr u64 exceptions_end = 32;
+}
+
+extern "C" void interrupt_entry(Frame& frame) {
+  if (frame.vector < exceptions_end) return handle_exception(frame);
+  const u64 line = frame.vector - first_line_vector;
+  if (line >= InterruptManager::lines) {
+    log_warning("vector {:#x} has no source", frame.vector);
+    return;
+  }
+  PerCpu& cpu = this_cpu();
+  ++cpu.interrupt_depth;
+  if (kernel().interrupts.dispatch(static_cast<u8>(line), frame)) cpu.reschedule = true;
+  --cpu.interrupt_depth;
+}
+
+extern "C" void return_to_user(Frame&) {}
+
+extern "C" bool syscall_entry(Frame& frame) { panic_at(frame, "no system calls yet"); }
+
+extern "C" void thread_started() {}
+extern "C" void thread_returned() { panic("a thread's function returned"); }
+
+}  // namespace pulse

@@ -1,0 +1,57 @@
+#include "kernel/core/interrupts.hpp"
+
+namespace pulse {
+
+void InterruptManager::add(u8 number, InterruptHandler& handler) {
+  InterruptHandler** end = &lines_[number].chain;
+  while (*end != nullptr) end = &(*end)->next;
+  handler.next = nullptr;
+  *end = &handler;
+  lines_[number].counts.stopped = false;
+  controller_->unmask(number);
+}
+
+void InterruptManager::remove(u8 number, InterruptHandler& handler) {
+  Line& line = lines_[number];
+  for (InterruptHandler** place = &line.chain; *place != nullptr; place = &(*place)->next) {
+    if (*place != &handler) continue;
+    *place = handler.next;
+    break;
+  }
+  if (line.chain == nullptr) controller_->mask(number);
+}
+
+bool InterruptManager::dispatch(u8 number, Frame& frame) {
+  Line& line = lines_[number];
+  if (controller_->is_spurious(number)) {
+    ++line.counts.spurious;
+    return false;
+  }
+  ++line.counts.delivered;
+  bool claimed = false;
+  bool reschedule = false;
+  for (InterruptHandler* handler = line.chain; handler != nullptr; handler = handler->next) {
+    const HandlerResult result = handler->function(*handler, frame);
+    claimed |= result != HandlerResult::NotMine;
+    reschedule |= result == HandlerResult::Reschedule;
+  }
+  note_unclaimed(number, line, claimed);
+  controller_->end(number);
+  return reschedule;
+}
+
+void InterruptManager::note_unclaimed(u8 number, Line& line, bool claimed) {
+  if (!claimed) {
+    ++line.counts.not_mine;
+    ++line.unclaimed;
+  }
+  if (++line.window < storm_window) return;
+  if (line.unclaimed >= storm_limit) {
+    line.counts.stopped = true;
+    controller_->mask(number);
+  }
+  line.window = 0;
+  line.unclaimed = 0;
+}
+
+}  // namespace pulse

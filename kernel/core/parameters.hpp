@@ -1,0 +1,28 @@
+// The kernel's command line: words, some of them NAME=VALUE.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "kernel/core/types.hpp"
+
+namespace pulse {
+
+class Parameters {
+ public:
+  Parameters() = default;
+  explicit Parameters(std::string_view line) : line_(line) {}
+
+  [[nodiscard]] std::string_view line() const { return line_; }
+  /// The word stands alone.
+  [[nodiscard]] bool has(std::string_view word) const;
+  /// What stands behind NAME=; the last one counts.
+  [[nodiscard]] std::optional<std::string_view> text(std::string_view name) const;
+  /// The same as a decimal number; nothing if it is none or does not fit.
+  [[nodiscard]] std::optional<u64> number(std::string_view name) const;
+
+ private:
+  std::string_view line_;
+};
+
+}  // namespace pulse

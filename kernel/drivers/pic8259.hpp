@@ -1,0 +1,25 @@
+// The two 8259A interrupt controllers of a PC (Intel 231468; wiring: IBM PC/AT, the second one on pin 2 of the first).
+#pragma once
+
+#include "kernel/core/interrupts.hpp"
+
+namespace pulse {
+
+class Pic8259Pair final : public InterruptController {
+ public:
+  static constexpr u8 lines = 16;
+
+  /// Puts lines 0..15 on vectors `base`..`base`+15, all of them masked. `base` is a multiple of 8.
+  void initialise(u8 base);
+  [[nodiscard]] std::string_view name() const override { return "8259"; }
+  void mask(u8 line) override;
+  void unmask(u8 line) override;
+  void end(u8 line) override;
+  [[nodiscard]] bool is_spurious(u8 line) override;
+
+ private:
+  void write_masks();
+  u16 masks_ = 0xFFFB;  // line 2 is the cascade
+};
+
+}  // namespace pulse
