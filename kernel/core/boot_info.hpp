@@ -16,9 +16,9 @@ struct BootInfo {
   static constexpr std::size_t most_ranges = 32;
   MemoryRange usable[most_ranges];  ///< RAM that is free to use, in the loader's order
   std::size_t usable_count = 0;
-  MemoryRange initramfs;  ///< empty if there is none
-  std::string_view command_line;
-  std::string_view loader;
+  MemoryRange initramfs;          ///< empty if there is none
+  std::string_view command_line;  ///< copied: the loader's memory is free to use
+  std::string_view loader;        ///< likewise
 
   [[nodiscard]] std::span<const MemoryRange> ram() const { return {usable, usable_count}; }
 };

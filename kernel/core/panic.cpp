@@ -3,6 +3,7 @@
 #include "kernel/arch/x86_64/cpu.hpp"
 #include "kernel/arch/x86_64/frame.hpp"
 #include "kernel/arch/x86_64/layout.h"
+#include "kernel/core/assert.hpp"
 #include "kernel/core/log.hpp"
 #include "kernel/core/symbols.hpp"
 
@@ -80,6 +81,10 @@ void panic_with(const Frame* frame, std::string_view text, std::span<const Forma
   }
   out8(debug_exit_port, panic_exit_value);
   halt_for_good();
+}
+
+void assertion_failed(const char* condition, const char* file, int line) {
+  panic("{} does not hold ({}:{})", condition, file, line);
 }
 
 }  // namespace pulse

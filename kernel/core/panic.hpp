@@ -24,7 +24,3 @@ template <class... Arguments>
 }
 
 }  // namespace pulse
-
-/// What must hold whatever users and devices do.
-#define PULSE_ASSERT(condition) \
-  ((condition) ? void(0) : ::pulse::panic("{} does not hold ({}:{})", #condition, __FILE__, __LINE__))

@@ -7,6 +7,7 @@
 #include "kernel/core/tick.hpp"
 #include "kernel/drivers/pic8259.hpp"
 #include "kernel/drivers/uart16550.hpp"
+#include "kernel/memory/kernel_memory.hpp"
 
 extern "C" {
 using Constructor = void (*)();
@@ -56,6 +57,8 @@ void kernel_start(pulse::u64 protocol, pulse::u64 info) {
   the_kernel.parameters = Parameters(the_kernel.boot.command_line);
   set_console_level(static_cast<LogLevel>(the_kernel.parameters.number("loglevel").value_or(6)));
   announce();
+  initialise_memory(the_kernel.boot);
+  log_info("memory: {} of {} pages free", memory_use().free_pages, memory_use().all_pages);
   start_interrupts();
   interrupts_on();
   for (;;) {

@@ -34,12 +34,20 @@ const T* at(u64 physical) {
   return reinterpret_cast<const T*>(DIRECT_MAP + physical);
 }
 
-std::string_view text_at(u64 physical) {
+/// A copy of a 0-terminated text, cut to what the buffer holds.
+template <std::size_t N>
+std::string_view copy_text(char (&buffer)[N], u64 physical) {
   const char* text = at<char>(physical);
   std::size_t length = 0;
-  while (length < 4096 && text[length] != 0) ++length;
-  return {text, length};
+  while (length < N && text[length] != 0) {
+    buffer[length] = text[length];
+    ++length;
+  }
+  return {buffer, length};
 }
+
+char command_line[2048];
+char loader_name[64];
 
 void add_usable(BootInfo& boot, u64 begin, u64 size) {
   if (boot.usable_count < BootInfo::most_ranges) boot.usable[boot.usable_count++] = {begin, begin + size};
@@ -50,7 +58,7 @@ BootInfo read_pvh(u64 info) {
   const auto* start = at<PvhStartInfo>(info);
   if (start->magic != pvh_magic) panic("the PVH start info at {:#x} has no magic number", info);
   boot.loader = "PVH";
-  if (start->command_line != 0) boot.command_line = text_at(start->command_line);
+  if (start->command_line != 0) boot.command_line = copy_text(command_line, start->command_line);
   if (start->module_count > 0) {
     const auto* module = at<PvhModule>(start->modules);
     boot.initramfs = {module->address, module->address + module->size};
@@ -72,10 +80,10 @@ BootInfo read_multiboot(u64 info) {
       case end_tag:
         return boot;
       case command_line_tag:
-        boot.command_line = text_at(place + 8);
+        boot.command_line = copy_text(command_line, place + 8);
         break;
       case loader_tag:
-        boot.loader = text_at(place + 8);
+        boot.loader = copy_text(loader_name, place + 8);
         break;
       case module_tag:
         if (boot.initramfs.end == 0) boot.initramfs = {*at<u32>(place + 8), *at<u32>(place + 12)};

@@ -6,6 +6,10 @@
 #define DIRECT_MAP 0xFFFF800000000000   // physical 0, for all of RAM
 #define DIRECT_MAP_SLOT 256             // its entry in the root page table
 
+#define KERNEL_STACKS 0xFFFFC00000000000  // kernel stacks, each between pages that nothing maps
+#define KERNEL_STACKS_SLOT 384
+#define USER_END 0x00007FFFFFFFF000        // behind the last address that a program may have
+
 #define BOOT_BY_PVH 1
 #define BOOT_BY_MULTIBOOT2 2
 
