@@ -47,7 +47,8 @@ class Device {
   virtual void write(Region region, u64 offset, AccessSize size, u64 value);
   /// What a read would return, without any effect.
   [[nodiscard]] virtual u64 peek(Region region, u64 offset, AccessSize size) const;
-  /// An input pin changed its level. `request` is the request that the line carries (0 when it goes low).
+  /// An input pin changed its level. `request` is the request that the line carries. When it goes low: 0, or the
+  /// request whose pulse is over while its cause remains (LineDriver::end_pulse).
   virtual void line_changed(Pin pin, Level level, RequestId request);
   /// An own event is due.
   virtual void event(u16 kind, u64 payload);

@@ -9,6 +9,10 @@ void LineDriver::set(Level level, u8 detail) const {
   if (line_ != nullptr) line_->vote(index_, level, detail, RequestId{});
 }
 
+void LineDriver::end_pulse() const {
+  if (line_ != nullptr) line_->vote(index_, Level::Low, 0, RequestId{}, InterruptLine::Fall::PulseOver);
+}
+
 void LineDriver::carry(Level level, RequestId request) const {
   if (line_ != nullptr) line_->vote(index_, level, 0, request);
 }
@@ -30,7 +34,7 @@ void InterruptLine::tell(Level level) {
   for (const Listener& listener : listeners_) listener.device->line_changed(listener.pin, level, request_);
 }
 
-void InterruptLine::vote(u8 index, Level level, u8 detail, RequestId carried) {
+void InterruptLine::vote(u8 index, Level level, u8 detail, RequestId carried, Fall fall) {
   const bool high = level == Level::High;
   if (bit(votes_, index) == high) {
     // A controller's output stays high while another request takes the first one's place.
@@ -67,9 +71,10 @@ void InterruptLine::vote(u8 index, Level level, u8 detail, RequestId carried) {
       ledger_->append(
           {.id = request_.value, .kind = RecordKind::Lowered, .pin = number_, .source = drivers_[index].value});
     }
-    request_ = RequestId{};
+    if (fall == Fall::CauseGone) request_ = RequestId{};
   }
   tell(level);
+  if (!is_high) request_ = RequestId{};
 }
 
 }  // namespace vitrine

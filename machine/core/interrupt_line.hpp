@@ -23,6 +23,9 @@ class LineDriver {
   /// Drives the level. `detail` says the cause in the device's own enum; it goes into the Raised record.
   /// Setting the level that it has already does nothing. A new request id is made when this vote goes high.
   void set(Level level, u8 detail = 0) const;
+  /// Lowers the line because the pulse is over, not because its cause is gone: a controller that has latched nothing
+  /// yet knows that the next edge asks for the same.
+  void end_pulse() const;
   /// As set(), but carries a request that already has an id (a controller's output pin).
   void carry(Level level, RequestId request) const;
   [[nodiscard]] Level level() const;
@@ -66,7 +69,8 @@ class InterruptLine {
     Device* device;
     Pin pin;
   };
-  void vote(u8 index, Level level, u8 detail, RequestId carried);
+  enum class Fall : u8 { CauseGone, PulseOver };
+  void vote(u8 index, Level level, u8 detail, RequestId carried, Fall fall = Fall::CauseGone);
   void tell(Level level);
 
   Ledger* ledger_;

@@ -26,9 +26,11 @@ using SourceId = Quantity<struct SourceTag, u16>;
 enum class RecordKind : u8 {
   Raised = 1,  ///< a device's cause drives its line high. id; pin: IRQ line number (0..15); detail: cause (device's own
                ///< enum)
-  Lowered = 2,       ///< the line went low. id of the request that it carried; pin
-  Latched = 3,       ///< a controller set the request bit. id; pin
-  Merged = 4,        ///< raised while an earlier request was still pending. id; pin; other: id of the pending one
+  Lowered = 2,  ///< the line went low. id of the request that it carried; pin
+  Latched = 3,  ///< a controller set the request bit. id; pin
+  Merged =
+      4,  ///< raised while an earlier request was still pending, which goes on for both. id; pin; other: id of the
+          ///< pending one. Also when the earlier one's pulse had ended before anybody took it (the PIT's next period)
   Blocked = 5,       ///< a pending request can't proceed. id; pin; detail: Obstacle; address: instruction that set the
                      ///< obstacle; since: when it was set; other: id in service, if that is the obstacle
   Withdrawn = 6,     ///< the request bit went away before acknowledge. id; pin

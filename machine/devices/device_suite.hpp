@@ -237,7 +237,18 @@ inline u64 traffic(TestBench& bench, Device& device, const DeviceUnderTest& subj
       }
     }
     if (!bench.inputs.empty() && random.below(2) == 0) {
-      bench.inputs[random.below(bench.inputs.size())].set(random.below(2) == 0 ? Level::Low : Level::High);
+      const LineDriver& input = bench.inputs[random.below(bench.inputs.size())];
+      switch (random.below(4)) {
+        case 0:
+          input.set(Level::Low);
+          break;
+        case 1:
+          input.end_pulse();
+          break;
+        default:
+          input.set(Level::High);
+          break;
+      }
     }
     if (!bench.actions.empty() && random.below(4) == 0) bench.actions[random.below(bench.actions.size())]();
     const u64 pause = random.below(4096);

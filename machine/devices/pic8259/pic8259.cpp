@@ -1,5 +1,7 @@
 #include "machine/devices/pic8259/pic8259.hpp"
 
+#include <utility>
+
 #include "machine/devices/pic8259/command_words.hpp"
 
 namespace vitrine {
@@ -24,12 +26,13 @@ std::string_view Pic8259::name() const { return context_.ledger.sources()[contex
 
 // The chip has no RESET pin: this is power-on. The inputs are what the wires are.
 void Pic8259::reset() {
+  for (u8 pin = 0; pin < pins; ++pin) drop_request(pin);
   State fresh;
   fresh.lines = state_.lines;
   fresh.armed = static_cast<u8>(~state_.lines);
   fresh.output = state_.output;
   fresh.uninitialised_since = context_.clock.now();
-  for (u8 pin = 0; pin < pins; ++pin) fresh.pins[pin].line = state_.pins[pin].line;
+  for (u8 pin = 0; pin < pins; ++pin) fresh.pins[pin].line = fresh.pins[pin].latched = state_.pins[pin].line;
   state_ = fresh;
   update();
   state_.lost = Lost{};
@@ -78,45 +81,6 @@ std::optional<Pin> Pic8259::winner() const {
   return std::nullopt;
 }
 
-Pic8259::Obstruction Pic8259::obstruction(u8 pin) const {
-  const PinState& state = state_.pins[pin];
-  if (!bit(state_.requests, pin) || bit(state_.held, pin)) return {};
-  if (!is_initialised()) return {Obstacle::NotInitialised, state_.uninitialised_by, state_.uninitialised_since, {}};
-  if (bit(state_.mask, pin)) {
-    return {has_secondary(pin) ? Obstacle::CascadeMasked : Obstacle::Masked, state.masked_by, state.masked_since, {}};
-  }
-  const std::optional<Pin> first = winner();
-  if (first == Pin(pin)) return {};
-  if (first) {
-    const PinState& other = state_.pins[first->value];
-    return {Obstacle::HigherPending, 0, other.pending_since, other.pending};
-  }
-  const std::optional<u8> serving = highest_in_service();
-  if (!serving) return {};
-  const PinState& other = state_.pins[*serving];
-  return {Obstacle::InServiceHigher, other.in_service_by, other.in_service_since, other.serving};
-}
-
-Pic8259::PinView Pic8259::view(Pin pin) const {
-  const u8 p = pin.value & 7;
-  const PinState& state = state_.pins[p];
-  const bool held = bit(state_.held, p);
-  return {.input = bit(state_.lines, p) ? Level::High : Level::Low,
-          .level_triggered = level_triggered(p),
-          .requested = bit(state_.requests, p),
-          .pending = held ? RequestId{} : state.pending,
-          .pending_since = held ? Tick{} : state.pending_since,
-          .obstruction = obstruction(p),
-          .in_service = bit(state_.in_service, p),
-          .serving = state.serving,
-          .in_service_since = state.in_service_since,
-          .in_service_by = state.in_service_by,
-          .masked = bit(state_.mask, p),
-          .masked_since = state.masked_since,
-          .masked_by = state.masked_by,
-          .has_secondary = has_secondary(p)};
-}
-
 // DS "Interrupt Sequence". In MCS-80 mode the second byte is the low half of a CALL's address.
 // unverified: that a CPU with two INTA pulses takes that byte as its vector.
 Vector Pic8259::vector_of(Pin pin) const {
@@ -151,6 +115,7 @@ u8 Pic8259::read_byte(Region region, u64 offset) {
 }
 
 void Pic8259::write_byte(Region region, u64 offset, u8 value) {
+  const Modes before = modes();
   if (region == elcr && offset == 0) {
     state_.level = value & wiring_.level_capable;
     sense_inputs();
@@ -171,6 +136,7 @@ void Pic8259::write_byte(Region region, u64 offset, u8 value) {
       next_initialisation_word(value);
     }
   }
+  report_modes(before);
   update();
 }
 
@@ -192,6 +158,7 @@ void Pic8259::write(Region region, u64 offset, AccessSize size, u64 value) {
 
 // DS "Initialization Command Words 1 and 2 (ICW1, ICW2)", what ICW1 does by itself: a to f.
 void Pic8259::initialise(u8 value) {
+  report_mode(ControllerRegister::Initialised, state_.initialised ? 1 : 0, 0);
   state_.step = InitStep::Icw2;
   state_.initialised = false;
   state_.uninitialised_since = context_.clock.now();
@@ -201,6 +168,7 @@ void Pic8259::initialise(u8 value) {
   for (u8 pin = 0; pin < pins; ++pin) {
     if (bit(state_.in_service, pin)) end_service(pin, EndKind::Initialised);
   }
+  for (u8 pin = 0; pin < pins; ++pin) withdraw(pin, std::exchange(state_.pins[pin].lapsed, RequestId{}));
   state_.icw1 = value;
   state_.armed = static_cast<u8>(~state_.lines);  // a: a new low-to-high transition is needed
   set_mask(0);                                    // b
@@ -229,8 +197,7 @@ void Pic8259::next_initialisation_word(u8 value) {
       break;
     case InitStep::Icw4:
       state_.icw4 = value;
-      state_.step = InitStep::Ready;
-      state_.initialised = true;
+      become_initialised();
       break;
     case InitStep::Ready:
       break;
@@ -238,9 +205,17 @@ void Pic8259::next_initialisation_word(u8 value) {
 }
 
 void Pic8259::finish_initialisation() {
-  const bool needs_more = bit(state_.icw1, icw1::needs_icw4);
-  state_.step = needs_more ? InitStep::Icw4 : InitStep::Ready;
-  state_.initialised = !needs_more;
+  if (bit(state_.icw1, icw1::needs_icw4)) {
+    state_.step = InitStep::Icw4;
+  } else {
+    become_initialised();
+  }
+}
+
+void Pic8259::become_initialised() {
+  state_.step = InitStep::Ready;
+  state_.initialised = true;
+  report_mode(ControllerRegister::Initialised, 0, 1);
 }
 
 // OCW1.
@@ -324,8 +299,19 @@ void Pic8259::line_changed(Pin pin, Level level, RequestId request) {
   const u8 p = pin.value & 7;
   // The secondary's output goes on with another request: here it is the one that was latched when it rose.
   if (level == Level::High && bit(state_.lines, p)) return;
+  PinState& state = state_.pins[p];
   state_.lines = with_bit(state_.lines, p, level == Level::High);
-  state_.pins[p].line = level == Level::High ? request : RequestId{};
+  if (level == Level::High) {
+    state.line = request;
+  } else {
+    const bool pulse_over = request != RequestId{} && !level_triggered(p);
+    if (pulse_over && is_waiting(p)) {
+      state.lapsed = state.pending;
+      state.lapsed_since = state.pending_since;
+    }
+    if (state.latched != state.line) withdraw(p, state.line);  // it came and went while a poll froze the chip
+    state.line = state.latched = RequestId{};
+  }
   sense_inputs();
   update();
 }
@@ -338,26 +324,55 @@ void Pic8259::sense_inputs() {
     PinState& state = state_.pins[pin];
     const bool requests = bit(state_.lines, pin) && (level_triggered(pin) || bit(state_.armed, pin));
     const bool requested = bit(state_.requests, pin);
-    // Also so if the input fell and rose again while a poll froze the chip.
-    const bool gone = requested && (!requests || state.pending != state.line);
-    if (gone) {
-      if (!bit(state_.held, pin)) {
-        record({.id = state.pending.value, .kind = RecordKind::Withdrawn, .pin = ledger_pin(pin)});
-      }
-      state_.requests = with_bit(state_.requests, pin, false);
-      state_.held = with_bit(state_.held, pin, false);
-      state.pending = RequestId{};
-      state.pending_since = Tick{};
+    // A poll freezes the IRR: meanwhile the input may have fallen and risen again.
+    const bool another = requested && requests && state.latched != state.line;
+    if (another && is_waiting(pin) && secondaries_[pin] == nullptr) {
+      merge(pin);
+      continue;
     }
-    if (requests && (!requested || gone)) latch(pin);
+    if (requested && (!requests || another)) drop_request(pin, Lapsed::Kept);
+    if (requests && (!requested || another)) latch(pin);
   }
+}
+
+bool Pic8259::is_waiting(u8 pin) const { return bit(state_.requests, pin) && !bit(state_.held, pin); }
+
+// The IRR bit goes, without an acknowledge.
+void Pic8259::drop_request(u8 pin, Lapsed lapsed) {
+  PinState& state = state_.pins[pin];
+  if (is_waiting(pin) && state.pending != state.lapsed) withdraw(pin, state.pending);
+  if (lapsed == Lapsed::Dropped) withdraw(pin, std::exchange(state.lapsed, RequestId{}));
+  state_.requests = with_bit(state_.requests, pin, false);
+  state_.held = with_bit(state_.held, pin, false);
+  state.pending = RequestId{};
+  state.pending_since = Tick{};
+}
+
+// A level that was served before has had its end; what the secondary withdraws, the secondary says.
+void Pic8259::withdraw(u8 pin, RequestId request) {
+  const bool has_ended = request == RequestId{} || request == state_.pins[pin].acknowledged;
+  if (has_ended || secondaries_[pin] != nullptr) return;
+  record({.id = request.value, .kind = RecordKind::Withdrawn, .pin = ledger_pin(pin)});
+}
+
+// The wire's request is the same as the one that waits.
+void Pic8259::merge(u8 pin) {
+  PinState& state = state_.pins[pin];
+  state.latched = state.line;
+  state.lapsed = RequestId{};
+  record({.id = state.line.value, .other = state.pending.value, .kind = RecordKind::Merged, .pin = ledger_pin(pin)});
 }
 
 void Pic8259::latch(u8 pin) {
   PinState& state = state_.pins[pin];
   state_.requests = with_bit(state_.requests, pin, true);
   state_.held = with_bit(state_.held, pin, false);
-  state.pending = state.line;
+  if (state.lapsed != RequestId{}) {
+    state.pending = state.lapsed;
+    state.pending_since = state.lapsed_since;
+    return merge(pin);
+  }
+  state.latched = state.pending = state.line;
   state.pending_since = context_.clock.now();
   state.told.fill(false);
   record({.id = state.pending.value, .kind = RecordKind::Latched, .pin = ledger_pin(pin)});
@@ -369,6 +384,8 @@ void Pic8259::latch(u8 pin) {
 RequestId Pic8259::take(u8 pin) {
   PinState& state = state_.pins[pin];
   const RequestId request = state.pending;
+  state.acknowledged = request;
+  state.lapsed = RequestId{};
   state_.armed = with_bit(state_.armed, pin, !bit(state_.lines, pin));
   if (level_triggered(pin) && bit(state_.lines, pin)) {
     state_.held = with_bit(state_.held, pin, true);
@@ -408,7 +425,8 @@ void Pic8259::end_service(u8 pin, EndKind kind) {
 void Pic8259::end_automatically(u8 pin) {
   if (!bit(state_.icw4, icw4::automatic_eoi)) return;
   end_service(pin, EndKind::Automatic);
-  if (state_.rotate_on_automatic_eoi) state_.lowest_priority = pin;
+  if (!state_.rotate_on_automatic_eoi) return;
+  report_mode(ControllerRegister::Rotation, std::exchange(state_.lowest_priority, pin), pin);
 }
 
 // INT is low from the first INTA pulse to the last: a cascaded input of the primary sees a new edge if more is to come.
@@ -491,46 +509,7 @@ void Pic8259::serve_poll() {
   update();
 }
 
-// Output and ledger.
-
-void Pic8259::record(Record record) const {
-  record.source = context_.source.value;
-  context_.ledger.append(record);
-}
-
-void Pic8259::remember_lost() {
-  const u8 pin = state_.offered.value;
-  SpuriousCause cause = SpuriousCause::Outranked;
-  if (!is_initialised()) {
-    cause = SpuriousCause::NotInitialised;
-  } else if (!bit(state_.requests, pin)) {
-    cause = SpuriousCause::InputFell;
-  } else if (bit(state_.mask, pin)) {
-    cause = SpuriousCause::Masked;
-  }
-  state_.lost = {cause, state_.offered_request, context_.ledger.context.address, context_.clock.now()};
-}
-
-// One Blocked record per request and obstacle: the same obstacle set again, or another request in the way, is new.
-void Pic8259::report_obstacles() {
-  for (u8 pin = 0; pin < pins; ++pin) {
-    const Obstruction found = obstruction(pin);
-    if (found.obstacle == Obstacle::None) continue;
-    PinState& state = state_.pins[pin];
-    const auto kind = static_cast<std::size_t>(found.obstacle);
-    if (state.told[kind] && state.told_since[kind] == found.since && state.told_other[kind] == found.other) continue;
-    state.told[kind] = true;
-    state.told_since[kind] = found.since;
-    state.told_other[kind] = found.other;
-    record({.id = state.pending.value,
-            .address = found.address,
-            .other = found.other.value,
-            .since = found.since.value,
-            .kind = RecordKind::Blocked,
-            .pin = ledger_pin(pin),
-            .detail = static_cast<u8>(found.obstacle)});
-  }
-}
+// Output.
 
 // unverified: INT falls at once when the last request does (the data sheet gives no time for it). A spurious interrupt
 // then needs a CPU that had already decided to acknowledge.
@@ -549,7 +528,8 @@ void Pic8259::update() {
 // State.
 
 void Pic8259::PinState::exchange(Archive& archive) {
-  archive(line, pending, pending_since, serving, in_service_since, in_service_by, masked_since, masked_by);
+  archive(line, latched, pending, pending_since, lapsed, lapsed_since, acknowledged, serving, in_service_since,
+          in_service_by, masked_since, masked_by);
   archive(told, told_since, told_other);
 }
 
@@ -563,7 +543,7 @@ void Pic8259::State::exchange(Archive& archive) {
 }
 
 void Pic8259::exchange(Archive& archive) {
-  archive.section(name(), 1);
+  archive.section(name(), 2);
   State loaded = state_;
   loaded.exchange(archive);
   if ((loaded.level & ~wiring_.level_capable) != 0) archive.refuse(Archive::Error::BadValue);

@@ -111,9 +111,13 @@ class Pic8259 final : public Device, public InterruptAcknowledger, public Cascad
   /// The ledger's side of a pin: who is there, and since when.
   struct PinState {
     RequestId line{};     // what the wire carries
+    RequestId latched{};  // the last of the wire's requests that the IRR bit stood for
     RequestId pending{};  // of the IRR bit; if the bit is held, the one that was acknowledged
     Tick pending_since{};
-    RequestId serving{};  // of the ISR bit
+    RequestId lapsed{};  // its pulse was over before anybody took it: it goes on with the next edge
+    Tick lapsed_since{};
+    RequestId acknowledged{};  // the last one
+    RequestId serving{};       // of the ISR bit
     Tick in_service_since{};
     u64 in_service_by = 0;
     Tick masked_since{};
@@ -180,11 +184,17 @@ class Pic8259 final : public Device, public InterruptAcknowledger, public Cascad
   void initialise(u8 icw1);
   void next_initialisation_word(u8 value);
   void finish_initialisation();
+  void become_initialised();
   void set_mask(u8 value);
   void operation(u8 ocw2);
   void control(u8 ocw3);
 
   void sense_inputs();
+  [[nodiscard]] bool is_waiting(u8 pin) const;
+  enum class Lapsed : u8 { Kept, Dropped };
+  void drop_request(u8 pin, Lapsed lapsed = Lapsed::Dropped);
+  void withdraw(u8 pin, RequestId request);
+  void merge(u8 pin);
   void latch(u8 pin);
   RequestId take(u8 pin);
   void enter_service(u8 pin, RequestId request);
@@ -194,6 +204,13 @@ class Pic8259 final : public Device, public InterruptAcknowledger, public Cascad
   Acknowledged spurious();
   void serve_poll();
 
+  /// The modes that ControllerRegister names, as their records have them.
+  struct Modes {
+    u8 vector_base = 0, automatic = 0, special_fully_nested = 0, special_mask = 0, level = 0, lowest_priority = 0;
+  };
+  [[nodiscard]] Modes modes() const;
+  void report_modes(const Modes& before);
+  void report_mode(ControllerRegister which, u8 before, u8 now);
   void remember_lost();
   void report_obstacles();
   void update();

@@ -367,11 +367,14 @@ TEST(Pic8259Ledger, a_request_behind_a_higher_one_says_so) {
   EXPECT_EQ(pair.primary.view(Pin(4)).pending_since, Tick(10));
 }
 
-TEST(Pic8259Ledger, a_fall_and_rise_in_a_frozen_poll_is_another_request) {
+TEST(Pic8259Ledger, a_fall_and_rise_in_a_frozen_poll_merges_into_the_request_that_stayed_latched) {
   Pair pair;
   pair.run("pc 1=10 +4 1:0C ++4 read1");
-  EXPECT_EQ(pair.primary.view(Pin(4)).pending, RequestId(2));
-  EXPECT_EQ(only(pair.bench.records(RecordKind::Withdrawn)).id, 1u);
+  EXPECT_EQ(pair.primary.view(Pin(4)).pending, RequestId(1));
+  const Record merged = only(pair.bench.records(RecordKind::Merged));
+  EXPECT_EQ(merged.id, 2u);
+  EXPECT_EQ(merged.other, 1u);
+  EXPECT_TRUE(pair.bench.records(RecordKind::Withdrawn).empty());
 }
 
 TEST(Pic8259Ledger, an_unmasked_pin_names_nobody) {

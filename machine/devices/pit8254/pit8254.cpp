@@ -95,15 +95,23 @@ void Pit8254::catch_up() {
   const u64 now = pulse();
   for (auto next = counter.next_change(); next && *next <= now; next = counter.next_change()) {
     counter.advance(*next);
-    out0_.set(counter.output(), static_cast<u8>(Cause::Counted));
+    drive(Cause::Counted);
   }
   for (Pit8254Counter& each : state_.counters) each.advance(now);
 }
 
+void Pit8254::drive(Cause cause) {
+  const Level level = state_.counters[0].output();
+  if (level == Level::Low && cause == Cause::Counted) {
+    out0_.end_pulse();
+  } else {
+    out0_.set(level, static_cast<u8>(cause));
+  }
+}
+
 void Pit8254::update(Cause cause) {
-  const Pit8254Counter& counter = state_.counters[0];
-  out0_.set(counter.output(), static_cast<u8>(cause));
-  const std::optional<u64> next = counter.next_change();
+  drive(cause);
+  const std::optional<u64> next = state_.counters[0].next_change();
   if (next) {
     context_.events.reschedule(clk.tick_of(*next), context_.id, out0_changes);
   } else {

@@ -76,6 +76,7 @@ class Pit8254 final : public Device {
   void write_byte(u64 offset, u8 value);
   void read_back(u8 command);
   void catch_up();
+  void drive(Cause cause);
   void update(Cause cause);
 
   DeviceContext context_;
