@@ -16,7 +16,8 @@ struct Command {
 Command add_run_command(CLI::App& parent);
 Command add_report_command(CLI::App& parent);
 Command add_show_command(CLI::App& parent);
-/// why, check, export: names that the contract has, and this version does not.
+Command add_check_command(CLI::App& parent);
+/// why, export: names that the contract has, and this version does not.
 std::vector<Command> add_absent_commands(CLI::App& parent);
 
 /// The whole program: parses, runs, returns the exit status.

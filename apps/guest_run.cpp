@@ -5,6 +5,7 @@
 
 #include "apps/guest_output.hpp"
 #include "apps/register_dump.hpp"
+#include "apps/run_observers.hpp"
 #include "apps/run_options.hpp"
 #include "apps/status.hpp"
 #include "apps/trace_input.hpp"
@@ -13,12 +14,10 @@
 #include "host/pacer.hpp"
 #include "host/stop_signal.hpp"
 #include "host/terminal.hpp"
-#include "machine/boards/isa_wiring.hpp"
 #include "machine/boards/machine.hpp"
 #include "machine/cpu/cpu.hpp"
 #include "observe/fault_chain.hpp"
 #include "observe/names.hpp"
-#include "observe/report.hpp"
 
 namespace vitrine {
 
@@ -34,15 +33,6 @@ constexpr u64 key_interval = 10'000'000;
 /// Sleeps shorter than this cost more than they save.
 constexpr u64 least_sleep = 500'000;
 
-class FileByteSink final : public ByteSink {
- public:
-  explicit FileByteSink(OutputFile& file) : file_(&file) {}
-  void write(std::span<const u8> bytes) override { file_->write(bytes); }
-
- private:
-  OutputFile* file_;
-};
-
 class GuestRun {
  public:
   explicit GuestRun(const RunOptions& options)
@@ -50,7 +40,8 @@ class GuestRun {
 
   int execute() {
     if (!output_.error().empty()) return complain(status::no_input, output_.error());
-    if (int problem = 0; !read_files(problem) || !make_machine(problem) || !boot(problem) || !observe(problem)) {
+    if (int problem = 0; !read_files(problem) || !make_machine(problem) || !boot(problem) ||
+                         !observers_.attach(*machine_, description_, problem)) {
       return problem;
     }
     RunEnd end;
@@ -131,47 +122,6 @@ class GuestRun {
     return true;
   }
 
-  TraceHeader header() {
-    TraceHeader header{.sources = machine_->ledger().sources(), .guest = options_.guest};
-    for (const IsaWire& wire : isa_wires) header.lines.push_back({wire.irq(), std::string(wire.device)});
-    header.options = {{"guest-format", description_},
-                      {"initrd", options_.initrd},
-                      {"append", options_.command_line},
-                      {"memory", fmt::format("{}", options_.memory_bytes)},
-                      {"rtc", fmt::format("{}", options_.rtc_unix_seconds)},
-                      {"seed", fmt::format("{}", options_.seed)}};
-    for (const std::string& symbols : options_.symbols) header.symbols += (header.symbols.empty() ? "" : " ") + symbols;
-    return header;
-  }
-
-  /// Attaches what reads the ledger.
-  bool observe(int& problem) {
-    if (!options_.report_file.empty()) {
-      auto file = OutputFile::create(options_.report_file);
-      if (!file) {
-        problem = complain(status::no_input,
-                           fmt::format("--report: can't write '{}': {}", options_.report_file, file.error()));
-        return false;
-      }
-      report_file_ = std::move(*file);
-    }
-    if (options_.report) {
-      report_ = std::make_unique<ReportBuilder>(header());
-      machine_->ledger().attach(*report_);
-    }
-    if (options_.trace_file.empty()) return true;
-    auto file = OutputFile::create(options_.trace_file);
-    if (!file) {
-      problem =
-          complain(status::no_input, fmt::format("--trace: can't write '{}': {}", options_.trace_file, file.error()));
-      return false;
-    }
-    trace_file_ = std::move(*file);
-    trace_ = std::make_unique<TraceWriter>(trace_sink_, header());
-    machine_->ledger().attach(*trace_);
-    return true;
-  }
-
   // --- the run ----------------------------------------------------------------------------------------------------
 
   RunEnd loop(const StopSignals& signals, bool uses_input) {
@@ -196,6 +146,11 @@ class GuestRun {
         return {.reason = "until",
                 .sentence = fmt::format("The guest printed \"{}\".", options_.until),
                 .status = status::success};
+      }
+      if (observers_.wants_end()) {
+        return {.reason = "check",
+                .sentence = "The sanitizer found a mistake in the guest, and --check-fatal ends the run.",
+                .status = status::check_failed};
       }
       switch (result.reason) {
         case Machine::StopReason::TimeLimit:
@@ -317,8 +272,9 @@ class GuestRun {
 
   // --- after the run ----------------------------------------------------------------------------------------------
 
-  int finish(const RunEnd& end) {
+  int finish(RunEnd end) {
     machine_->ledger().flush();
+    observers_.judge(end);
     int exit_status = static_cast<int>(end.status);
     // On a terminal, what the guest printed and what we say are one text.
     if (output_.line_is_open() && outputs_are_one_terminal()) tell("\n");
@@ -335,28 +291,8 @@ class GuestRun {
     if (options_.screen) {
       for (const std::string& line : machine_->text_screen()) tell("{}\n", line);
     }
-    if (trace_) {
-      trace_->finish(end);
-      if (!trace_file_.close()) {
-        exit_status = complain(status::internal,
-                               fmt::format("--trace: can't write '{}': {}", options_.trace_file, trace_file_.error()));
-      }
-    }
-    if (report_ && !print_report(end)) exit_status = status::internal;
+    if (!observers_.finish(end)) exit_status = status::internal;
     return exit_status;
-  }
-
-  bool print_report(const RunEnd& end) {
-    const Report report = report_->finish(end, &symbols_);
-    const bool to_file = !options_.report_file.empty();
-    const bool json = options_.json || options_.report_file.ends_with(".json");
-    OutputFile target = to_file ? std::move(report_file_) : OutputFile::standard_error();
-    if (!to_file && !json) target.write("\n");
-    target.write(json ? report_json(report, &symbols_) : report_text(report, &symbols_));
-    if (target.close()) return true;
-    complain(status::internal, fmt::format("can't write the report{}: {}",
-                                           to_file ? " to '" + options_.report_file + "'" : "", target.error()));
-    return false;
   }
 
   const RunOptions& options_;
@@ -364,10 +300,7 @@ class GuestRun {
   std::vector<u8> image_, initrd_;
   SymbolTable symbols_;
   std::string description_;
-  OutputFile report_file_, trace_file_;
-  FileByteSink trace_sink_{trace_file_};
-  std::unique_ptr<ReportBuilder> report_;
-  std::unique_ptr<TraceWriter> trace_;
+  RunObservers observers_{options_, symbols_};
   std::unique_ptr<Machine> machine_;  // goes first: it knows the others
 
   InputStream input_;

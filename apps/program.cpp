@@ -18,8 +18,8 @@ Examples:
 
 `vitrine COMMAND --help` tells all options of a command.)";
 
-/// "--report" and "--check" may stand alone or have a value after "="; a word that follows is not theirs. CLI11 would
-/// take it, so the value is always given.
+/// In `vitrine run`, "--report" and "--check" may stand alone or have a value after "="; a word that follows is not
+/// theirs. CLI11 would take it, so the value is always given.
 std::string with_value(const std::string& argument) {
   return argument == "--report" || argument == "--check" ? argument + "=-" : argument;
 }
@@ -41,10 +41,13 @@ int run(std::vector<std::string> arguments) {
   app.require_subcommand(0, 1);
   app.footer(main_footer);
 
-  std::vector<Command> commands = {add_run_command(app), add_report_command(app), add_show_command(app)};
+  std::vector<Command> commands = {add_run_command(app), add_report_command(app), add_show_command(app),
+                                   add_check_command(app)};
   for (Command& command : add_absent_commands(app)) commands.push_back(std::move(command));
 
-  std::ranges::transform(arguments, arguments.begin(), with_value);
+  if (!arguments.empty() && arguments.front() == "run") {
+    std::ranges::transform(arguments, arguments.begin(), with_value);
+  }
   std::ranges::reverse(arguments);  // CLI11 takes a vector from its back
   try {
     app.parse(arguments);

@@ -13,12 +13,13 @@ namespace {
 constexpr const char* run_footer = R"(
 Status: 0 --until was printed, or the guest switched itself off or asked for a reset; 2v+1 it wrote v to port 0xF4;
   64 usage; 65 GUEST can't be run here; 66 a file can't be read; 70 our own fault; 80 the time or instructions are used
-  up; 81 triple fault; 83 halted for good; 128+n ended by signal n (the report still comes).
+  up; 81 triple fault; 82 --check-fatal found something; 83 halted for good; 128+n ended by signal n (the report still comes).
 
 Examples:
   vitrine run vmlinuz --initrd initramfs --append "console=ttyS0" --report
   vitrine run kernel.elf --serial none --max-time 2s --report=report.json
   vitrine run kernel.elf --until "READY" --trace run.trace --symbols kernel.debug
+  vitrine run kernel.elf --max-time 10s --check --check-fatal --sarif findings.sarif
 )";
 
 /// What stands on the command line, before it is checked.
@@ -27,10 +28,9 @@ struct Words {
   std::string memory = "256M";
   std::string rtc = "2026-01-01";
   std::string engine = "interpreter";
-  std::string report, check;
+  std::string report;
   std::string max_time, keys, max_instructions;
   unsigned cpus = 1;
-  bool check_fatal = false;
 };
 
 int wrong(const char* name, const std::string& value, const std::string& clause) {
@@ -57,9 +57,6 @@ int check(const Words& words, RunOptions& options) {
     return wrong("--cpus", fmt::format("{}", words.cpus), "this version has machines with 1 CPU only");
   if (words.engine == "jit") return wrong("--engine", words.engine, "it is not there yet; use interpreter");
   if (words.engine != "interpreter") return wrong("--engine", words.engine, "the engines are interpreter and jit");
-  if (!words.check.empty()) return wrong("--check", words.check == "-" ? "" : words.check, "it is not there yet");
-  if (words.check_fatal) return complain(status::usage, "--check-fatal: it is not there yet");
-
   if (!is_output_word(options.serial)) return wrong("--serial", options.serial, "it is one of stdio, none, file:PATH");
   if (!is_output_word(options.debug_console)) {
     return wrong("--debugcon", options.debug_console, "it is one of stdio, none, file:PATH");
@@ -89,7 +86,7 @@ int check(const Words& words, RunOptions& options) {
 
   options.report = !words.report.empty();
   if (words.report != "-") options.report_file = words.report;
-  if (options.json && options.report_file.empty()) options.report = true;
+  if (options.json && options.report_file.empty() && !options.check.wanted()) options.report = true;
   return status::success;
 }
 
@@ -148,7 +145,7 @@ Command add_run_command(CLI::App& parent) {
                   "The interrupt report when the run ends; a FILE that ends in .json gets JSON")
       ->type_name("[=FILE]")
       ->group("What happened");
-  app->add_flag("--json", options.json, "Make the report JSON")->group("What happened");
+  app->add_flag("--json", options.json, "Make report and findings JSON")->group("What happened");
   app->add_option("--trace", options.trace_file,
                   "Write every interrupt's life, for `vitrine report` and `vitrine show`")
       ->type_name("FILE")
@@ -157,11 +154,11 @@ Command add_run_command(CLI::App& parent) {
       ->type_name("FILE[@OFFSET]")
       ->allow_extra_args(false)
       ->group("What happened");
-  app->add_option("--check", words->check, "The interrupt sanitizer (not there yet)")
+  app->add_option("--check", options.check.rules,
+                  "The interrupt sanitizer: all rules, or these, e.g. missing-eoi,bad-idt or -timer-rate")
       ->type_name("[=RULES]")
       ->group("What happened");
-  app->add_flag("--check-fatal", words->check_fatal, "Status 82 when it finds something (not there yet)")
-      ->group("What happened");
+  add_check_options(*app, options.check, "What happened");
   app->footer(run_footer);
   return {app, [words] {
             RunOptions checked;

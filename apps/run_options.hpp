@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/check_options.hpp"
 #include "base/types.hpp"
 
 namespace vitrine {
@@ -34,6 +35,7 @@ struct RunOptions {
   bool reboot = false;
   bool screen = false;
 
+  CheckWords check;
   bool report = false;
   std::string report_file;  ///< empty: standard error
   bool json = false;

@@ -19,6 +19,7 @@ inline constexpr int no_input = 66;      ///< a file can't be read
 inline constexpr int internal = 70;      ///< our own fault, or the host's: memory, disk, closed output
 inline constexpr int budget = 80;        ///< --max-time or --max-instructions is used up
 inline constexpr int triple_fault = 81;  ///< the CPU shut down
+inline constexpr int check_failed = 82;  ///< --check-fatal, and the sanitizer found an error or a warning
 inline constexpr int halted = 83;        ///< HLT, and nothing can wake it
 inline constexpr int signal_base = 128;  ///< plus the signal that stopped the run
 }  // namespace status

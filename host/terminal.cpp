@@ -29,6 +29,10 @@ void restore_at_exit() { RawTerminal::restore_now(); }
 
 bool standard_input_is_terminal() { return ::isatty(STDIN_FILENO) == 1; }
 
+bool standard_output_is_terminal() { return ::isatty(STDOUT_FILENO) == 1; }
+
+bool standard_error_is_terminal() { return ::isatty(STDERR_FILENO) == 1; }
+
 bool outputs_are_one_terminal() { return ::isatty(STDOUT_FILENO) == 1 && ::isatty(STDERR_FILENO) == 1; }
 
 RawTerminal::RawTerminal() {

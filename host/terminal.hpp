@@ -9,6 +9,9 @@ namespace vitrine {
 
 /// Does a person sit at standard input?
 [[nodiscard]] bool standard_input_is_terminal();
+/// Does a person read standard output, or standard error?
+[[nodiscard]] bool standard_output_is_terminal();
+[[nodiscard]] bool standard_error_is_terminal();
 /// Do standard output and standard error meet on a terminal?
 [[nodiscard]] bool outputs_are_one_terminal();
 

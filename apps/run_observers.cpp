@@ -1,0 +1,128 @@
+#include "apps/run_observers.hpp"
+
+#include "apps/status.hpp"
+#include "host/terminal.hpp"
+#include "machine/boards/isa_wiring.hpp"
+
+namespace vitrine {
+
+namespace {
+
+TraceHeader header_of(Machine& machine, const RunOptions& options, const std::string& description) {
+  TraceHeader header{.sources = machine.ledger().sources(), .guest = options.guest};
+  for (const IsaWire& wire : isa_wires) header.lines.push_back({wire.irq(), std::string(wire.device)});
+  header.options = {{"guest-format", description},
+                    {"initrd", options.initrd},
+                    {"append", options.command_line},
+                    {"memory", fmt::format("{}", options.memory_bytes)},
+                    {"rtc", fmt::format("{}", options.rtc_unix_seconds)},
+                    {"seed", fmt::format("{}", options.seed)}};
+  for (const std::string& symbols : options.symbols) header.symbols += (header.symbols.empty() ? "" : " ") + symbols;
+  return header;
+}
+
+}  // namespace
+
+bool RunObservers::create(const char* option, const std::string& path, OutputFile& file, int& problem) const {
+  auto created = OutputFile::create(path);
+  if (!created) {
+    problem = complain(status::no_input, fmt::format("{}: can't write '{}': {}", option, path, created.error()));
+    return false;
+  }
+  file = std::move(*created);
+  return true;
+}
+
+bool RunObservers::attach(Machine& machine, const std::string& description, int& problem) {
+  const TraceHeader header = header_of(machine, options_, description);
+  if (!options_.report_file.empty() && !create("--report", options_.report_file, report_file_, problem)) return false;
+  if (options_.report) {
+    report_ = std::make_unique<ReportBuilder>(header);
+    machine.ledger().attach(*report_);
+  }
+  if (!options_.trace_file.empty()) {
+    if (!create("--trace", options_.trace_file, trace_file_, problem)) return false;
+    trace_ = std::make_unique<TraceWriter>(trace_sink_, header);
+    machine.ledger().attach(*trace_);
+  }
+  return !options_.check.wanted() || attach_sanitizer(machine, header, problem);
+}
+
+bool RunObservers::attach_sanitizer(Machine& machine, const TraceHeader& header, int& problem) {
+  if (!plan_check(options_.check, check_plan_, problem) || !create_check_files(options_.check, check_plan_, problem)) {
+    return false;
+  }
+  sanitizer_ = std::make_unique<Sanitizer>(header, Sanitizer::Options{.rules = check_plan_.rules,
+                                                                      .ledger = &machine.ledger(),
+                                                                      .symbols = &symbols_,
+                                                                      .suppressions = check_plan_.suppressions});
+  sanitizer_->on_finding = [this, &machine](const Finding& finding) { found(machine, finding); };
+  machine.ledger().attach(*sanitizer_);
+  return true;
+}
+
+void RunObservers::found(Machine& machine, const Finding& finding) {
+  if (!is_fatal(finding.severity)) return;
+  if (options_.check.fatal) {
+    wants_end_ = true;
+    machine.request_stop();
+  } else if (standard_error_is_terminal()) {
+    // Somebody is watching: they need not wait for the end of the run to learn that it went wrong.
+    tell("vitrine: {}\n", finding_line(finding, &symbols_));
+  }
+}
+
+void RunObservers::judge(RunEnd& end) {
+  if (!sanitizer_) return;
+  check_result_ = sanitizer_->finish(end);
+  if (options_.check.fatal && is_fatal(*check_result_) && end.status != status::internal) {
+    end.status = status::check_failed;
+    check_result_->end = end;
+  }
+}
+
+bool RunObservers::finish(const RunEnd& end) {
+  const bool traced = finish_trace(end);
+  const bool checked = print_findings();
+  return print_report(end) && traced && checked;
+}
+
+bool RunObservers::finish_trace(const RunEnd& end) {
+  if (!trace_) return true;
+  trace_->finish(end);
+  if (trace_file_.close()) return true;
+  complain(status::internal, fmt::format("--trace: can't write '{}': {}", options_.trace_file, trace_file_.error()));
+  return false;
+}
+
+bool RunObservers::print_findings() {
+  if (!check_result_) return true;
+  const bool written = write_check_files(options_.check, check_plan_, *check_result_, &symbols_);
+  if (!options_.check.findings_file.empty()) return written;
+  OutputFile target = OutputFile::standard_error();
+  if (options_.json) {
+    target.write(check_json(*check_result_, &symbols_));
+  } else {
+    const TextColour colour = standard_error_is_terminal() ? TextColour::Ansi : TextColour::None;
+    target.write("\n" + check_text(*check_result_, &symbols_, colour));
+  }
+  if (target.close()) return written;
+  complain(status::internal, fmt::format("can't write the findings: {}", target.error()));
+  return false;
+}
+
+bool RunObservers::print_report(const RunEnd& end) {
+  if (!report_) return true;
+  const Report report = report_->finish(end, &symbols_);
+  const bool to_file = !options_.report_file.empty();
+  const bool json = options_.json || options_.report_file.ends_with(".json");
+  OutputFile target = to_file ? std::move(report_file_) : OutputFile::standard_error();
+  if (!to_file && !json) target.write("\n");
+  target.write(json ? report_json(report, &symbols_) : report_text(report, &symbols_));
+  if (target.close()) return true;
+  complain(status::internal, fmt::format("can't write the report{}: {}",
+                                         to_file ? " to '" + options_.report_file + "'" : "", target.error()));
+  return false;
+}
+
+}  // namespace vitrine

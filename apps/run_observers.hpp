@@ -1,0 +1,59 @@
+// What watches a run: report, trace, sanitizer. Made before the first instruction, asked for its results at the end.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "apps/run_options.hpp"
+#include "host/file.hpp"
+#include "machine/boards/machine.hpp"
+#include "observe/check/sanitizer.hpp"
+#include "observe/report.hpp"
+#include "observe/symbols.hpp"
+
+namespace vitrine {
+
+class RunObservers {
+ public:
+  RunObservers(const RunOptions& options, const SymbolTable& symbols) : options_(options), symbols_(symbols) {}
+
+  /// Creates the files and attaches itself. `description`: the guest's format. False: it has complained.
+  [[nodiscard]] bool attach(Machine& machine, const std::string& description, int& problem);
+  /// Has --check-fatal ended the run?
+  [[nodiscard]] bool wants_end() const { return wants_end_; }
+
+  /// After Ledger::flush(). Lets the rules judge the end; --check-fatal may change the status.
+  void judge(RunEnd& end);
+  /// Completes the trace, prints findings and report. False: something could not be written, and it has complained.
+  [[nodiscard]] bool finish(const RunEnd& end);
+
+ private:
+  class FileByteSink final : public ByteSink {
+   public:
+    explicit FileByteSink(OutputFile& file) : file_(&file) {}
+    void write(std::span<const u8> bytes) override { file_->write(bytes); }
+
+   private:
+    OutputFile* file_;
+  };
+
+  [[nodiscard]] bool attach_sanitizer(Machine& machine, const TraceHeader& header, int& problem);
+  [[nodiscard]] bool create(const char* option, const std::string& path, OutputFile& file, int& problem) const;
+  void found(Machine& machine, const Finding& finding);
+  [[nodiscard]] bool finish_trace(const RunEnd& end);
+  [[nodiscard]] bool print_findings();
+  [[nodiscard]] bool print_report(const RunEnd& end);
+
+  const RunOptions& options_;
+  const SymbolTable& symbols_;
+  OutputFile report_file_, trace_file_;
+  FileByteSink trace_sink_{trace_file_};
+  CheckPlan check_plan_;
+  std::unique_ptr<ReportBuilder> report_;
+  std::unique_ptr<TraceWriter> trace_;
+  std::unique_ptr<Sanitizer> sanitizer_;
+  std::optional<CheckResult> check_result_;
+  bool wants_end_ = false;
+};
+
+}  // namespace vitrine
