@@ -90,10 +90,14 @@ void ReportBuilder::add(const Record& record) {
       halted_ += since(record.time, record.since);
       is_halted_ = false;
       return;
-    case RecordKind::InterruptsOff:
-      (record.address != 0 ? off_ : off_from_start_) =
-          OffStretch{since(record.time, record.since), record.since, record.address, record.other};
+    case RecordKind::InterruptsOff: {
+      std::optional<OffStretch>& longest = record.address != 0 ? off_ : off_from_start_;
+      const u64 stretch = since(record.time, record.since);
+      if (!longest || stretch > longest->nanoseconds) {
+        longest = OffStretch{stretch, record.since, record.address, record.other};
+      }
       return;
+    }
     case RecordKind::LineLost:
       if (Request* request = request_of(record.id)) {
         ++rows_[request->row].lost;

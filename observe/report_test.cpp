@@ -281,6 +281,16 @@ TEST(Report, the_stretch_from_power_on_does_not_hide_the_longest_one) {
   EXPECT_EQ(report.interrupts_off->cleared_by, 0x20u);
 }
 
+TEST(Report, a_shorter_stretch_with_interrupts_off_does_not_replace_a_longer_one) {
+  Story story;
+  story.at(5000).add({.address = 0x20, .other = 0x30, .since = 2000, .kind = RecordKind::InterruptsOff});
+  story.at(9000).add({.address = 0x40, .other = 0x50, .since = 7500, .kind = RecordKind::InterruptsOff});
+  const Report report = story.report();
+  ASSERT_TRUE(report.interrupts_off.has_value());
+  EXPECT_EQ(report.interrupts_off->nanoseconds, 3000u);
+  EXPECT_EQ(report.interrupts_off->cleared_by, 0x20u);
+}
+
 TEST(Report, text_has_no_column_of_zeroes_and_json_has_the_same_numbers) {
   Story story;
   for (u64 i = 0; i < 1200; ++i) {

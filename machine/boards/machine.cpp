@@ -117,6 +117,15 @@ bool Machine::can_ever_wake() const {
   return cpu.interruptible() && board_->interrupt_can_come() && events_.next_due() != never;
 }
 
+void Machine::set_probe(CpuProbe* probe) { board_->cpu.set_probe(probe); }
+void Machine::set_code_points(std::vector<u64> addresses) { board_->cpu.set_code_points(std::move(addresses)); }
+
+void Machine::let_probe_look() {
+  const Cpu& cpu = board_->cpu;
+  ledger_.context = {cpu.linear_rip(), cpu.state.instructions, 0};
+  cpu.probe->looked(cpu);
+}
+
 Machine::RunResult Machine::run(const RunLimits& limits) {
   Cpu& cpu = board_->cpu;
   running_ = true;
@@ -126,6 +135,7 @@ Machine::RunResult Machine::run(const RunLimits& limits) {
     // does not stop, and an input that is replayed meets the same machine.
     dispatch_due();
     take_queued_inputs();
+    if (cpu.probe != nullptr) let_probe_look();
     if (exit_ != ExitKind::None) {
       result = {exit_ == ExitKind::PowerOff    ? StopReason::PowerOff
                 : exit_ == ExitKind::GuestExit ? StopReason::GuestExit

@@ -22,6 +22,7 @@
 namespace vitrine {
 
 struct Cpu;
+class CpuProbe;
 class PcBoard;
 
 struct MachineOptions {
@@ -81,6 +82,13 @@ class Machine final : public MachineControl, private RamWatcher {
   /// The reset line: every chip and the CPU as after power-on, memory as it is. Time and journal go on.
   void reset();
 
+  /// Attaches a probe to the CPU (not owned), or none (null). To see all, before the first run().
+  /// machine/cpu/probe.hpp.
+  void set_probe(CpuProbe* probe);
+  /// Linear addresses, ascending: CpuProbe::code_point() is called before the instructions there. May be called from a
+  /// callback of the probe; takes effect when the running block of instructions ends.
+  void set_code_points(std::vector<u64> addresses);
+
   [[nodiscard]] Ledger& ledger() { return ledger_; }
   [[nodiscard]] Cpu& cpu();
   [[nodiscard]] PcBoard& board() { return *board_; }
@@ -108,6 +116,7 @@ class Machine final : public MachineControl, private RamWatcher {
   void dispatch_due();
   void deliver(const Input& input);
   void take_queued_inputs();
+  void let_probe_look();
   [[nodiscard]] bool can_ever_wake() const;
 
   MachineOptions options_;

@@ -32,7 +32,9 @@ struct Block {
   CodeMode mode;
   u8 bytes;  ///< length of the code
   u8 count;  ///< instructions; the operation behind them ends the block if no branch does
-  u64 reserved;
+  /// With a probe: the handlers of the operations themselves, where `operations` has one that calls the probe first.
+  /// Null if there is none such.
+  const Handler* inner;
   Operation operations[];
 
   [[nodiscard]] bool crosses() const { return second_physical != ~u64{0}; }

@@ -51,7 +51,7 @@ void Cpu::line_changed(Pin pin, Level level, RequestId request) {
       state.intr_request = request.value;
       break;
     case nmi_pin:
-      if (level == Level::High && !state.nmi_line) state.nmi_pending = true;
+      if (level == Level::High && !state.nmi_line && !state.nmi_pending) nmi_raised(request);
       state.nmi_line = level == Level::High;
       break;
     case ignne_pin:
@@ -62,13 +62,28 @@ void Cpu::line_changed(Pin pin, Level level, RequestId request) {
   }
 }
 
+void Cpu::nmi_raised(RequestId request) {
+  state.nmi_pending = true;
+  state.nmi_request = request.value != 0 ? request.value : context.ledger.next_request().value;
+  if (!state.nmi_blocked) return;
+  Record blocked{.id = state.nmi_request,
+                 .since = state.nmi_blocked_since,
+                 .kind = RecordKind::Blocked,
+                 .detail = static_cast<u8>(Obstacle::NmiInProgress),
+                 .source = context.source.value};
+  for (const LiveFrame& live : live_frames) {
+    if (live.vector == vector::nmi) blocked.other = live.request;
+  }
+  context.ledger.append(blocked);
+}
+
 void Cpu::set_fault(const Fault& raised) {
   fault = raised;
   leave = Leave::Fault;
 }
 
 void Cpu::exchange(Archive& archive) {
-  archive.section("cpu", 1);
+  archive.section("cpu", 2);
   archive(state);
   archive.sequence(live_frames, most_live_frames);
   archive(a20_mask, ignne, blocked_reported_request, fault_chain);

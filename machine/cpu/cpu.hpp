@@ -17,6 +17,7 @@
 #include "machine/cpu/block.hpp"
 #include "machine/cpu/fault_chain.hpp"
 #include "machine/cpu/operation.hpp"
+#include "machine/cpu/probe.hpp"
 #include "machine/cpu/state.hpp"
 #include "machine/cpu/tlb.hpp"
 
@@ -41,6 +42,17 @@ inline constexpr u8 divide_error = 0, debug = 1, nmi = 2, breakpoint = 3, overfl
                     segment_not_present = 11, stack_fault = 12, general_protection = 13, page_fault = 14,
                     x87_error = 16, alignment_check = 17, machine_check = 18, simd_error = 19;
 }
+
+/// The words that an interrupt pushes and an IRET pops.
+struct FrameImage {
+  u64 rip = 0;
+  u64 rsp = 0;
+  u32 flags = 0;
+  u16 cs = 0, ss = 0;
+  bool has_stack = false;  ///< RSP and SS are among them
+  bool operator==(const FrameImage&) const = default;
+  void exchange(Archive& archive) { archive(rip, rsp, flags, cs, ss, has_stack); }
+};
 
 /// Why a block was left before its end (Cpu::leave).
 enum class Leave : u8 {
@@ -89,6 +101,11 @@ struct Cpu final : Device {
   void set_a20(bool enabled);
   /// All cached code and translations of this RAM are stale (DMA).
   void ram_written(PhysicalAddress address, u64 size);
+  /// Attaches a probe (not owned), or none (null). May be called from a callback of the one before.
+  void set_probe(CpuProbe* watcher);
+  /// Where the probe's code_point() is called: linear addresses, ascending. May be called from a callback; takes effect
+  /// at the next block boundary.
+  void set_code_points(std::vector<u64> addresses);
 
   CpuState state;
 
@@ -117,7 +134,7 @@ struct Cpu final : Device {
   /// Reads after having made sure that the write that follows can't fail.
   [[nodiscard]] bool read_for_write_slow(const Operation* operation, u64 linear, void* into, unsigned size);
   /// Is every byte writable (or readable)? Sets A and D as the access would.
-  [[nodiscard]] bool probe(const Operation* operation, u64 linear, unsigned size, Access access);
+  [[nodiscard]] bool can_access(const Operation* operation, u64 linear, unsigned size, Access access);
   /// Accesses of the CPU's own: descriptor tables, TSS. Always with supervisor rights.
   [[nodiscard]] bool read_system(u64 linear, void* into, unsigned size);
   [[nodiscard]] bool write_system(u64 linear, const void* from, unsigned size);
@@ -136,8 +153,7 @@ struct Cpu final : Device {
   struct Translation {
     u64 physical = 0;       ///< of the byte
     bool writable = false;  ///< a write needs no further check (allowed, and D is set)
-    bool global = false;
-    u8 page_bits = 12;  ///< the page's size as a power of two
+    u8 page_bits = 12;      ///< the page's size as a power of two
   };
   /// Walks the page tables (paging on or off), checks, sets A and D. On failure sets fault (#PF with its error code).
   /// `as` says with whose rights.
@@ -191,12 +207,13 @@ struct Cpu final : Device {
   u64 seed;
   u64 a20_mask = ~u64{0};
   FaultChain fault_chain;
-  /// Requests whose handlers are live: frame address -> request, innermost last. Bounded.
+  /// Requests whose handlers are live: frame -> request, innermost last. Bounded.
   struct LiveFrame {
     u64 frame = 0;
     u64 request = 0;
     u8 vector = 0;
-    void exchange(Archive& archive) { archive(frame, request, vector); }
+    FrameImage image;  ///< what was pushed: recognises the frame where the guest has moved it
+    void exchange(Archive& archive) { archive(frame, request, vector, image); }
   };
   std::vector<LiveFrame> live_frames;
   static constexpr std::size_t most_live_frames = 1024;
@@ -227,11 +244,18 @@ struct Cpu final : Device {
   bool interrupt_taken = false;  ///< the instruction that runs alone went through the IDT: no single-step trap after it
   u64 blocked_reported_request = 0;  ///< the request whose IF=0 obstacle is in the ledger already
 
+  // probe.cpp
+  CpuProbe* probe = nullptr;     ///< decoded code calls it only where it was attached when the code was decoded
+  std::vector<u64> code_points;  ///< ascending
+  bool blocks_outdated = false;  ///< probe or code points have changed: the run loop drops what is decoded
+
  private:
+  void nmi_raised(RequestId request);
   CpuExit run_blocks();
   void execute(const Block* entry);
-  void run_alone(const Operation* operation);
-  void run_part(const Operation* operations, unsigned count);
+  void run_alone(const Operation* operation, const Handler* inner);
+  void run_part(const Operation* operations, unsigned count, const Handler* inner);
+  void drop_outdated_blocks();
   bool boundary();
   void take_fault();
   void access_device(const Operation* operation, u64 physical, u8* bytes, unsigned size, bool writes);
@@ -249,7 +273,6 @@ struct Cpu final : Device {
   [[nodiscard]] bool memory_slow(const Operation* operation, u64 linear, void* data, unsigned size, Access access,
                                  bool for_write_back, MemoryView as);
   void fill(TlbBank& bank, u64 linear, const Translation& translation, Access access);
-  friend struct CpuTestAccess;
 };
 
 }  // namespace vitrine

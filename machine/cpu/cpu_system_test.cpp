@@ -268,6 +268,14 @@ TEST_F(Interrupts, second_nmi_waits_for_iret) {
   run(50);
   EXPECT_EQ(load(0x4000), 2u);
   EXPECT_FALSE(cpu->state.nmi_blocked);
+  const std::vector<Record> deliveries = records(RecordKind::Delivered);
+  ASSERT_EQ(deliveries.size(), 2u);
+  const std::vector<Record> blocked = records(RecordKind::Blocked);
+  ASSERT_EQ(blocked.size(), 1u);
+  EXPECT_EQ(blocked[0].detail, static_cast<u8>(Obstacle::NmiInProgress));
+  EXPECT_EQ(blocked[0].other, deliveries[0].id);
+  EXPECT_EQ(blocked[0].since, deliveries[0].time);
+  EXPECT_EQ(blocked[0].id, deliveries[1].id);
 }
 
 TEST_F(Interrupts, hlt_outside_privilege_zero_faults) {
@@ -278,16 +286,22 @@ TEST_F(Interrupts, hlt_outside_privilege_zero_faults) {
   EXPECT_TRUE(in_handler(13));
 }
 
-TEST_F(Interrupts, longest_stretch_with_interrupts_off_is_recorded) {
+TEST_F(Interrupts, every_notable_stretch_with_interrupts_off_is_recorded) {
   protected_mode();
   cpu->state.set_flags(flag::interrupt);
-  put(program, {0x90, 0xFA, 0x90, 0x90, 0x90, 0xFB, 0xEB, 0xFE});  // nop; cli; 3 nops; sti; jmp $
-  run(20);
-  ASSERT_EQ(records(RecordKind::InterruptsOff).size(), 1u);
-  const Record off = records(RecordKind::InterruptsOff)[0];
-  EXPECT_EQ(off.address, program + 1);
-  EXPECT_EQ(off.other, program + 5);
-  EXPECT_EQ(off.time - off.since, 4u);
+  // Three times cli; mov ecx, n; loop $; sti, for n = 997, 998, 998: 999, 1000 and 1000 instructions from CLI to STI.
+  for (u64 i = 0; i < 3; ++i) {
+    put(program + i * 9, {0xFA, 0xB9, i == 0 ? 0xE5 : 0xE6, 0x03, 0, 0, 0xE2, 0xFE, 0xFB});
+  }
+  put(program + 27, {0xEB, 0xFE});
+  run(4000);
+  const std::vector<Record> found = records(RecordKind::InterruptsOff);
+  ASSERT_EQ(found.size(), 2u);
+  for (u64 i = 0; i < 2; ++i) {
+    EXPECT_EQ(found[i].address, program + (i + 1) * 9);
+    EXPECT_EQ(found[i].other, program + (i + 1) * 9 + 8);
+    EXPECT_EQ(found[i].time - found[i].since, notable_interrupts_off);
+  }
 }
 
 // --- debug

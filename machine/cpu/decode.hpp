@@ -15,8 +15,9 @@ struct Decoded {
   const ZydisDecodedInstruction& instruction;
   const ZydisDecodedOperand* operands;  ///< explicit ones first: instruction.operand_count_visible
   CodeMode mode;
-  Address address;   ///< how the memory operand (if any) is addressed
-  bool real_or_v86;  ///< the mode at decode time is real or virtual-8086 (CS limits checked elsewhere)
+  Address address;      ///< how the memory operand (if any) is addressed
+  bool real_or_v86;     ///< the mode at decode time is real or virtual-8086 (CS limits checked elsewhere)
+  bool probed = false;  ///< a probe is attached, which wants to know of loads of RSP
 
   [[nodiscard]] ZydisMnemonic mnemonic() const { return instruction.mnemonic; }
   [[nodiscard]] bool memory(unsigned operand) const { return operands[operand].type == ZYDIS_OPERAND_TYPE_MEMORY; }

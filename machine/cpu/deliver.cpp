@@ -165,36 +165,52 @@ u64 code_breakpoints(const Cpu& cpu) {
 
 }  // namespace
 
-void note_delivery(Cpu& cpu, const Delivery& event, u64 interrupted, u64 frame) {
+void note_delivery(Cpu& cpu, const ProbedDelivery& entry) {
   // A frame at this address before is gone: this one has overwritten it.
   auto& frames = cpu.live_frames;
   for (std::size_t i = frames.size(); i-- > 0;) {
-    if (frames[i].frame == frame) frames.erase(frames.begin() + static_cast<std::ptrdiff_t>(i));
+    if (frames[i].frame == entry.frame) frames.erase(frames.begin() + static_cast<std::ptrdiff_t>(i));
   }
   if (frames.size() == Cpu::most_live_frames) frames.erase(frames.begin());
-  frames.push_back({.frame = frame, .request = event.request, .vector = event.vector});
-  record(cpu, {.id = event.request,
+  FrameImage image;
+  if (!entry.task_gate) {
+    image = {.rip = entry.before.rip, .flags = entry.before.flags, .cs = entry.before.cs, .has_stack = entry.slots > 3};
+    if (image.has_stack) {
+      image.rsp = entry.before.rsp;
+      image.ss = entry.before.ss;
+    }
+  }
+  frames.push_back({.frame = entry.frame, .request = entry.request, .vector = entry.vector, .image = image});
+  record(cpu, {.id = entry.request,
                .address = cpu.linear_rip(),
-               .other = interrupted,
-               .frame = frame,
-               .extra = extra_of(event.has_error_code, event.error_code),
+               .other = entry.instruction,
+               .frame = entry.frame,
+               .extra = extra_of(entry.has_error_code, entry.error_code),
                .kind = RecordKind::Delivered,
-               .vector = event.vector,
-               .detail = static_cast<u8>(event.kind)});
+               .vector = entry.vector,
+               .detail = static_cast<u8>(entry.kind)});
+  if (cpu.probe != nullptr) cpu.probe->delivered(cpu, entry);
 }
 
-void note_return(Cpu& cpu, u64 frame, u64 iret_address) {
-  auto& frames = cpu.live_frames;
-  for (std::size_t i = frames.size(); i-- > 0;) {
-    if (frames[i].frame != frame) continue;
-    record(cpu, {.id = frames[i].request,
-                 .address = iret_address,
-                 .frame = frame,
-                 .kind = RecordKind::Returned,
-                 .vector = frames[i].vector});
-    frames.erase(frames.begin() + static_cast<std::ptrdiff_t>(i));
-    return;
+const Cpu::LiveFrame* find_live_frame(const Cpu& cpu, u64 frame, const FrameImage& image) {
+  const Cpu::LiveFrame* moved = nullptr;
+  for (std::size_t i = cpu.live_frames.size(); i-- > 0;) {
+    const Cpu::LiveFrame& live = cpu.live_frames[i];
+    if (live.frame == frame) return &live;
+    if (moved == nullptr && image.cs != 0 && live.image == image) moved = &live;
   }
+  return moved;
+}
+
+void note_return(Cpu& cpu, u64 frame, const FrameImage& image, u64 iret_address) {
+  const Cpu::LiveFrame* live = find_live_frame(cpu, frame, image);
+  if (live == nullptr) return;
+  record(cpu, {.id = live->request,
+               .address = iret_address,
+               .frame = live->frame,
+               .kind = RecordKind::Returned,
+               .vector = live->vector});
+  cpu.live_frames.erase(cpu.live_frames.begin() + (live - cpu.live_frames.data()));
 }
 
 void Cpu::deliver_fault() {
@@ -216,8 +232,9 @@ bool Cpu::deliver_pending() {
     state.nmi_pending = false;
     state.nmi_blocked = true;
     fault_chain.clear();
-    Delivery event{.vector = vector::nmi, .kind = DeliveryKind::Nmi, .return_rip = state.rip};
-    event.request = context.ledger.next_request().value;
+    state.nmi_blocked_since = context.clock.now().value;
+    const Delivery event{
+        .vector = vector::nmi, .kind = DeliveryKind::Nmi, .return_rip = state.rip, .request = state.nmi_request};
     wake(*this, event.request);
     deliver(*this, event);
     return true;
@@ -274,14 +291,13 @@ void Cpu::interrupt_flag_changed(bool was_set, u64 address) {
     state.interrupts_off_since = now;
     return;
   }
-  const u64 stretch = now - state.interrupts_off_since;
-  if (stretch <= state.longest_interrupts_off) return;
-  // No instruction began the stretch from power-on: it must not hide those that come later.
-  if (state.interrupts_off_address != 0) state.longest_interrupts_off = stretch;
-  record(*this, {.address = state.interrupts_off_address,
-                 .other = address,
-                 .since = state.interrupts_off_since,
-                 .kind = RecordKind::InterruptsOff});
+  if (now - state.interrupts_off_since >= notable_interrupts_off) {
+    record(*this, {.address = state.interrupts_off_address,
+                   .other = address,
+                   .since = state.interrupts_off_since,
+                   .kind = RecordKind::InterruptsOff});
+  }
+  if (probe != nullptr && probe->wants_interrupt_flag) probe->interrupts_enabled(*this, address);
 }
 
 }  // namespace vitrine

@@ -65,6 +65,22 @@ void commit_stack_pointer(Cpu& cpu, const Segment& stack, u64 pointer) {
   value = stack.big() ? static_cast<u32>(pointer) : (value & ~u64{0xFFFF}) | (pointer & 0xFFFF);
 }
 
+ProbedDelivery describe_delivery(const Cpu& cpu, const Delivery& event, u32 flags) {
+  const CpuState& state = cpu.state;
+  return {.request = event.request,
+          .vector = event.vector,
+          .kind = event.kind,
+          .has_error_code = event.has_error_code,
+          .error_code = event.error_code,
+          .instruction = cpu.linear_rip(),
+          .before = {.rip = event.return_rip,
+                     .rsp = state.gpr[rsp],
+                     .flags = flags,
+                     .cs = state.segments[cs].selector,
+                     .ss = state.segments[ss].selector,
+                     .privilege = cpu.cpl}};
+}
+
 namespace {
 
 /// RFLAGS as the frame holds it.
@@ -80,12 +96,12 @@ bool refuse_gate(Cpu& cpu, u8 fault_vector, u8 gate, FailedCheck check) {
 }
 
 /// The last step: flags, mode and account. All else has been assigned.
-void enter_handler(Cpu& cpu, const Delivery& event, u32 cleared, u64 frame, u64 interrupted) {
+void enter_handler(Cpu& cpu, const ProbedDelivery& entry, u32 cleared) {
   const bool was_set = cpu.state.has(flag::interrupt);
   cpu.state.other_flags &= ~cleared;
   cpu.update_mode();
   cpu.interrupt_flag_changed(was_set, cpu.linear_rip());
-  note_delivery(cpu, event, interrupted, frame);
+  note_delivery(cpu, entry);
 }
 
 /// Real-address mode, and software interrupts that virtual-8086 extensions send to the 8086 program's own table.
@@ -101,6 +117,7 @@ bool deliver_by_vector_table(Cpu& cpu, const Delivery& event, u64 table, u32 lim
   const bool found =
       user ? cpu.read_slow(nullptr, table + offset, &entry, 4) : cpu.read_system(table + offset, &entry, 4);
   if (!found) return false;
+  ProbedDelivery delivery = describe_delivery(cpu, event, flags & 0xFFFF);
   StackWriter stack(cpu, state.segments[ss], state.gpr[rsp], user, 0);
   if (!stack.push(flags & 0xFFFF, 2) || !stack.push(state.segments[cs].selector, 2) ||
       !stack.push(event.return_rip, 2)) {
@@ -112,11 +129,13 @@ bool deliver_by_vector_table(Cpu& cpu, const Delivery& event, u64 table, u32 lim
     cpu.raise(vector::general_protection, 0, FailedCheck::SegmentLimit, code.base + (entry & 0xFFFF));
     return false;
   }
-  const u64 interrupted = cpu.linear_rip();
+  delivery.frame = stack.linear();
+  delivery.slot_size = 2;
+  delivery.slots = 3;
   commit_stack_pointer(cpu, state.segments[ss], stack.pointer());
   state.segments[cs] = code;
   state.rip = entry & 0xFFFF;
-  enter_handler(cpu, event, cleared, stack.linear(), interrupted);
+  enter_handler(cpu, delivery, cleared);
   return true;
 }
 
@@ -223,6 +242,7 @@ bool deliver_protected(Cpu& cpu, const Delivery& event) {
     if (!read_inner_stack(cpu, privilege, selector, pointer)) return false;
     if (!prepare_stack(cpu, selector, privilege, vector::invalid_tss, stack_segment)) return false;
   }
+  ProbedDelivery delivery = describe_delivery(cpu, event, pushed_flags(cpu, event));
   StackWriter stack(cpu, stack_segment, pointer, privilege == 3, switches ? stack_segment.selector : u16{0});
   bool written = true;
   if (switches) {
@@ -233,14 +253,16 @@ bool deliver_protected(Cpu& cpu, const Delivery& event) {
     }
     written = written && stack.push(state.segments[ss].selector, width) && stack.push(state.gpr[rsp], width);
   }
-  written = written && stack.push(pushed_flags(cpu, event), width) && stack.push(state.segments[cs].selector, width) &&
+  written = written && stack.push(delivery.before.flags, width) && stack.push(state.segments[cs].selector, width) &&
             stack.push(event.return_rip, width);
   if (!written) return false;
-  const u64 frame = stack.linear();
+  delivery.frame = stack.linear();
+  delivery.slot_size = static_cast<u8>(width);
+  delivery.slots = !switches ? 3 : state.v86() ? 9 : 5;
+  delivery.stack_switched = switches;
   if (event.has_error_code && !stack.push(event.error_code, width)) return false;
   if (!check_target(cpu, code, target)) return false;
 
-  const u64 interrupted = cpu.linear_rip();
   if (switches && state.v86()) {
     for (const SegmentIndex index : {gs, fs, ds, es}) {
       state.segments[index] = make_null_segment(state.segments[index], 0);
@@ -250,7 +272,7 @@ bool deliver_protected(Cpu& cpu, const Delivery& event) {
   commit_stack_pointer(cpu, stack_segment, stack.pointer());
   state.segments[cs] = make_segment(static_cast<u16>((gate.gate_selector() & ~3) | privilege), code);
   state.rip = target;
-  enter_handler(cpu, event, cleared_by(type), frame, interrupted);
+  enter_handler(cpu, delivery, cleared_by(type));
   return true;
 }
 
@@ -289,23 +311,27 @@ bool deliver_long(Cpu& cpu, const Delivery& event) {
     cpu.raise(vector::general_protection, 0, FailedCheck::NonCanonical, target);
     return false;
   }
+  ProbedDelivery delivery = describe_delivery(cpu, event, pushed_flags(cpu, event));
+  delivery.slot_size = 8;
+  delivery.slots = 5;
+  delivery.ist = gate.gate_stack_table();
+  delivery.stack_switched = switches || delivery.ist != 0;
   // The frame is aligned to 16 bytes (SDM vol. 3A §6.14.2).
   StackWriter stack(cpu, state.segments[ss], pointer & ~u64{15}, privilege == 3, 0);
   stack.make_flat64();
   if (!stack.push(state.segments[ss].selector, 8) || !stack.push(state.gpr[rsp], 8) ||
-      !stack.push(pushed_flags(cpu, event), 8) || !stack.push(state.segments[cs].selector, 8) ||
+      !stack.push(delivery.before.flags, 8) || !stack.push(state.segments[cs].selector, 8) ||
       !stack.push(event.return_rip, 8)) {
     return false;
   }
-  const u64 frame = stack.linear();
+  delivery.frame = stack.linear();
   if (event.has_error_code && !stack.push(event.error_code, 8)) return false;
 
-  const u64 interrupted = cpu.linear_rip();
   if (switches) state.segments[ss] = make_null_stack(privilege, privilege);
   state.gpr[rsp] = stack.pointer();
   state.segments[cs] = make_segment(static_cast<u16>((gate.gate_selector() & ~3) | privilege), code);
   state.rip = target;
-  enter_handler(cpu, event, cleared_by(type), frame, interrupted);
+  enter_handler(cpu, delivery, cleared_by(type));
   return true;
 }
 

@@ -2,6 +2,7 @@
 // flag moves and instructions that do nothing (SDM vol. 2).
 #include "machine/cpu/flags.hpp"
 #include "machine/cpu/integer.hpp"
+#include "machine/cpu/system.hpp"
 
 namespace vitrine {
 
@@ -212,7 +213,7 @@ Outcome enter(Cpu& cpu, const Operation& operation) {
   const u64 new_offset = stack_offset(cpu, displacement - size);
   u64 linear;
   if (!stack_to_linear(cpu, new_offset, 1, Access::Write, linear)) return Outcome::Fault;
-  if (!cpu.probe(&operation, linear, 1, Access::Write)) return Outcome::Fault;
+  if (!cpu.can_access(&operation, linear, 1, Access::Write)) return Outcome::Fault;
   write_register<T>(cpu, rbp * 8, frame);
   set_stack_pointer(cpu, cpu.state.gpr[rsp] + static_cast<u64>(displacement) - size);
   return Outcome::Next;
@@ -369,6 +370,69 @@ Handler select_conditional(const Decoded& decoded, bool is_set) {
   });
 }
 
+/// With a probe: an instruction that loads RSP.
+template <auto Function>
+Outcome tell_stack_load(Cpu& cpu, const Operation& operation) {
+  const u64 old = cpu.state.gpr[rsp];
+  const Outcome outcome = Function(cpu, operation);
+  if (outcome == Outcome::Next && cpu.probe != nullptr) tell_stack_switched(cpu, operation, old);
+  return outcome;
+}
+
+bool is_stack_pointer(const Decoded& decoded, unsigned operand) {
+  return decoded.reg(operand) && decoded.size(operand) > 1 &&
+         ZydisRegisterGetId(decoded.operands[operand].reg.value) == rsp;
+}
+
+/// The frame pointer brings RSP back at the end of a function: that is no other stack.
+bool is_frame_pointer(ZydisRegister reg) {
+  return reg == ZYDIS_REGISTER_RBP || reg == ZYDIS_REGISTER_EBP || reg == ZYDIS_REGISTER_BP;
+}
+
+/// The probing handler of an instruction that loads RSP with a new value. Null: it is none.
+Handler select_stack_load(const Decoded& decoded) {
+  if (!is_stack_pointer(decoded, 0) && !is_stack_pointer(decoded, 1)) return nullptr;
+  return by_size(decoded.size(0), [&](auto zero) -> Handler {
+    using T = decltype(zero);
+    switch (decoded.mnemonic()) {
+      case ZYDIS_MNEMONIC_MOV:
+        if (!is_stack_pointer(decoded, 0)) return nullptr;
+        if (decoded.memory(1)) {
+          return by_address(decoded, [](auto address) -> Handler {
+            return handle<tell_stack_load<mov_register_memory<T, address.value>>>;
+          });
+        }
+        if (decoded.immediate(1)) return handle<tell_stack_load<mov_register_immediate<T>>>;
+        if (is_frame_pointer(decoded.operands[1].reg.value)) return nullptr;
+        return ZydisRegisterGetClass(decoded.operands[1].reg.value) < ZYDIS_REGCLASS_SEGMENT
+                   ? handle<tell_stack_load<mov_register_register<T>>>
+                   : nullptr;
+      case ZYDIS_MNEMONIC_LEA: {
+        const ZydisRegister base = decoded.operands[1].mem.base;
+        if (is_frame_pointer(base) || (base != ZYDIS_REGISTER_NONE && ZydisRegisterGetId(base) == rsp)) return nullptr;
+        return by_address(decoded,
+                          [](auto address) -> Handler { return handle<tell_stack_load<lea<T, address.value>>>; });
+      }
+      case ZYDIS_MNEMONIC_XCHG:
+        if (decoded.memory(0)) {
+          return by_address(decoded, [](auto address) -> Handler {
+            return handle<tell_stack_load<xchg_memory_first<T, address.value>>>;
+          });
+        }
+        if (decoded.memory(1)) {
+          return by_address(decoded, [](auto address) -> Handler {
+            return handle<tell_stack_load<xchg_memory_second<T, address.value>>>;
+          });
+        }
+        return handle<tell_stack_load<xchg_register<T>>>;
+      case ZYDIS_MNEMONIC_POP:
+        return handle<tell_stack_load<pop_register<T>>>;
+      default:
+        return nullptr;
+    }
+  });
+}
+
 bool is_segment_register(const Decoded& decoded) {
   return decoded.reg(0) && ZydisRegisterGetClass(decoded.operands[0].reg.value) == ZYDIS_REGCLASS_SEGMENT;
 }
@@ -397,6 +461,9 @@ Handler select_pop(const Decoded& decoded, const Operation& operation) {
 Selection select_move_group(const Decoded& decoded, Operation& operation) {
   const u8 opcode = decoded.instruction.opcode;
   const auto sized = [&](auto pick) { return Selection{by_size(operation.operand_size, pick)}; };
+  if (decoded.probed) {
+    if (const Handler handler = select_stack_load(decoded)) return {handler};
+  }
   switch (decoded.mnemonic()) {
     case ZYDIS_MNEMONIC_MOV:
       return {select_mov(decoded)};

@@ -192,7 +192,7 @@ bool Cpu::memory_slow(const Operation* operation, u64 linear, void* data, unsign
   for (unsigned i = 0; i < count; ++i) {
     const Piece& piece = pieces[i];
     const u64 physical = piece.translation.physical;
-    if (data == nullptr) continue;  // a probe
+    if (data == nullptr) continue;  // can_access
     if (piece.page.host != nullptr) {
       u8* host = piece.page.host + (physical & 0xFFF);
       if (!writes) {
@@ -241,7 +241,7 @@ bool Cpu::write_slow(const Operation* operation, u64 linear, const void* from, u
 bool Cpu::read_for_write_slow(const Operation* operation, u64 linear, void* into, unsigned size) {
   return memory_slow(operation, linear, into, size, Access::Write, true, view);
 }
-bool Cpu::probe(const Operation* operation, u64 linear, unsigned size, Access access) {
+bool Cpu::can_access(const Operation* operation, u64 linear, unsigned size, Access access) {
   return memory_slow(operation, linear, nullptr, size, access, true, view);
 }
 // The CPU's own accesses use the supervisor's view without its extra pages: they are never explicit ones (SDM vol. 3A

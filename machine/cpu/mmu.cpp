@@ -10,7 +10,7 @@ namespace {
 /// Paging-structure entry bits (SDM vol. 3A tables 4-4 to 4-20).
 namespace entry {
 constexpr u64 present = 1u << 0, writable = 1u << 1, user = 1u << 2, accessed = 1u << 5, dirty = 1u << 6,
-              page_size = 1u << 7, global = 1u << 8, execute_disable = u64{1} << 63;
+              page_size = 1u << 7, execute_disable = u64{1} << 63;
 }
 
 /// Error code of a page fault (SDM vol. 3A §4.7).
@@ -40,7 +40,6 @@ struct Walk {
   bool user = true;
   bool writable = true;
   bool execute_disable = false;
-  bool global = false;
   bool dirty = false;
   u64 physical = 0;
   u8 page_bits = 12;
@@ -53,7 +52,6 @@ struct Walk {
   }
   void finish(u64 frame, u64 offset, u8 offset_bits = 12) {
     const u64 leaf = steps[count - 1].value;
-    global = (leaf & entry::global) != 0;
     dirty = (leaf & entry::dirty) != 0;
     physical = frame + offset;
     page_bits = offset_bits;
@@ -211,7 +209,7 @@ bool Cpu::translate(u64 linear, Access access, MemoryView as, Translation& resul
     linear = static_cast<u32>(linear);
   }
   if (!state.paging()) {
-    result = {.physical = linear & a20_mask, .writable = true, .global = false};
+    result = {.physical = linear & a20_mask, .writable = true};
     return true;
   }
   Walk walk = Walker(*this).walk(linear);
@@ -239,7 +237,6 @@ bool Cpu::translate(u64 linear, Access access, MemoryView as, Translation& resul
   const bool dirty = walk.dirty || access == Access::Write;
   result = {.physical = walk.physical & a20_mask,
             .writable = dirty && allowed(*this, walk, Access::Write, as),
-            .global = walk.global && (state.cr4 & cr4_bit::pge) != 0,
             .page_bits = walk.page_bits};
   return true;
 }

@@ -90,8 +90,15 @@ u32 writable_flags(const Cpu& cpu, unsigned operand_size) {
   return operand_size == 2 ? writable & 0xFFFF : writable;
 }
 
+/// The frame that an IRET leaves.
+struct Popped {
+  u64 instruction = 0;  ///< linear address of the IRET
+  u64 frame = 0;        ///< linear address of the first slot
+  FrameImage image;
+};
+
 /// What all forms of IRET end with. `flags` are complete; mode and stack have been set but for update_mode().
-Outcome finish(Cpu& cpu, u32 flags, u64 frame, u64 address) {
+Outcome finish(Cpu& cpu, u32 flags, const Popped& popped) {
   CpuState& state = cpu.state;
   // RF matters only where instruction breakpoints are looked for; there the run loop clears it after one instruction.
   if ((state.dr[7] & 0xFF) == 0) flags &= ~flag::resume;
@@ -100,8 +107,8 @@ Outcome finish(Cpu& cpu, u32 flags, u64 frame, u64 address) {
   state.nmi_blocked = false;
   state.set_flags(flags);
   cpu.update_mode();
-  cpu.interrupt_flag_changed(was_set, address);
-  note_return(cpu, frame, address);
+  cpu.interrupt_flag_changed(was_set, popped.instruction);
+  note_return(cpu, popped.frame, popped.image, popped.instruction);
   const bool look = cpu.attention() || cpu.stepping() || nmi_was_blocked || cpu.alone;
   return look ? Outcome::JumpStop : Outcome::Jump;
 }
@@ -121,8 +128,9 @@ Outcome return_real(Cpu& cpu, const Operation& operation) {
   if (target > code.limit)
     return cpu.raise(vector::general_protection, 0, FailedCheck::SegmentLimit, code.base + target);
   cpu.sync(&operation);
-  const u64 address = cpu.rip_of(operation);
-  const u64 frame = frame_address(cpu);
+  const Popped popped = {.instruction = cpu.rip_of(operation),
+                         .frame = frame_address(cpu),
+                         .image = {.rip = target, .flags = static_cast<u32>(image), .cs = code_selector}};
   u32 writable = writable_flags(cpu, operation.operand_size);
   // In real mode all is privileged, but VM, VIF and VIP stay; in virtual-8086 mode IOPL stays too.
   writable &= ~(flag::virtual_interrupt | flag::virtual_interrupt_pending);
@@ -130,7 +138,7 @@ Outcome return_real(Cpu& cpu, const Operation& operation) {
   set_stack_pointer(cpu, state.gpr[rsp] + 3u * operation.operand_size);
   state.segments[cs] = code;
   state.rip = target;
-  return finish(cpu, flags, frame, address);
+  return finish(cpu, flags, popped);
 }
 
 /// Virtual-8086 mode with IOPL < 3: only a 16-bit IRET under VME, and IF stands for VIF (SDM vol. 3B §20.3).
@@ -151,15 +159,16 @@ Outcome return_virtual(Cpu& cpu, const Operation& operation) {
     return cpu.raise(vector::general_protection, 0, FailedCheck::Privileged);
   }
   cpu.sync(&operation);
-  const u64 address = cpu.rip_of(operation);
-  const u64 frame = frame_address(cpu);
+  const Popped popped = {.instruction = cpu.rip_of(operation),
+                         .frame = frame_address(cpu),
+                         .image = {.rip = target, .flags = static_cast<u32>(image), .cs = static_cast<u16>(selector)}};
   const u32 writable = writable_flags(cpu, 2) & ~flag::interrupt;
   u32 flags = (state.flags() & ~writable & ~flag::resume) | (static_cast<u32>(image) & writable);
   flags = wants_interrupts ? flags | flag::virtual_interrupt : flags & ~flag::virtual_interrupt;
   set_stack_pointer(cpu, state.gpr[rsp] + 6);
   state.segments[cs] = make_v86_segment(static_cast<u16>(selector));
   state.rip = target;
-  return finish(cpu, flags, frame, address);
+  return finish(cpu, flags, popped);
 }
 
 /// IRETD at privilege 0 with VM in the image: nine doublewords (SDM vol. 3B §20.2.2).
@@ -171,16 +180,25 @@ Outcome return_to_v86(Cpu& cpu, const Operation& operation, u64 target, u16 sele
   }
   if (target > 0xFFFF) return cpu.raise(vector::general_protection, 0, FailedCheck::SegmentLimit, target);
   cpu.sync(&operation);
-  const u64 address = cpu.rip_of(operation);
-  const u64 frame = frame_address(cpu);
+  const Popped popped = {.instruction = cpu.rip_of(operation),
+                         .frame = frame_address(cpu),
+                         .image = {.rip = target,
+                                   .rsp = slots[3],
+                                   .flags = image,
+                                   .cs = selector,
+                                   .ss = static_cast<u16>(slots[4]),
+                                   .has_stack = true}};
   state.gpr[rsp] = static_cast<u32>(slots[3]);
   constexpr SegmentIndex order[] = {ss, es, ds, fs, gs};
   for (unsigned i = 0; i < 5; ++i) state.segments[order[i]] = make_v86_segment(static_cast<u16>(slots[4 + i]));
   state.segments[cs] = make_v86_segment(selector);
   state.rip = target;
   const u32 flags = (image & 0x3F7FD5) | flag::always_one;
-  return finish(cpu, flags, frame, address);
+  return finish(cpu, flags, popped);
 }
+
+/// A task gate's frame is the saved EIP of the task that it entered.
+u64 task_frame(const Segment& task) { return task.base + ((task.type() & 8) != 0 ? 0x20 : 0x0E); }
 
 /// NT: back to the task whose TSS the back link of this one names (SDM vol. 3A §7.4).
 Outcome return_from_task(Cpu& cpu, const Operation& operation) {
@@ -197,14 +215,13 @@ Outcome return_from_task(Cpu& cpu, const Operation& operation) {
   }
   if (!tss.present()) return cpu.raise(vector::segment_not_present, link & 0xFFFCu, FailedCheck::SegmentNotPresent);
   cpu.sync(&operation);
-  // A task gate's frame is the saved EIP of the task that it entered.
-  const u64 frame = state.tr.base + ((state.tr.type() & 8) != 0 ? 0x20 : 0x0E);
+  const u64 frame = task_frame(state.tr);
   const u64 address = cpu.rip_of(operation);
   const Outcome outcome =
       task_switch_outcome(cpu, switch_task(cpu, link, TaskSwitch::Return, following_rip(cpu, operation), nullptr));
   if (outcome == Outcome::JumpStop) {
     state.nmi_blocked = false;
-    note_return(cpu, frame, address);
+    note_return(cpu, frame, {}, address);
   }
   return outcome;
 }
@@ -233,8 +250,8 @@ Outcome return_protected(Cpu& cpu, const Operation& operation) {
   const bool pops_stack = outward || from_64bit;
   Segment stack = state.segments[ss];
   u64 pointer = 0;
+  u64 stack_selector = 0;
   if (pops_stack) {
-    u64 stack_selector;
     if (!read_slot(cpu, operation, 3, pointer) || !read_slot(cpu, operation, 4, stack_selector) ||
         !prepare_return_stack(cpu, static_cast<u16>(stack_selector), privilege, code, stack)) {
       return Outcome::Fault;
@@ -243,8 +260,14 @@ Outcome return_protected(Cpu& cpu, const Operation& operation) {
   if (!check_target(cpu, code, target)) return Outcome::Fault;
 
   cpu.sync(&operation);
-  const u64 address = cpu.rip_of(operation);
-  const u64 frame = frame_address(cpu);
+  const Popped popped = {.instruction = cpu.rip_of(operation),
+                         .frame = frame_address(cpu),
+                         .image = {.rip = target,
+                                   .rsp = pointer,
+                                   .flags = image,
+                                   .cs = selector,
+                                   .ss = static_cast<u16>(stack_selector),
+                                   .has_stack = pops_stack}};
   const u32 writable = writable_flags(cpu, operation.operand_size);
   const u32 flags = (state.flags() & ~writable & ~flag::resume) | (image & writable);
   if (pops_stack) {
@@ -256,12 +279,10 @@ Outcome return_protected(Cpu& cpu, const Operation& operation) {
   state.segments[cs] = make_segment(selector, code);
   state.rip = target;
   if (outward) drop_inner_segments(cpu, privilege);
-  return finish(cpu, flags, frame, address);
+  return finish(cpu, flags, popped);
 }
 
-}  // namespace
-
-Outcome interrupt_return(Cpu& cpu, const Operation& operation) {
+Outcome return_by_mode(Cpu& cpu, const Operation& operation) {
   const CpuState& state = cpu.state;
   if (!state.protected_mode()) return return_real(cpu, operation);
   if (state.v86()) return state.iopl() == 3 ? return_real(cpu, operation) : return_virtual(cpu, operation);
@@ -270,6 +291,60 @@ Outcome interrupt_return(Cpu& cpu, const Operation& operation) {
     return cpu.raise(vector::general_protection, 0, FailedCheck::Undefined);
   }
   return return_protected(cpu, operation);
+}
+
+/// The words that the IRET will pop, read without effect.
+FrameImage peek_frame(const Cpu& cpu, const Operation& operation) {
+  const CpuState& state = cpu.state;
+  u64 slots[5] = {};
+  const auto peek = [&](unsigned first, unsigned last) {
+    bool good = true;
+    for (unsigned i = first; i <= last && good; ++i) {
+      const u64 offset = stack_offset(cpu, static_cast<i64>(i) * operation.operand_size);
+      const u64 linear = cpu.mode.is64() ? offset : static_cast<u32>(state.segments[ss].base + offset);
+      good = peek_memory(cpu, linear, {reinterpret_cast<u8*>(&slots[i]), operation.operand_size});
+    }
+    return good;
+  };
+  if (!peek(0, 2)) return {};
+  FrameImage image{.rip = slots[0], .flags = static_cast<u32>(slots[2]), .cs = static_cast<u16>(slots[1])};
+  if (state.real_or_v86()) return image;
+  const bool to_v86 = operation.operand_size == 4 && (image.flags & flag::virtual_8086) != 0 && cpu.cpl == 0;
+  image.has_stack = cpu.mode.is64() || to_v86 || rpl_of(image.cs) != cpu.cpl;
+  if (!image.has_stack) return image;
+  if (!peek(3, 4)) return {};
+  image.rsp = slots[3];
+  image.ss = static_cast<u16>(slots[4]);
+  return image;
+}
+
+Outcome probed_return(Cpu& cpu, const Operation& operation) {
+  const CpuState& state = cpu.state;
+  cpu.sync(&operation);
+  ProbedReturn iret{
+      .instruction = cpu.rip_of(operation), .frame = frame_address(cpu), .operand_size = operation.operand_size};
+  FrameImage image;
+  if (state.protected_mode() && !state.long_mode() && !state.v86() && state.has(flag::nested_task)) {
+    iret.frame = task_frame(state.tr);
+  } else {
+    image = peek_frame(cpu, operation);
+  }
+  if (const Cpu::LiveFrame* live = find_live_frame(cpu, iret.frame, image)) {
+    iret.request = live->request;
+    iret.vector = live->vector;
+  }
+  cpu.probe->returning(cpu, iret);
+  const Outcome outcome = return_by_mode(cpu, operation);
+  if (outcome != Outcome::Fault) cpu.probe->returned(cpu, iret);
+  return outcome;
+}
+
+}  // namespace
+
+Outcome interrupt_return(Cpu& cpu, const Operation& operation) {
+  if (cpu.probe != nullptr) [[unlikely]]
+    return probed_return(cpu, operation);
+  return return_by_mode(cpu, operation);
 }
 
 Outcome far_return(Cpu& cpu, const Operation& operation) {
@@ -311,11 +386,14 @@ Outcome far_return(Cpu& cpu, const Operation& operation) {
     return Outcome::Fault;
   }
   load_outer_pointer(cpu, stack, to_64bit, pointer + released);
+  const u64 address = cpu.rip_of(operation);
+  if (cpu.probe != nullptr) cpu.sync(&operation);
   state.segments[ss] = stack;
   state.segments[cs] = make_segment(selector, code);
   state.rip = target;
   drop_inner_segments(cpu, privilege);
   cpu.update_mode();
+  if (cpu.probe != nullptr) cpu.probe->left_kernel(cpu, address);
   return Outcome::JumpStop;
 }
 

@@ -143,12 +143,13 @@ void Cpu::execute(const Block* entry) {
   enter_block(*this, entry->operations);
 }
 
-void Cpu::run_part(const Operation* operations, unsigned count) {
+void Cpu::run_part(const Operation* operations, unsigned count, const Handler* inner) {
   // The scratch block: a copy of some operations, then an end that leaves. Operations don't depend on where they stand.
   auto* scratch = reinterpret_cast<Block*>(scratch_.get());
   std::memcpy(static_cast<void*>(scratch->operations), operations, count * sizeof(Operation));
   scratch->count = static_cast<u8>(count);
   scratch->mode = mode;
+  scratch->inner = inner;
   Operation& end = scratch->operations[count];
   end = Operation{};
   end.handler = end_of_part;
@@ -167,14 +168,14 @@ void end_of_part(Cpu& cpu, const Operation* operation) {
   cpu.leave = Leave::Look;
 }
 
-void Cpu::run_alone(const Operation* operation) {
+void Cpu::run_alone(const Operation* operation, const Handler* inner) {
   state.interrupt_shadow = false;
   state.debug_shadow = false;
   const bool traps = state.has(flag::trap);
   const Operation copy = *operation;  // `operation` may be in the scratch block itself
   alone = true;
   interrupt_taken = false;
-  run_part(&copy, 1);
+  run_part(&copy, 1, inner);
   alone = false;
   if (traps && leave != Leave::Fault && !state.debug_shadow && !interrupt_taken) state.pending_debug |= 1u << 14;  // BS
 }
@@ -195,6 +196,7 @@ CpuExit Cpu::run(u64 nanoseconds) {
 
 CpuExit Cpu::run_blocks() {
   for (;;) {
+    if (blocks_outdated) drop_outdated_blocks();
     if (state.shutdown) return CpuExit::Shutdown;
     if (device_accessed) return CpuExit::DeviceAccess;
     if (state.halted && !can_wake()) return CpuExit::Halted;
@@ -215,13 +217,18 @@ CpuExit Cpu::run_blocks() {
     // RF holds until an instruction is done (SDM vol. 3B §17.3.1.1); only what ends a block sets it.
     state.other_flags &= ~flag::resume;
     if (stepping() || state.interrupt_shadow || state.debug_shadow) {
-      run_alone(next->operations);
+      run_alone(next->operations, next->inner);
     } else if (inside < next->count || next->count > budget) {
-      run_part(next->operations, static_cast<unsigned>(std::min<i64>(inside, budget)));
+      run_part(next->operations, static_cast<unsigned>(std::min<i64>(inside, budget)), next->inner);
     } else {
       execute(next);
     }
-    if (leave == Leave::Alone) run_alone(leave_operation);
+    if (leave == Leave::Alone) {
+      // What stands before the operation has been done.
+      Operation again = *leave_operation;
+      if (block->inner != nullptr) again.handler = block->inner[index_of(*this, leave_operation)];
+      run_alone(&again, nullptr);
+    }
     if (leave == Leave::Fault) take_fault();
   }
 }

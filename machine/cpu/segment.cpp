@@ -1,6 +1,7 @@
 // MOV, PUSH and POP of segment registers, LDS and its kin (SDM vol. 2; checks in descriptor.cpp).
 #include "machine/cpu/descriptor.hpp"
 #include "machine/cpu/instructions_system.hpp"
+#include "machine/cpu/system.hpp"
 
 namespace vitrine {
 
@@ -117,14 +118,23 @@ Outcome pop_segment(Cpu& cpu, const Operation& operation) {
 }
 
 Outcome load_far_pointer(Cpu& cpu, const Operation& operation) {
-  switch (operation.operand_size) {
-    case 2:
-      return load_pointer<u16>(cpu, operation);
-    case 4:
-      return load_pointer<u32>(cpu, operation);
-    default:
-      return load_pointer<u64>(cpu, operation);
+  const u64 old_pointer = cpu.state.gpr[rsp];
+  const auto load = [&] {
+    switch (operation.operand_size) {
+      case 2:
+        return load_pointer<u16>(cpu, operation);
+      case 4:
+        return load_pointer<u32>(cpu, operation);
+      default:
+        return load_pointer<u64>(cpu, operation);
+    }
+  };
+  const Outcome outcome = load();
+  const bool loads_stack = operation.extra == ss && operation.first == rsp * 8;
+  if (loads_stack && cpu.probe != nullptr && outcome != Outcome::Fault) {
+    tell_stack_switched(cpu, operation, old_pointer);
   }
+  return outcome;
 }
 
 }  // namespace vitrine

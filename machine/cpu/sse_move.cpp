@@ -210,7 +210,7 @@ bool store_masked(Cpu& cpu, const Operation& operation, const u8* bytes, const u
     return false;
   }
   for (unsigned i = 0; i < count; ++i) {
-    if ((mask[i] & 0x80) != 0 && !cpu.probe(&operation, linear + i, 1, Access::Write)) return false;
+    if ((mask[i] & 0x80) != 0 && !cpu.can_access(&operation, linear + i, 1, Access::Write)) return false;
   }
   for (unsigned i = 0; i < count; ++i) {
     if ((mask[i] & 0x80) != 0 && !write_linear(cpu, operation, linear + i, bytes[i])) return false;

@@ -10,7 +10,8 @@ void CpuState::exchange(Archive& archive) {
   archive(pat, tsc_aux, tsc_offset, misc_enable, mtrr_default, mtrr_fixed, mtrr_variable, pdpte);
   archive(fpu, instructions, halted, shutdown, nmi_blocked, nmi_pending, intr, interrupt_shadow, debug_shadow,
           nmi_line);
-  archive(pending_debug, random, intr_request, interrupts_off_address, interrupts_off_since, longest_interrupts_off);
+  archive(pending_debug, random, intr_request, interrupts_off_address, interrupts_off_since, nmi_request,
+          nmi_blocked_since);
   archive(halted_since, shadow_at);
   if (!archive.loading()) return;
   // What no run of ours can have saved, and what the handlers rely on.

@@ -166,8 +166,10 @@ struct CpuState {
   u64 pending_debug = 0;          ///< DR6 bits of a trap-class #DB that is due at the next boundary
   u64 random = 0;                 ///< state of RDRAND and RDSEED, from the machine's seed
   u64 intr_request = 0;           ///< RequestId that INTR carries
+  u64 nmi_request = 0;            ///< of the pending NMI
+  u64 nmi_blocked_since = 0;      ///< delivery of the NMI that is in progress
   // Who cleared IF last, and when (for the ledger).
-  u64 interrupts_off_address = 0, interrupts_off_since = 0, longest_interrupts_off = 0;
+  u64 interrupts_off_address = 0, interrupts_off_since = 0;
   u64 halted_since = 0;
   u64 shadow_at = ~u64{0};  ///< value of `instructions` right behind an STI that set IF: no interrupt at that boundary
 

@@ -63,10 +63,24 @@ struct Delivery {
 
 /// Sends the event through the IDT. False: cpu.fault is set, and no register has changed. gate.cpp.
 [[nodiscard]] bool deliver_through_idt(Cpu& cpu, const Delivery& event);
-/// Bookkeeping of a delivery that has been committed: live frame and ledger. `frame`: linear address of the saved RIP.
-void note_delivery(Cpu& cpu, const Delivery& event, u64 interrupted, u64 frame);
-/// IRET has left the frame whose saved RIP was at `frame`: closes the account of its request.
-void note_return(Cpu& cpu, u64 frame, u64 iret_address);
+/// What is known of a delivery before anything is pushed; `flags` as the frame will hold them. gate.cpp.
+[[nodiscard]] ProbedDelivery describe_delivery(const Cpu& cpu, const Delivery& event, u32 flags);
+/// Bookkeeping of a delivery that has been committed: live frame, ledger, probe.
+void note_delivery(Cpu& cpu, const ProbedDelivery& entry);
+/// The live frame that an IRET leaves whose slots are at `frame` and hold `image`: the one at this address, else the
+/// innermost one with these words, which the guest has moved. Null if there is none.
+[[nodiscard]] const Cpu::LiveFrame* find_live_frame(const Cpu& cpu, u64 frame, const FrameImage& image);
+/// IRET has left that frame: closes the account of its request.
+void note_return(Cpu& cpu, u64 frame, const FrameImage& image, u64 iret_address);
+
+/// The handler that calls the probe before `handler` runs, or `handler` itself. `linear`: of the instruction.
+/// probe.cpp.
+[[nodiscard]] Handler probing_handler(const Cpu& cpu, u64 linear, bool uses_gs, Handler handler);
+
+// probe.cpp: brings the clock up to the operation and calls the probe, which must be there.
+void tell_gs_changed(Cpu& cpu, const Operation& operation, CpuProbe::GsChange change);
+void tell_table_loaded(Cpu& cpu, const Operation& operation, ProbedTable table);
+void tell_stack_switched(Cpu& cpu, const Operation& operation, u64 from);
 
 /// How a task switch was asked for (SDM vol. 3A table 7-2).
 enum class TaskSwitch : u8 { Jump, Call, Gate, Return };

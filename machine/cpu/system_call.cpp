@@ -21,11 +21,18 @@ Segment flat_stack(u16 selector, u8 privilege) {
       .selector = selector, .base = 0, .limit = 0xFFFFFFFF, .attributes = static_cast<u16>(attributes), .usable = true};
 }
 
-void enter(Cpu& cpu, const Segment& code, const Segment& stack, u64 target) {
+using Crossing = void (CpuProbe::*)(const Cpu&, u64);
+
+/// The last step: the new code and stack. `crossing`: what the probe is told.
+void enter(Cpu& cpu, const Operation& operation, const Segment& code, const Segment& stack, u64 target,
+           Crossing crossing) {
+  const u64 address = cpu.rip_of(operation);
+  if (cpu.probe != nullptr) cpu.sync(&operation);
   cpu.state.segments[cs] = code;
   cpu.state.segments[ss] = stack;
   cpu.state.rip = target;
   cpu.update_mode();
+  if (cpu.probe != nullptr) (cpu.probe->*crossing)(cpu, address);
 }
 
 Outcome protection(Cpu& cpu, FailedCheck check) { return cpu.raise(vector::general_protection, 0, check); }
@@ -50,8 +57,8 @@ Outcome sysenter(Cpu& cpu, const Operation& operation) {
   flag_changed(cpu, operation, was_set, address);
   const bool wide = state.long_mode();
   state.gpr[rsp] = wide ? state.sysenter_esp : static_cast<u32>(state.sysenter_esp);
-  enter(cpu, flat_code(selector, 0, wide), flat_stack(static_cast<u16>(selector + 8), 0),
-        wide ? state.sysenter_eip : static_cast<u32>(state.sysenter_eip));
+  enter(cpu, operation, flat_code(selector, 0, wide), flat_stack(static_cast<u16>(selector + 8), 0),
+        wide ? state.sysenter_eip : static_cast<u32>(state.sysenter_eip), &CpuProbe::entered_kernel);
   return Outcome::JumpStop;
 }
 
@@ -66,8 +73,8 @@ Outcome sysexit(Cpu& cpu, const Operation& operation) {
   const u64 target = wide ? state.gpr[rdx] : static_cast<u32>(state.gpr[rdx]);
   state.gpr[rsp] = wide ? state.gpr[rcx] : static_cast<u32>(state.gpr[rcx]);
   const u16 offset = wide ? 32 : 16;
-  enter(cpu, flat_code(static_cast<u16>((selector + offset) | 3), 3, wide),
-        flat_stack(static_cast<u16>((selector + offset + 8) | 3), 3), target);
+  enter(cpu, operation, flat_code(static_cast<u16>((selector + offset) | 3), 3, wide),
+        flat_stack(static_cast<u16>((selector + offset + 8) | 3), 3), target, &CpuProbe::left_kernel);
   return Outcome::JumpStop;
 }
 
@@ -83,7 +90,8 @@ Outcome syscall(Cpu& cpu, const Operation& operation) {
   state.set_flags(state.flags() & ~masked);
   flag_changed(cpu, operation, was_set, address);
   const u16 selector = static_cast<u16>(state.star >> 32 & 0xFFFC);
-  enter(cpu, flat_code(selector, 0, true), flat_stack(static_cast<u16>(selector + 8), 0), state.lstar);
+  enter(cpu, operation, flat_code(selector, 0, true), flat_stack(static_cast<u16>(selector + 8), 0), state.lstar,
+        &CpuProbe::entered_kernel);
   return cpu.stepping() || cpu.attention() ? Outcome::JumpStop : Outcome::Jump;
 }
 
@@ -100,15 +108,16 @@ Outcome sysret(Cpu& cpu, const Operation& operation) {
   flag_changed(cpu, operation, was_set, address);
   const auto base = static_cast<u16>(state.star >> 48);
   const auto selector = static_cast<u16>((wide ? base + 16 : base) | 3);
-  enter(cpu, flat_code(selector, 3, wide), flat_stack(static_cast<u16>((base + 8) | 3), 3),
-        wide ? state.gpr[rcx] : static_cast<u32>(state.gpr[rcx]));
+  enter(cpu, operation, flat_code(selector, 3, wide), flat_stack(static_cast<u16>((base + 8) | 3), 3),
+        wide ? state.gpr[rcx] : static_cast<u32>(state.gpr[rcx]), &CpuProbe::left_kernel);
   return cpu.stepping() || cpu.attention() ? Outcome::JumpStop : Outcome::Jump;
 }
 
-Outcome swap_gs(Cpu& cpu, const Operation&) {
+Outcome swap_gs(Cpu& cpu, const Operation& operation) {
   if (!cpu.mode.is64()) return cpu.raise(vector::undefined_opcode, FailedCheck::Undefined);
   if (!privileged(cpu)) return Outcome::Fault;
   std::swap(cpu.state.segments[gs].base, cpu.state.kernel_gs_base);
+  if (cpu.probe != nullptr) tell_gs_changed(cpu, operation, CpuProbe::GsChange::Swapped);
   return Outcome::Next;
 }
 
@@ -135,6 +144,9 @@ Outcome write_base(Cpu& cpu, const Operation& operation) {
       operation.operand_size == 8 ? read_register<u64>(cpu, operation.first) : read_register<u32>(cpu, operation.first);
   if (!canonical(value)) return cpu.raise(vector::general_protection, 0, FailedCheck::NonCanonical, value);
   cpu.state.segments[static_cast<u8>(B)].base = value;
+  if (B == BaseOf::Gs && cpu.probe != nullptr && cpu.cpl == 0) {
+    tell_gs_changed(cpu, operation, CpuProbe::GsChange::BaseWritten);
+  }
   return Outcome::Next;
 }
 

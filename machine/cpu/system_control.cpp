@@ -204,7 +204,7 @@ Outcome flush_line(Cpu& cpu, const Operation& operation) {
   // Like a read of one byte as far as faults go (SDM vol. 2, CLFLUSH).
   u64 linear;
   if (!operand_address<Address::General>(cpu, operation, 1, Access::Read, linear) ||
-      !cpu.probe(&operation, linear, 1, Access::Read)) {
+      !cpu.can_access(&operation, linear, 1, Access::Read)) {
     return Outcome::Fault;
   }
   return Outcome::Next;

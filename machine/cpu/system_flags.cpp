@@ -129,6 +129,10 @@ Outcome halt(Cpu& cpu, const Operation& operation) {
                              .detail = static_cast<u8>(cpu.state.has(flag::interrupt) ? 1 : 0),
                              .source = cpu.context.source.value,
                              .privilege = cpu.cpl});
+  if (cpu.probe != nullptr) {
+    const bool behind_sti = cpu.state.shadow_at == cpu.state.instructions;
+    cpu.probe->halted(cpu, cpu.rip_of(operation), behind_sti ? CpuProbe::HaltShadow::Sti : CpuProbe::HaltShadow::None);
+  }
   return Outcome::Stop;
 }
 

@@ -120,7 +120,7 @@ Outcome port_in_string(Cpu& cpu, const Operation& operation) {
   // The destination must be known to be writable before the port is read: that can't be taken back.
   if (!port_allowed(cpu, port, sizeof(T)) ||
       !segment_to_linear(cpu, es, address_cut(operation, cpu.state.gpr[rdi]), sizeof(T), Access::Write, linear) ||
-      !cpu.probe(&operation, linear, sizeof(T), Access::Write)) {
+      !cpu.can_access(&operation, linear, sizeof(T), Access::Write)) {
     return Outcome::Fault;
   }
   begin_port_access(cpu, operation, port, sizeof(T));

@@ -225,6 +225,12 @@ bool time_stamp_allowed(Cpu& cpu) {
   return false;
 }
 
+void tell_gs_write(Cpu& cpu, const Operation& operation) {
+  const auto number = static_cast<u32>(cpu.state.gpr[rcx]);
+  if (number == msr::gs_base) tell_gs_changed(cpu, operation, CpuProbe::GsChange::BaseWritten);
+  if (number == msr::kernel_gs_base) tell_gs_changed(cpu, operation, CpuProbe::GsChange::KernelBaseWritten);
+}
+
 }  // namespace
 
 Outcome read_msr(Cpu& cpu, const Operation& operation) {
@@ -244,6 +250,7 @@ Outcome write_msr(Cpu& cpu, const Operation& operation) {
   const u64 value = static_cast<u32>(cpu.state.gpr[rax]) | cpu.state.gpr[rdx] << 32;
   switch (write_register_of_model(cpu, static_cast<u32>(cpu.state.gpr[rcx]), value)) {
     case Refusal::None:
+      if (cpu.probe != nullptr) tell_gs_write(cpu, operation);
       return Outcome::Stop;
     case Refusal::Unknown:
       return cpu.raise(vector::general_protection, 0, FailedCheck::Undefined);

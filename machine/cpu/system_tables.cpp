@@ -8,7 +8,7 @@ namespace vitrine {
 namespace {
 
 /// Bytes of a table's base in memory: 8 in 64-bit mode, else 4, of which a 16-bit operand size uses 3.
-Outcome load_table(Cpu& cpu, const Operation& operation, TableRegister& table) {
+Outcome load_table(Cpu& cpu, const Operation& operation, TableRegister& table, ProbedTable which) {
   if (!privileged(cpu)) return Outcome::Fault;
   const bool wide = cpu.mode.is64();
   const u64 offset = effective_address<Address::General>(cpu, operation);
@@ -25,6 +25,7 @@ Outcome load_table(Cpu& cpu, const Operation& operation, TableRegister& table) {
   if (!wide) base = operation.operand_size == 2 ? narrow & 0xFFFFFF : narrow;
   if (wide && !canonical(base)) return cpu.raise(vector::general_protection, 0, FailedCheck::NonCanonical, base);
   table = {.base = base, .limit = limit};
+  if (cpu.probe != nullptr) tell_table_loaded(cpu, operation, which);
   return Outcome::Next;
 }
 
@@ -42,7 +43,7 @@ Outcome store_table(Cpu& cpu, const Operation& operation, const TableRegister& t
   u64 linear;
   if (!segment_to_linear(cpu, static_cast<SegmentIndex>(operation.segment), offset, wide ? 10 : 6, Access::Write,
                          linear) ||
-      !cpu.probe(&operation, linear, wide ? 10 : 6, Access::Write)) {
+      !cpu.can_access(&operation, linear, wide ? 10 : 6, Access::Write)) {
     return Outcome::Fault;
   }
   const auto narrow = static_cast<u32>(table.base);
@@ -98,8 +99,12 @@ Outcome store_word(Cpu& cpu, const Operation& operation, u64 value) {
 
 }  // namespace
 
-Outcome load_gdt(Cpu& cpu, const Operation& operation) { return load_table(cpu, operation, cpu.state.gdtr); }
-Outcome load_idt(Cpu& cpu, const Operation& operation) { return load_table(cpu, operation, cpu.state.idtr); }
+Outcome load_gdt(Cpu& cpu, const Operation& operation) {
+  return load_table(cpu, operation, cpu.state.gdtr, ProbedTable::Gdt);
+}
+Outcome load_idt(Cpu& cpu, const Operation& operation) {
+  return load_table(cpu, operation, cpu.state.idtr, ProbedTable::Idt);
+}
 Outcome store_gdt(Cpu& cpu, const Operation& operation) { return store_table(cpu, operation, cpu.state.gdtr); }
 Outcome store_idt(Cpu& cpu, const Operation& operation) { return store_table(cpu, operation, cpu.state.idtr); }
 
@@ -136,6 +141,7 @@ Outcome load_task_register(Cpu& cpu, const Operation& operation) {
   const u8 access_byte = static_cast<u8>(descriptor.raw >> 40);
   if (!cpu.write_system(descriptor.address + 5, &access_byte, 1)) return Outcome::Fault;
   cpu.state.tr = make_segment(selector, descriptor);
+  if (cpu.probe != nullptr) tell_table_loaded(cpu, operation, ProbedTable::TaskRegister);
   return Outcome::Next;
 }
 

@@ -190,7 +190,9 @@ bool switch_task(Cpu& cpu, u16 selector, TaskSwitch reason, u64 next, const Deli
   if (reason != TaskSwitch::Return && !set_busy(cpu, selector, true)) return false;
 
   // The commit: from here on the new task runs.
-  const u64 interrupted = cpu.linear_rip();
+  ProbedDelivery delivery;
+  if (event != nullptr) delivery = describe_delivery(cpu, *event, saved_flags);
+  const u64 old_pointer = state.gpr[rsp];
   const u64 interrupted_instruction = cpu.context.ledger.context.address;
   state.tr = make_segment(selector, descriptor);
   state.tr.attributes |= 2;
@@ -219,7 +221,15 @@ bool switch_task(Cpu& cpu, u16 selector, TaskSwitch reason, u64 next, const Deli
   }
   if (good && event != nullptr && event->has_error_code) good = push_error_code(cpu, *event, to.width());
   if (good && image.debug_trap) state.pending_debug |= u64{1} << 15;  // BT
-  if (good && event != nullptr) note_delivery(cpu, *event, interrupted, base + to.rip());
+  if (good && event != nullptr) {
+    delivery.task_gate = true;
+    delivery.frame = base + to.rip();
+    delivery.slot_size = static_cast<u8>(to.width());
+    note_delivery(cpu, delivery);
+  }
+  if (event == nullptr && cpu.probe != nullptr) {
+    cpu.probe->stack_switched(cpu, interrupted_instruction, old_pointer, state.gpr[rsp]);
+  }
   if (good) return true;
   // The fault is the new task's: it is delivered from there, as if its first instruction had raised it.
   cpu.fault.in_new_task = true;

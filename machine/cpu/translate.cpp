@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "machine/cpu/decode.hpp"
+#include "machine/cpu/system.hpp"
 
 namespace vitrine {
 
@@ -191,6 +192,20 @@ Selection select_instruction(const Decoded& decoded, Operation& operation) {
   return selection;
 }
 
+namespace {
+
+/// Does the instruction access memory through GS?
+bool uses_gs(const Decoder& decoder) {
+  if (decoder.instruction.mnemonic == ZYDIS_MNEMONIC_NOP) return false;
+  const auto* end = decoder.operands + decoder.instruction.operand_count;
+  return std::any_of(decoder.operands, end, [](const ZydisDecodedOperand& operand) {
+    return operand.type == ZYDIS_OPERAND_TYPE_MEMORY && operand.mem.type != ZYDIS_MEMOP_TYPE_AGEN &&
+           operand.mem.segment == ZYDIS_REGISTER_GS;
+  });
+}
+
+}  // namespace
+
 Block* Cpu::decode_block(u64 linear, u64 physical) {
   // The bytes: from this page; an instruction that reaches into the next one gets a block of its own.
   u8 gathered[2 * longest_instruction] = {};
@@ -209,6 +224,8 @@ Block* Cpu::decode_block(u64 linear, u64 physical) {
 
   Decoder decoder(mode);
   Operation operations[most_block_instructions];
+  Handler inner[most_block_instructions];
+  bool any_inner = false;
   unsigned count = 0;
   unsigned offset = 0;
   u64 second_physical = ~u64{0};
@@ -243,29 +260,37 @@ Block* Cpu::decode_block(u64 linear, u64 physical) {
       operation.length = decoder.instruction.length;
       Address address{};
       fill_operands(decoder, operation, address, mode);
-      selection =
-          select_instruction({decoder.instruction, decoder.operands, mode, address, state.real_or_v86()}, operation);
+      selection = select_instruction(
+          {decoder.instruction, decoder.operands, mode, address, state.real_or_v86(), probe != nullptr}, operation);
     }
     if (selection.handler == nullptr) {
       operation.length = operation.length != 0 ? operation.length : 1;
       const bool overlong = status == ZYDIS_STATUS_INSTRUCTION_TOO_LONG || status == ZYDIS_STATUS_NO_MORE_DATA;
       selection = {overlong ? handle<too_long> : handle<undefined_opcode>, true, false};
     }
-    operation.handler = selection.handler;
+    operation.handler = inner[count] = selection.handler;
+    if (probe != nullptr) [[unlikely]] {
+      const bool gs_at_0 = !mode.has(CodeMode::user) && ZYAN_SUCCESS(status) && uses_gs(decoder);
+      operation.handler = probing_handler(*this, linear + offset, gs_at_0, selection.handler);
+      any_inner |= operation.handler != selection.handler;
+    }
     links = selection.links;
     ended |= selection.ends_block;
     ++count;
     offset += operation.length;
   }
 
-  Block* made = blocks.allocate(count);
+  // The inner handlers stand behind the operations.
+  const unsigned inner_operations =
+      any_inner ? (count * sizeof(Handler) + sizeof(Operation) - 1) / sizeof(Operation) : 0;
+  Block* made = blocks.allocate(count + inner_operations);
   if (made == nullptr) {
     blocks.clear();
     link_slot = nullptr;
     ++generations[code_generation];
     ++generations[fetch_generation];
     for (JumpEntry& entry : jump_cache) entry = JumpEntry{};
-    made = blocks.allocate(count);
+    made = blocks.allocate(count + inner_operations);
   }
   made->physical = physical;
   made->second_physical = second_physical;
@@ -273,6 +298,11 @@ Block* Cpu::decode_block(u64 linear, u64 physical) {
   made->bytes = static_cast<u8>(std::min(offset, 255u));
   made->count = static_cast<u8>(count);
   std::copy_n(operations, count, made->operations);
+  if (any_inner) {
+    auto* behind = reinterpret_cast<Handler*>(made->operations + count + block_tail_operations);
+    std::copy_n(inner, count, behind);
+    made->inner = behind;
+  }
   if (!links) {
     Operation& end = made->operations[count];
     end.handler = mode.is64() ? end_of_block<true> : end_of_block<false>;
