@@ -2,9 +2,11 @@
 #include "kernel/arch/x86_64/exceptions.hpp"
 #include "kernel/arch/x86_64/frame.hpp"
 #include "kernel/arch/x86_64/per_cpu.hpp"
+#include "kernel/core/bottom_half.hpp"
 #include "kernel/core/kernel.hpp"
 #include "kernel/core/log.hpp"
 #include "kernel/core/panic.hpp"
+#include "kernel/core/scheduler.hpp"
 
 namespace pulse {
 
@@ -22,14 +24,14 @@ extern "C" void interrupt_entry(Frame& frame) {
   PerCpu& cpu = this_cpu();
   ++cpu.interrupt_depth;
   if (kernel().interrupts.dispatch(static_cast<u8>(line), frame)) cpu.reschedule = true;
+  // The last top half to end does the rest; those that come while it does leave theirs to it.
+  if (cpu.interrupt_depth == 1) run_bottom_halves();
   --cpu.interrupt_depth;
+  if (!frame.from_user()) preempt_if_wanted();
 }
 
-extern "C" void return_to_user(Frame&) {}
+extern "C" void return_to_user(Frame&) { preempt_if_wanted(); }
 
 extern "C" bool syscall_entry(Frame& frame) { panic_at(frame, "no system calls yet"); }
-
-extern "C" void thread_started() {}
-extern "C" void thread_returned() { panic("a thread's function returned"); }
 
 }  // namespace pulse

@@ -1,5 +1,6 @@
 // What the compiler and the C++ library's headers expect to find at link time.
 #include <cstddef>
+#include <new>
 
 #include "kernel/core/panic.hpp"
 
@@ -56,5 +57,8 @@ void* __dso_handle = nullptr;
 }
 
 namespace std {
+const nothrow_t nothrow{};
+void __throw_length_error(const char* text) { pulse::panic("{}", text); }
+void __throw_bad_alloc() { pulse::panic("bad_alloc"); }
 void __throw_out_of_range_fmt(const char* text, ...) { pulse::panic("{}", text); }
 }  // namespace std

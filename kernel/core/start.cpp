@@ -1,9 +1,11 @@
 // From the first C++ instruction to a running system.
 #include "kernel/arch/x86_64/cpu.hpp"
 #include "kernel/arch/x86_64/descriptors.hpp"
+#include "kernel/core/demonstrations.hpp"
 #include "kernel/core/kernel.hpp"
 #include "kernel/core/log.hpp"
 #include "kernel/core/panic.hpp"
+#include "kernel/core/scheduler.hpp"
 #include "kernel/core/tick.hpp"
 #include "kernel/drivers/pic8259.hpp"
 #include "kernel/drivers/uart16550.hpp"
@@ -59,15 +61,12 @@ void kernel_start(pulse::u64 protocol, pulse::u64 info) {
   announce();
   initialise_memory(the_kernel.boot);
   log_info("memory: {} of {} pages free", memory_use().free_pages, memory_use().all_pages);
+  const bool cooperative = the_kernel.parameters.text("scheduling") == "cooperative";
+  start_scheduler(cooperative ? SchedulingMode::Cooperative : SchedulingMode::Preemptive);
   start_interrupts();
-  interrupts_on();
-  for (;;) {
-    interrupts_off();
+  start_demonstration(the_kernel.parameters);
+  for (;;) {  // the idle thread, with interrupts off but for the HLT
+    schedule();
     wait_for_interrupt();
-    if (ticks() >= 100) {
-      log_info("100 ticks; IRQ 0 delivered {} times", the_kernel.interrupts.counts(0).delivered);
-      out8(0xF4, 0);
-      halt_for_good();
-    }
   }
 }

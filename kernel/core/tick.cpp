@@ -4,6 +4,7 @@
 
 #include "kernel/core/kernel.hpp"
 #include "kernel/core/log.hpp"
+#include "kernel/core/scheduler.hpp"
 #include "kernel/drivers/pit8254.hpp"
 
 namespace pulse {
@@ -17,6 +18,7 @@ u64 tick_nanoseconds = 0;
 
 HandlerResult on_tick(InterruptHandler&, Frame&) {
   tick_count = tick_count + 1;
+  scheduler_tick(nanoseconds_since_boot());
   return HandlerResult::Handled;
 }
 

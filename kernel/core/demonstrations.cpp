@@ -1,0 +1,64 @@
+#include "kernel/core/demonstrations.hpp"
+
+#include "kernel/arch/x86_64/cpu.hpp"
+#include "kernel/core/log.hpp"
+#include "kernel/core/panic.hpp"
+#include "kernel/core/scheduler.hpp"
+#include "kernel/core/time.hpp"
+
+namespace pulse {
+
+namespace {
+
+constexpr u16 debug_exit_port = 0xF4;
+constexpr u64 millisecond = 1'000'000;
+
+volatile u64 rounds[2];
+
+void spin(void* argument) {
+  auto& count = *static_cast<volatile u64*>(argument);
+  for (;;) count = count + 1;
+}
+
+void watch_spinners(void*) {
+  for (int look = 1; look <= 4; ++look) {
+    sleep_until(nanoseconds_since_boot() + 50 * millisecond);
+    log_info("look {}: the first spinner {}, the second {}", look, rounds[0] > 0 ? "got on" : "never ran",
+             rounds[1] > 0 ? "got on" : "never ran");
+  }
+  out8(debug_exit_port, 0);
+}
+
+void sleep_often(void*) {
+  u64 latest = 0;
+  for (int i = 0; i < 20; ++i) {
+    const u64 due = nanoseconds_since_boot() + 3 * millisecond;
+    sleep_until(due);
+    const u64 late = nanoseconds_since_boot() - due;
+    if (late > latest) latest = late;
+  }
+  log_info("20 sleeps of 3 ms; woken at most {} us late", latest / 1000);
+  out8(debug_exit_port, 0);
+}
+
+void start(std::string_view name, ThreadFunction function, void* argument, u8 priority) {
+  Thread* const thread = make_kernel_thread(name, function, argument, priority);
+  if (thread == nullptr) panic("no memory for the thread {}", name);
+  start_thread(*thread);
+}
+
+}  // namespace
+
+void start_demonstration(const Parameters& parameters) {
+  const auto wanted = parameters.text("demonstrate");
+  if (wanted == "spinners") {
+    start("watcher", watch_spinners, nullptr, RunEntry::normal_priority - 1);
+    for (volatile u64& count : rounds) start("spinner", spin, const_cast<u64*>(&count), RunEntry::normal_priority);
+  } else if (wanted == "sleepers") {
+    start("sleeper", sleep_often, nullptr, RunEntry::normal_priority);
+  } else if (wanted) {
+    log_warning("demonstrate={}: there are spinners and sleepers", *wanted);
+  }
+}
+
+}  // namespace pulse

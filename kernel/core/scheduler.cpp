@@ -1,0 +1,207 @@
+#include "kernel/core/scheduler.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+#include "abi/annotation.h"
+#include "kernel/arch/x86_64/cpu.hpp"
+#include "kernel/arch/x86_64/descriptors.hpp"
+#include "kernel/arch/x86_64/per_cpu.hpp"
+#include "kernel/core/panic.hpp"
+#include "kernel/core/process_switch.hpp"
+#include "kernel/core/time.hpp"
+#include "kernel/memory/kernel_memory.hpp"
+
+extern "C" {
+void switch_stacks(pulse::u64* save, pulse::u64 next);
+extern const char thread_start[];
+void thread_started();
+[[noreturn]] void thread_returned();
+}
+
+namespace pulse {
+
+namespace {
+
+constexpr u32 turn_ticks = 10;
+constexpr u32 first_thread_number = 1;
+
+SchedulingMode mode = SchedulingMode::Preemptive;
+RunQueue ready_threads;
+TimerQueue timer_queue;
+Thread idle_thread;
+Thread* dead_thread = nullptr;
+u32 next_number = first_thread_number;
+
+void set_name(Thread& thread, std::string_view name) {
+  const std::size_t length = std::min(name.size(), sizeof thread.name - 1);
+  std::memcpy(thread.name, name.data(), length);
+  thread.name[length] = 0;
+}
+
+void wake_sleeper(Timer& timer) { wake(*static_cast<Thread::Sleep&>(timer).thread); }
+
+void make_ready(Thread& thread) {
+  thread.state = ThreadState::Ready;
+  ready_threads.add_last(thread);
+}
+
+/// What a switch leaves to the thread that goes on: the stack of one that has ended.
+void after_switch() {
+  if (dead_thread == nullptr) return;
+  Thread* const dead = dead_thread;
+  dead_thread = nullptr;
+  free_kernel_stack(dead->stack_top);
+  delete dead->floating_point;
+  delete dead;
+}
+
+void switch_to(Thread& next) {
+  PerCpu& cpu = this_cpu();
+  Thread& before = *cpu.current;
+  const u64 now = nanoseconds_since_boot();
+  before.run_nanoseconds += now - before.started;
+  next.started = now;
+  next.state = ThreadState::Running;
+  next.slice_ticks = turn_ticks;
+  cpu.current = &next;
+  vitrine_annotate(VITRINE_THREAD_RUNS | next.number);
+  set_kernel_stack(next.stack_top);
+  switch_program(before, next);
+  switch_stacks(&before.stack_pointer, next.stack_pointer);
+  after_switch();
+}
+
+}  // namespace
+
+SchedulingMode scheduling_mode() { return mode; }
+Thread& current_thread() { return *this_cpu().current; }
+TimerQueue& timers() { return timer_queue; }
+
+void start_scheduler(SchedulingMode wanted) {
+  mode = wanted;
+  set_name(idle_thread, "idle");
+  idle_thread.priority = RunEntry::idle_priority;
+  idle_thread.state = ThreadState::Running;
+  idle_thread.stack_top = this_cpu().kernel_stack;
+  this_cpu().current = &idle_thread;
+  vitrine_thread_name(idle_thread.number, idle_thread.name);
+  vitrine_annotate(VITRINE_THREAD_RUNS | idle_thread.number);
+}
+
+Thread* make_kernel_thread(std::string_view name, ThreadFunction function, void* argument, u8 priority) {
+  const auto stack = allocate_kernel_stack();
+  if (!stack) return nullptr;
+  auto* thread = new (std::nothrow) Thread;
+  if (thread == nullptr) {
+    free_kernel_stack(*stack);
+    return nullptr;
+  }
+  thread->stack_top = *stack;
+  thread->priority = priority;
+  set_name(*thread, name);
+  thread->sleep.expired = wake_sleeper;
+  thread->sleep.thread = thread;
+  // As switch_stacks() leaves a stack: R15, R14, R13, R12, RBX, RBP, return address.
+  auto* slots = reinterpret_cast<u64*>(*stack) - 8;
+  const u64 frame[8] = {
+      0, 0, 0, reinterpret_cast<u64>(function), reinterpret_cast<u64>(argument), 0, reinterpret_cast<u64>(thread_start),
+      0};
+  std::memcpy(slots, frame, sizeof frame);
+  thread->stack_pointer = reinterpret_cast<u64>(slots);
+  return thread;
+}
+
+void start_thread(Thread& thread) {
+  const InterruptsOff off;
+  thread.number = next_number++;
+  vitrine_thread_name(thread.number, thread.name);
+  vitrine_annotate(VITRINE_THREAD_WOKEN | thread.number);
+  make_ready(thread);
+}
+
+void end_thread() {
+  interrupts_off();
+  Thread& thread = current_thread();
+  timer_queue.remove(thread.sleep);
+  thread.state = ThreadState::Dead;
+  vitrine_annotate(VITRINE_THREAD_EXITED | thread.number);
+  dead_thread = &thread;
+  schedule();
+  panic("a thread that ended was chosen again");
+}
+
+void schedule() {
+  Thread& thread = current_thread();
+  this_cpu().reschedule = false;
+  if (thread.state == ThreadState::Running && &thread != &idle_thread) make_ready(thread);
+  if (thread.state == ThreadState::Blocked) vitrine_annotate(VITRINE_THREAD_BLOCKED | thread.number);
+  auto* next = static_cast<Thread*>(ready_threads.first());
+  if (next != nullptr) {
+    ready_threads.remove(*next);
+  } else {
+    next = &idle_thread;
+  }
+  if (next == &thread) {
+    thread.state = ThreadState::Running;
+    return;
+  }
+  switch_to(*next);
+}
+
+void yield() {
+  const InterruptsOff off;
+  schedule();
+}
+
+void wake(Thread& thread) {
+  const InterruptsOff off;
+  if (thread.state != ThreadState::Blocked) return;
+  vitrine_annotate(VITRINE_THREAD_WOKEN | thread.number);
+  make_ready(thread);
+  if (mode == SchedulingMode::Cooperative && &current_thread() != &idle_thread) return;
+  if (thread.priority < current_thread().priority) this_cpu().reschedule = true;
+}
+
+void sleep_until(u64 due) {
+  const InterruptsOff off;
+  Thread& thread = current_thread();
+  while (nanoseconds_since_boot() < due) {
+    thread.state = ThreadState::Blocked;
+    timer_queue.add(thread.sleep, due);
+    schedule();
+    timer_queue.remove(thread.sleep);
+  }
+}
+
+void scheduler_tick(u64 now) {
+  timer_queue.expire(now);
+  Thread& thread = current_thread();
+  if (thread.slice_ticks > 0 && --thread.slice_ticks > 0) return;
+  if (mode == SchedulingMode::Preemptive && !ready_threads.empty()) this_cpu().reschedule = true;
+}
+
+void preempt_if_wanted() {
+  PerCpu& cpu = this_cpu();
+  if (!cpu.reschedule || cpu.interrupt_depth > 0 || cpu.current->preemption_off > 0) return;
+  schedule();
+}
+
+ThreadWaiter::ThreadWaiter(Thread& waiting) : thread(&waiting) {
+  woken = [](WaitEntry& self, u32) {
+    Thread& sleeper = *static_cast<ThreadWaiter&>(self).thread;
+    if (sleeper.state != ThreadState::Blocked) return false;
+    wake(sleeper);
+    return true;
+  };
+}
+
+}  // namespace pulse
+
+void thread_started() {
+  pulse::after_switch();
+  pulse::interrupts_on();
+}
+
+void thread_returned() { pulse::end_thread(); }

@@ -1,0 +1,71 @@
+// The scheduler: who runs, cooperatively or pre-empted by the tick.
+//
+// Cooperative: a thread keeps the CPU until it blocks or yields; one that never does hangs the system. Pre-emptive: the
+// tick takes it away at the end of a turn, and a wake-up of higher priority at once. Chosen at boot.
+#pragma once
+
+#include <string_view>
+
+#include "kernel/core/thread.hpp"
+#include "kernel/core/wait_queue.hpp"
+
+namespace pulse {
+
+enum class SchedulingMode : u8 { Cooperative, Preemptive };
+
+/// Makes the running code the idle thread. Interrupts are off.
+void start_scheduler(SchedulingMode mode);
+[[nodiscard]] SchedulingMode scheduling_mode();
+[[nodiscard]] Thread& current_thread();
+
+using ThreadFunction = void (*)(void* argument);
+/// A thread of the kernel that runs `function(argument)` and ends when that returns. Null if memory is short.
+[[nodiscard]] Thread* make_kernel_thread(std::string_view name, ThreadFunction function, void* argument,
+                                         u8 priority = RunEntry::normal_priority);
+/// Makes a new thread known and ready. `function` begins on its own stack.
+void start_thread(Thread& thread);
+[[noreturn]] void end_thread();
+
+/// Lets another thread of the same or a higher priority run.
+void yield();
+/// Gives the CPU to whoever should have it. Interrupts are off. A caller that set its state to Blocked comes back after
+/// wake().
+void schedule();
+/// A blocked thread becomes ready. No effect on others. Callable from interrupt handlers.
+void wake(Thread& thread);
+void sleep_until(u64 nanoseconds_since_boot);
+
+/// All timers of the system; touched with interrupts off.
+[[nodiscard]] TimerQueue& timers();
+/// From the tick's handler: due timers, the running thread's turn.
+void scheduler_tick(u64 now);
+/// At the end of an interrupt, IF=0: another thread, if one is due and this one may be interrupted here.
+void preempt_if_wanted();
+
+/// While one lives, the running thread is not pre-empted.
+class PreemptionOff {
+ public:
+  PreemptionOff() { ++current_thread().preemption_off; }
+  ~PreemptionOff() { --current_thread().preemption_off; }
+  PreemptionOff(const PreemptionOff&) = delete;
+  PreemptionOff& operator=(const PreemptionOff&) = delete;
+};
+
+/// A thread that stands in a wait queue.
+struct ThreadWaiter : WaitEntry {
+  explicit ThreadWaiter(Thread& waiting);
+  Thread* thread;
+};
+
+enum class WaitResult : u8 { Ready, TimedOut, Interrupted };
+/// True if a signal should end the running thread's wait. Kernel threads have none.
+[[nodiscard]] bool wait_is_interrupted();
+
+/// Blocks until `is_ready()`, a question that changes nothing, holds; `queue` is woken whenever that may be so.
+/// `deadline`: nanoseconds since boot.
+template <class IsReady>
+WaitResult wait_until(WaitQueue& queue, IsReady is_ready, u64 deadline = TimerQueue::never);
+
+}  // namespace pulse
+
+#include "kernel/core/wait_until.hpp"
