@@ -1,0 +1,63 @@
+// An open file: what a descriptor refers to. Pipes, terminals, event queues and files on a disk are all of this type.
+//
+// Nothing here blocks: a read that would have to wait fails with TryAgain. The system call waits, in wait_queue(),
+// until ready() says that it is worth another try. That is how one mechanism serves blocking calls, poll and epoll, and
+// why all of it can be tested on the host. Calls come with pre-emption off; wait queues are woken with interrupts off.
+#pragma once
+
+#include <span>
+
+#include "kernel/core/ref.hpp"
+#include "kernel/core/result.hpp"
+#include "kernel/core/wait_queue.hpp"
+
+namespace pulse {
+
+class Node;
+
+/// The bytes that a read fills or a write takes: a program's memory, or the kernel's.
+class IoBuffer {
+ public:
+  /// Bytes that are still to be moved.
+  [[nodiscard]] virtual std::size_t remaining() const = 0;
+  /// Moves the next bytes to the caller. At most remaining(). BadAddress if a page is not there.
+  [[nodiscard]] virtual Result<void> put(std::span<const u8> bytes) = 0;
+  /// Takes the next bytes from the caller.
+  [[nodiscard]] virtual Result<void> get(std::span<u8> bytes) = 0;
+
+ protected:
+  ~IoBuffer() = default;
+};
+
+/// Open flags that files look at; the numbers are Linux's (asm-generic/fcntl.h).
+namespace open_flag {
+inline constexpr u32 access_mode = 3, read_only = 0, write_only = 1, read_write = 2, create = 0x40, exclusive = 0x80,
+                     truncate = 0x200, append = 0x400, non_blocking = 0x800, directory = 0x10000, no_follow = 0x20000,
+                     close_on_exec = 0x80000;
+}
+
+class File : public Shared {
+ public:
+  u32 flags = 0;   ///< open_flag
+  u64 offset = 0;  ///< for files that have one
+  Ref<Node> node;  ///< what fstat tells of; may be null (a pipe's is its own)
+
+  [[nodiscard]] bool readable() const { return (flags & open_flag::access_mode) != open_flag::write_only; }
+  [[nodiscard]] bool writable() const { return (flags & open_flag::access_mode) != open_flag::read_only; }
+
+  /// Bytes moved; 0 at the end of the file. TryAgain: nothing now.
+  virtual Result<std::size_t> read(IoBuffer& into);
+  virtual Result<std::size_t> write(IoBuffer& from);
+  /// For files without positions: IllegalSeek.
+  virtual Result<u64> seek(i64 distance, u32 whence);
+  /// ioctl(2). `argument` is a number or a program's address.
+  virtual Result<u64> control(u32 request, u64 argument);
+  /// What poll would say: ready::in, out, hang_up, error.
+  [[nodiscard]] virtual u32 ready() const { return ready::in | ready::out; }
+  /// Woken whenever ready() may have become more; null if that never changes.
+  [[nodiscard]] virtual WaitQueue* wait_queue() { return nullptr; }
+  /// A descriptor of it was closed (others may remain).
+  virtual void closed() {}
+};
+
+}  // namespace pulse
