@@ -380,8 +380,9 @@ Outcome tell_stack_load(Cpu& cpu, const Operation& operation) {
 }
 
 bool is_stack_pointer(const Decoded& decoded, unsigned operand) {
-  return decoded.reg(operand) && decoded.size(operand) > 1 &&
-         ZydisRegisterGetId(decoded.operands[operand].reg.value) == rsp;
+  if (!decoded.reg(operand)) return false;
+  const ZydisRegister reg = decoded.operands[operand].reg.value;
+  return reg == ZYDIS_REGISTER_RSP || reg == ZYDIS_REGISTER_ESP || reg == ZYDIS_REGISTER_SP;
 }
 
 /// The frame pointer brings RSP back at the end of a function: that is no other stack.
