@@ -58,6 +58,7 @@ bool RunObservers::attach_sanitizer(Machine& machine, const TraceHeader& header,
                                                                       .suppressions = check_plan_.suppressions});
   sanitizer_->on_finding = [this, &machine](const Finding& finding) { found(machine, finding); };
   machine.ledger().attach(*sanitizer_);
+  machine.set_probe(sanitizer_.get());
   return true;
 }
 
