@@ -1,5 +1,6 @@
 # Guest images of ours: freestanding programs on the runtime in tests/guest/runtime. A folder that wants some includes this
-# file (each has its own copy of the runtime's objects, since rules of CMake end at a folder), then calls guest_image().
+# file (each has its own copy of the runtime's objects, since rules of CMake end at a folder), then calls guest_images().
+# GUEST_DEBUG_FLAGS, set before, holds for the runtime too.
 find_program(VITRINE_LLD ld.lld-19 DOC "linker of the guest images (Debian: lld-19)" REQUIRED)
 set(guest_flags_32 --target=i686-unknown-none-elf)
 set(guest_flags_64 --target=x86_64-unknown-none-elf -mno-red-zone -mcmodel=small)
@@ -7,7 +8,7 @@ set(guest_emulation_32 elf_i386)
 set(guest_emulation_64 elf_x86_64)
 set(guest_flags -std=c++23 -O2 -ffreestanding -fno-exceptions -fno-rtti -fno-pic -fno-stack-protector
     -fno-threadsafe-statics -fno-asynchronous-unwind-tables -fno-jump-tables -fno-builtin -Wall -Wextra -Werror
-    -I${CMAKE_SOURCE_DIR})
+    -I${CMAKE_SOURCE_DIR} ${GUEST_DEBUG_FLAGS})
 set(guest_runtime ${CMAKE_SOURCE_DIR}/tests/guest/runtime)
 set(guest_folder ${CMAKE_CURRENT_BINARY_DIR}/images)
 file(MAKE_DIRECTORY ${guest_folder})
@@ -44,3 +45,22 @@ function(guest_image name source width)
     COMMENT "Linking guest ${name}" VERBATIM)
 endfunction()
 
+
+# guest_images(NAMES_VARIABLE source...): NAME_32.cpp becomes a Multiboot 1 ELF32, NAME_64.cpp a PVH ELF64, NAME.cpp both.
+# The names of the images, without .elf, go into the variable.
+function(guest_images names_variable)
+  set(names "")
+  foreach(source IN LISTS ARGN)
+    get_filename_component(stem ${source} NAME_WE)
+    if(stem MATCHES "_(32|64)$")
+      guest_image(${stem} ${source} ${CMAKE_MATCH_1})
+      list(APPEND names ${stem})
+    else()
+      foreach(width 32 64)
+        guest_image(${stem}_${width} ${source} ${width})
+        list(APPEND names ${stem}_${width})
+      endforeach()
+    endif()
+  endforeach()
+  set(${names_variable} ${names} PARENT_SCOPE)
+endfunction()

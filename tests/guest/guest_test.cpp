@@ -1,68 +1,22 @@
 // Each image of tests/guest/images on Vitrine: it passes, and two runs write the same trace. Then on QEMU, where it is
 // installed: same lines (but for those that start with "~", see runtime/guest.hpp), same end.
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <sstream>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "tests/process.hpp"
+
 namespace {
 
 namespace fs = std::filesystem;
 
-struct Result {
-  int status = -1;
-  std::string out, err;
-};
+using namespace vitrine::tests;
 
-std::string contents_of(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-struct Folder {
-  fs::path path;
-  Folder() {
-    std::string name = fs::temp_directory_path() / "vitrine-guest-XXXXXX";
-    path = ::mkdtemp(name.data());
-  }
-  ~Folder() { fs::remove_all(path); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-};
-
-constexpr int status_no_program = 127;
-constexpr unsigned patience_seconds = 60;  // of a host; SIGALRM ends a guest that never does
-
-Result run(std::vector<std::string> words) {
-  const Folder folder;
-  const fs::path out = folder.path / "out";
-  const fs::path err = folder.path / "err";
-  const pid_t child = ::fork();
-  if (child == 0) {
-    ::dup2(::open("/dev/null", O_RDONLY), 0);
-    ::dup2(::open(out.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), 1);
-    ::dup2(::open(err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), 2);
-    ::alarm(patience_seconds);
-    std::vector<char*> arguments;
-    arguments.reserve(words.size() + 1);
-    for (std::string& each : words) arguments.push_back(each.data());
-    arguments.push_back(nullptr);
-    ::execvp(arguments[0], arguments.data());
-    ::_exit(status_no_program);
-  }
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, contents_of(out), contents_of(err)};
-}
+constexpr unsigned patience_seconds = 60;  // of a host, for a guest that never ends
 
 /// How a guest ends: by its own word, or as its name says.
 struct End {
@@ -95,7 +49,7 @@ Result on_vitrine(const std::string& name, const std::vector<std::string>& more 
   std::vector<std::string> words = {VITRINE_COMMAND, "run",        image(name), "--serial", "none", "--debugcon",
                                     "stdio",         "--max-time", "60s",       "--memory", "64M"};
   words.insert(words.end(), more.begin(), more.end());
-  return run(words);
+  return run(words, {.seconds_at_most = patience_seconds});
 }
 
 std::string compared_lines(const std::string& text) {
@@ -145,7 +99,8 @@ TEST_P(Guest, prints_the_same_on_qemu) {
       run({qemu,         "-accel",      "tcg",       "-cpu",  "max",     "-m",
            "64",         "-nodefaults", "-display",  "none",  "-serial", "null",
            "-serial",    "null",        "-debugcon", "stdio", "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04",
-           "-no-reboot", "-kernel",     image(name)});
+           "-no-reboot", "-kernel",     image(name)},
+          {.seconds_at_most = patience_seconds});
   if (result.status == status_no_program) GTEST_SKIP() << qemu << " is not installed (Debian: qemu-system-x86)";
   EXPECT_EQ(result.status, expected_end(name).qemu) << result.out << result.err;
   EXPECT_EQ(compared_lines(on_vitrine(name).out), compared_lines(result.out));

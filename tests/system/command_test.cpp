@@ -1,22 +1,17 @@
 // The command's contract: statuses, one clear line per error, and outputs that may fail.
 #include <elf.h>
-#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <poll.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <csignal>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <random>
 #include <string>
 #include <vector>
+
+#include "tests/process.hpp"
 
 namespace {
 
@@ -24,89 +19,17 @@ namespace fs = std::filesystem;
 using testing::AllOf;
 using testing::HasSubstr;
 
-struct Result {
-  int status = -1;  // -1: ended by a signal
-  std::string out, err;
-};
-
-enum class Stdout { Captured, Closed, Full, ClosedPipe };
-enum class Stderr { Captured, Closed, Full };
-
-struct How {
-  Stdout standard_output = Stdout::Captured;
-  Stderr standard_error = Stderr::Captured;
-  std::string input;        // given, then standard input ends
-  int signal_after_ms = 0;  // SIGINT, once the guest has printed something
-};
-
-std::string contents_of(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-struct Folder {
-  fs::path path;
-  Folder() {
-    std::string name = fs::temp_directory_path() / "vitrine-command-XXXXXX";
-    path = ::mkdtemp(name.data());
-  }
-  ~Folder() { fs::remove_all(path); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-};
+using namespace vitrine::tests;
 
 class Command : public testing::Test {
  protected:
-  Result run(std::vector<std::string> arguments, const How& how = {}) {
-    const fs::path out = folder_.path / "out";
-    const fs::path err = folder_.path / "err";
-    const fs::path in = folder_.path / "in";
-    std::ofstream(in) << how.input;
-    const pid_t child = ::fork();
-    if (child == 0) {
-      ::dup2(::open(in.c_str(), O_RDONLY), 0);
-      const bool full = how.standard_error == Stderr::Full;
-      ::dup2(full ? ::open("/dev/full", O_WRONLY) : ::open(err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), 2);
-      if (how.standard_error == Stderr::Closed) ::close(2);
-      switch (how.standard_output) {
-        case Stdout::Captured:
-          ::dup2(::open(out.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), 1);
-          break;
-        case Stdout::Full:
-          ::dup2(::open("/dev/full", O_WRONLY), 1);
-          break;
-        case Stdout::Closed:
-          ::close(1);
-          break;
-        case Stdout::ClosedPipe: {
-          int ends[2];
-          if (::pipe(ends) != 0) ::_exit(99);
-          ::dup2(ends[1], 1);
-          ::close(ends[0]);
-          ::close(ends[1]);
-          break;
-        }
-      }
-      std::string program = VITRINE_COMMAND;
-      std::vector<char*> words = {program.data()};
-      for (std::string& argument : arguments) words.push_back(argument.data());
-      words.push_back(nullptr);
-      ::execv(VITRINE_COMMAND, words.data());
-      ::_exit(98);
-    }
-    if (how.signal_after_ms != 0) {
-      while (contents_of(out).empty()) ::poll(nullptr, 0, 5);
-      ::poll(nullptr, 0, how.signal_after_ms);
-      ::kill(child, SIGINT);
-    }
-    int status = 0;
-    ::waitpid(child, &status, 0);
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, contents_of(out), contents_of(err)};
+  static Result run(std::vector<std::string> arguments, const How& how = {}) {
+    arguments.insert(arguments.begin(), VITRINE_COMMAND);
+    return vitrine::tests::run(arguments, how);
   }
 
-  fs::path file(const std::string& name, const std::string& contents) {
-    std::ofstream(folder_.path / name, std::ios::binary) << contents;
-    return folder_.path / name;
+  [[nodiscard]] fs::path file(const std::string& name, const std::string& contents) const {
+    return folder_.file(name, contents);
   }
 
   Folder folder_;
