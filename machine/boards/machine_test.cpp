@@ -11,6 +11,7 @@
 
 #include "machine/boards/pc_board.hpp"
 #include "machine/boot/acpi_tables.hpp"
+#include "machine/cpu/probe.hpp"
 
 namespace vitrine {
 namespace {
@@ -422,6 +423,52 @@ TEST(MachineReplay, observing_changes_nothing) {
   (void)unobserved.run_for(4'000'000);
   EXPECT_EQ(observed.save(), unobserved.save());
   EXPECT_TRUE(unobserved.sink.records.empty());
+}
+
+/// Wants all that there is, and counts it.
+struct CountingProbe final : CpuProbe {
+  CountingProbe() {
+    wants_interrupt_flag = true;
+    wants_gs_use = true;
+  }
+  void delivered(const Cpu&, const ProbedDelivery&) override { ++deliveries; }
+  void returning(const Cpu&, const ProbedReturn&) override {}
+  void returned(const Cpu&, const ProbedReturn&) override { ++returns; }
+  void left_kernel(const Cpu&, u64) override {}
+  void entered_kernel(const Cpu&, u64) override {}
+  void table_loaded(const Cpu&, ProbedTable, u64) override {}
+  void interrupts_enabled(const Cpu&, u64) override { ++enabled; }
+  void halted(const Cpu&, u64, HaltShadow) override {}
+  void stack_switched(const Cpu&, u64, u64, u64) override { ++stacks; }
+  void gs_changed(const Cpu&, u64, GsChange) override {}
+  void gs_used(const Cpu&, u64) override { ++gs_uses; }
+  void code_point(const Cpu&, u64) override { ++points; }
+  void looked(const Cpu& cpu) override { last_look = cpu.state.instructions; }
+  u64 deliveries = 0, returns = 0, enabled = 0, stacks = 0, gs_uses = 0, points = 0, last_look = 0;
+};
+
+TEST(MachineReplay, a_probe_changes_nothing) {
+  // sti; inc cx; mov ax, gs:[1234h]; mov sp, 7000h; jmp back to inc
+  const Code code = timer_at_1_khz()({0xFB, 0x41, 0x65, 0xA1, 0x34, 0x12, 0xBC, 0x00, 0x70, 0xEB, 0xF6});
+  const u64 increment = code.here() - 10;
+  Guest probed(code), alone(code);
+  CountingProbe probe;
+  probed.machine->set_probe(&probe);
+  probed.machine->set_code_points({increment});
+  (void)probed.run_for(4'000'000);
+  (void)alone.run_for(4'000'000);
+  EXPECT_EQ(probed.save(), alone.save());
+  const std::vector<Record> delivered = alone.records(RecordKind::Delivered);
+  EXPECT_EQ(probed.records(RecordKind::Delivered).size(), delivered.size());
+  EXPECT_TRUE(std::ranges::equal(probed.sink.records, alone.sink.records,
+                                 [](const Record& a, const Record& b) { return std::memcmp(&a, &b, sizeof a) == 0; }));
+  EXPECT_EQ(probe.deliveries, delivered.size());
+  EXPECT_EQ(probe.returns, delivered.size());
+  EXPECT_EQ(probe.enabled, 1 + delivered.size());
+  EXPECT_GT(probe.points, 900'000u);
+  EXPECT_NEAR(static_cast<double>(probe.stacks), static_cast<double>(probe.points), 1);
+  EXPECT_NEAR(static_cast<double>(probe.gs_uses), static_cast<double>(probe.points), 1);
+  EXPECT_EQ(probe.last_look, 4'000'000u);
 }
 
 TEST(MachineReplay, an_archive_of_another_memory_size_is_refused) {

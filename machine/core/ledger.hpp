@@ -42,7 +42,8 @@ enum class RecordKind : u8 {
                      ///< instruction pointer; extra: error code if any, bit 32 set when one was pushed
   EndOfInterrupt =
       10,          ///< EOI reached a controller. id that it ended (0: none was in service); pin; address: instruction
-  Returned = 11,   ///< IRET left the frame of `id`. vector; address: instruction of the IRET; frame
+  Returned = 11,   ///< IRET left the frame of `id`. vector; address: instruction of the IRET; frame: as in Delivered,
+                   ///< even if the guest has moved it
   Exception = 12,  ///< a fault, trap or abort was raised. vector; address: instruction; extra: error code (bit 32:
                    ///< has one); other: CR2 for a page fault. A Delivered with the same id follows unless it failed
   DeliveryFailed = 13,  ///< the check that refused a delivery. id; vector; detail: FailedCheck; extra: error code

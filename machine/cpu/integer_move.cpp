@@ -392,12 +392,12 @@ bool is_frame_pointer(ZydisRegister reg) {
 
 /// The probing handler of an instruction that loads RSP with a new value. Null: it is none.
 Handler select_stack_load(const Decoded& decoded) {
-  if (!is_stack_pointer(decoded, 0) && !is_stack_pointer(decoded, 1)) return nullptr;
+  const bool exchanges = decoded.mnemonic() == ZYDIS_MNEMONIC_XCHG;
+  if (!is_stack_pointer(decoded, 0) && !(exchanges && is_stack_pointer(decoded, 1))) return nullptr;
   return by_size(decoded.size(0), [&](auto zero) -> Handler {
     using T = decltype(zero);
     switch (decoded.mnemonic()) {
       case ZYDIS_MNEMONIC_MOV:
-        if (!is_stack_pointer(decoded, 0)) return nullptr;
         if (decoded.memory(1)) {
           return by_address(decoded, [](auto address) -> Handler {
             return handle<tell_stack_load<mov_register_memory<T, address.value>>>;

@@ -2,8 +2,13 @@
 // registers, and at guest addresses of the watcher's choice.
 //
 // A probe sees; it must not change the machine. Attached before the first instruction, it is built into the decoded
-// code; without one, nothing is paid for it. Calls come on the machine's thread, at the moment of the event; the
-// ledger's records of that moment may still be in its buffer (Ledger::flush() hands them out).
+// code; without one, nothing is paid for it. Calls come on the machine's thread, at the moment of the event: clock,
+// instruction count and Ledger::context are exact, so that records may be appended. The ledger's records of that
+// moment may still be in its buffer (Ledger::flush() hands them out).
+//
+// Cpu::state holds the registers; but RIP is exact only in delivered(), returned(), left_kernel(), entered_kernel() and
+// looked(): elsewhere it is where the running block began, and the argument names the instruction. The host's
+// floating-point unit is the guest's during a call: a probe computes with integers only.
 #pragma once
 
 #include <span>
@@ -34,7 +39,7 @@ struct ProbedDelivery {
   u32 error_code = 0;
   u64 frame = 0;                ///< linear address of the saved instruction pointer
   u8 slot_size = 0;             ///< of the frame: 2, 4 or 8 bytes
-  u8 slots = 0;                 ///< of the frame without error code: 3, 5 or 9
+  u8 slots = 0;                 ///< of the frame without error code: 3, 5 or 9; 0 for a task gate: it is in the TSS
   bool stack_switched = false;  ///< RSPn or ISTn
   u8 ist = 0;                   ///< 1..7, or 0
   bool task_gate = false;
@@ -47,7 +52,7 @@ struct ProbedReturn {
   u64 instruction = 0;  ///< linear address of the IRET
   u64 frame = 0;        ///< linear address of the slot at the top of the stack
   u8 operand_size = 0;  ///< 2, 4 or 8
-  u64 request = 0;      ///< of the live frame at this address; 0: there is none
+  u64 request = 0;      ///< of the live frame at this address, or of one that was moved here; 0: there is none
   u8 vector = 0;        ///< of that frame
 };
 
@@ -74,7 +79,8 @@ class CpuProbe {
   /// HLT is done; `in_shadow`: the instruction before it was the STI that set IF.
   enum class HaltShadow : u8 { None, Sti };
   virtual void halted(const Cpu& cpu, u64 instruction, HaltShadow shadow) = 0;
-  /// RSP was loaded by MOV, XCHG, LEA, POP RSP, LSS or a task switch (not by PUSH, CALL, LEAVE, ADD... that adjust it).
+  /// RSP was loaded by MOV, XCHG, LEA, POP RSP, LSS or a task switch: not by what adjusts it (PUSH, CALL, ADD, LEA from
+  /// RSP) or takes it back from the frame pointer (LEAVE, MOV and LEA from RBP), and not by a delivery or its IRET.
   virtual void stack_switched(const Cpu& cpu, u64 instruction, u64 from, u64 to) = 0;
   /// SWAPGS, or a write to either GS base at privilege 0 (WRMSR, WRGSBASE), is done.
   enum class GsChange : u8 { Swapped, BaseWritten, KernelBaseWritten };
@@ -91,7 +97,7 @@ class CpuProbe {
 };
 
 /// Copies RAM at a linear address, as the CPU's page tables map it now. No effect on the machine. False, and `into` is
-/// not defined, if a byte is not mapped or not RAM.
+/// not defined, if a byte is not mapped or not RAM (or ROM).
 [[nodiscard]] bool peek_memory(const Cpu& cpu, u64 linear, std::span<u8> into);
 
 }  // namespace vitrine
