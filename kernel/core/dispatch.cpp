@@ -1,4 +1,6 @@
 // Where entry.S goes: sorts vectors into exceptions, device lines and the rest.
+#include "kernel/core/dispatch.hpp"
+
 #include "kernel/arch/x86_64/exceptions.hpp"
 #include "kernel/arch/x86_64/frame.hpp"
 #include "kernel/arch/x86_64/per_cpu.hpp"
@@ -7,6 +9,7 @@
 #include "kernel/core/log.hpp"
 #include "kernel/core/panic.hpp"
 #include "kernel/core/scheduler.hpp"
+#include "kernel/core/signals.hpp"
 
 namespace pulse {
 
@@ -30,8 +33,11 @@ extern "C" void interrupt_entry(Frame& frame) {
   if (!frame.from_user()) preempt_if_wanted();
 }
 
-extern "C" void return_to_user(Frame&) { preempt_if_wanted(); }
+void return_to_program(Frame& frame) {
+  preempt_if_wanted();
+  if (wait_is_interrupted() || frame.vector == Frame::syscall_vector) deliver_signals(frame);
+}
 
-extern "C" bool syscall_entry(Frame& frame) { panic_at(frame, "no system calls yet"); }
+extern "C" void return_to_user(Frame& frame) { return_to_program(frame); }
 
 }  // namespace pulse

@@ -57,8 +57,10 @@ void* __dso_handle = nullptr;
 }
 
 namespace std {
+void __throw_logic_error(const char* text) { pulse::panic("{}", text); }
 const nothrow_t nothrow{};
 void __throw_length_error(const char* text) { pulse::panic("{}", text); }
+void __throw_bad_array_new_length() { pulse::panic("bad_array_new_length"); }
 void __throw_bad_alloc() { pulse::panic("bad_alloc"); }
 void __throw_out_of_range_fmt(const char* text, ...) { pulse::panic("{}", text); }
 }  // namespace std

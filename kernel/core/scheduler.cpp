@@ -25,6 +25,7 @@ namespace pulse {
 namespace {
 
 constexpr u32 turn_ticks = 10;
+constexpr std::size_t start_slots = 8, argument_slot = 4;
 constexpr u32 first_thread_number = 1;
 
 SchedulingMode mode = SchedulingMode::Preemptive;
@@ -52,9 +53,7 @@ void after_switch() {
   if (dead_thread == nullptr) return;
   Thread* const dead = dead_thread;
   dead_thread = nullptr;
-  free_kernel_stack(dead->stack_top);
-  delete dead->floating_point;
-  delete dead;
+  discard_thread(*dead);
 }
 
 void switch_to(Thread& next) {
@@ -104,8 +103,8 @@ Thread* make_kernel_thread(std::string_view name, ThreadFunction function, void*
   thread->sleep.expired = wake_sleeper;
   thread->sleep.thread = thread;
   // As switch_stacks() leaves a stack: R15, R14, R13, R12, RBX, RBP, return address.
-  auto* slots = reinterpret_cast<u64*>(*stack) - 8;
-  const u64 frame[8] = {
+  auto* slots = reinterpret_cast<u64*>(*stack) - start_slots;
+  const u64 frame[start_slots] = {
       0, 0, 0, reinterpret_cast<u64>(function), reinterpret_cast<u64>(argument), 0, reinterpret_cast<u64>(thread_start),
       0};
   std::memcpy(slots, frame, sizeof frame);
@@ -119,6 +118,25 @@ void start_thread(Thread& thread) {
   vitrine_thread_name(thread.number, thread.name);
   vitrine_annotate(VITRINE_THREAD_WOKEN | thread.number);
   make_ready(thread);
+}
+
+void discard_thread(Thread& thread) {
+  free_kernel_stack(thread.stack_top);
+  delete thread.floating_point;
+  delete &thread;
+}
+
+void move_start_below(Thread& thread, std::size_t bytes, void* argument) {
+  auto* from = reinterpret_cast<u64*>(thread.stack_pointer);
+  auto* to = from - bytes / sizeof(u64);
+  std::memmove(to, from, start_slots * sizeof(u64));
+  to[argument_slot] = reinterpret_cast<u64>(argument);
+  thread.stack_pointer = reinterpret_cast<u64>(to);
+}
+
+void rename_thread(Thread& thread, std::string_view name) {
+  set_name(thread, name);
+  if (thread.number != 0) vitrine_thread_name(thread.number, thread.name);
 }
 
 void end_thread() {

@@ -25,6 +25,13 @@ using ThreadFunction = void (*)(void* argument);
 /// Makes a new thread known and ready. `function` begins on its own stack.
 void start_thread(Thread& thread);
 [[noreturn]] void end_thread();
+/// Gives back a thread that was never started.
+void discard_thread(Thread& thread);
+/// For a thread that was not started: leaves `bytes` free at the top of its stack; its function gets `argument`.
+void move_start_below(Thread& thread, std::size_t bytes, void* argument);
+void rename_thread(Thread& thread, std::string_view name);
+/// Null if there is none with this number.
+[[nodiscard]] Thread* find_thread(u32 number);
 
 /// Lets another thread of the same or a higher priority run.
 void yield();

@@ -2,6 +2,7 @@
 #include "kernel/arch/x86_64/cpu.hpp"
 #include "kernel/arch/x86_64/descriptors.hpp"
 #include "kernel/core/demonstrations.hpp"
+#include "kernel/core/first_process.hpp"
 #include "kernel/core/kernel.hpp"
 #include "kernel/core/log.hpp"
 #include "kernel/core/panic.hpp"
@@ -64,7 +65,11 @@ void kernel_start(pulse::u64 protocol, pulse::u64 info) {
   const bool cooperative = the_kernel.parameters.text("scheduling") == "cooperative";
   start_scheduler(cooperative ? SchedulingMode::Cooperative : SchedulingMode::Preemptive);
   start_interrupts();
-  start_demonstration(the_kernel.parameters);
+  if (the_kernel.parameters.text("demonstrate")) {
+    start_demonstration(the_kernel.parameters);
+  } else {
+    start_user_space();
+  }
   for (;;) {  // the idle thread, with interrupts off but for the HLT
     schedule();
     wait_for_interrupt();

@@ -1,6 +1,7 @@
 // A thread: what the scheduler switches between.
 #pragma once
 
+#include "abi/linux_signal.hpp"
 #include "kernel/core/run_queue.hpp"
 #include "kernel/core/timer_queue.hpp"
 
@@ -39,6 +40,10 @@ struct Thread : RunEntry {
   FloatingPoint* floating_point = nullptr;
   u64 clear_child_tid = 0;  ///< set_tid_address(2)
   u64 signal_mask = 0, pending_signals = 0;
+  u64 saved_mask = 0;  ///< of before a call that changes the mask while it waits (rt_sigsuspend)
+  bool saved_mask_valid = false;
+  bool ending = false;  ///< its process ends: it goes no further than the return to ring 3
+  vitrine::abi::SignalStack signal_stack;
 };
 
 }  // namespace pulse

@@ -9,4 +9,9 @@ namespace pulse {
 /// Timer interrupts so far.
 [[nodiscard]] u64 ticks();
 
+/// What to add for the time of day: nanoseconds from 1970 to boot, as the clock chip said.
+[[nodiscard]] u64 boot_wall_nanoseconds();
+void set_boot_wall_seconds(u64 seconds_since_1970);
+[[nodiscard]] u64 wall_seconds();
+
 }  // namespace pulse

@@ -38,6 +38,9 @@ inline constexpr u32 access_mode = 3, read_only = 0, write_only = 1, read_write 
 
 class File : public Shared {
  public:
+  File();
+  ~File() override;
+
   u32 flags = 0;   ///< open_flag
   u64 offset = 0;  ///< for files that have one
   Ref<Node> node;  ///< what fstat tells of; may be null (a pipe's is its own)

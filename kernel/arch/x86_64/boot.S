@@ -63,7 +63,7 @@ to_long_mode:
   movl $boot_high - KERNEL_BASE + 3, boot_root - KERNEL_BASE + 511 * 8
   movl $boot_root - KERNEL_BASE, %eax
   movl %eax, %cr3
-  movl $0x20, %eax                  // CR4.PAE
+  movl $0x620, %eax                 // CR4: PAE, OSFXSR, OSXMMEXCPT
   movl %eax, %cr4
   movl $0xC0000080, %ecx            // EFER: LME, NXE, SCE
   rdmsr

@@ -3,7 +3,10 @@
 #include <string_view>
 
 #include "kernel/arch/x86_64/cpu.hpp"
+#include "kernel/arch/x86_64/page_fault.hpp"
 #include "kernel/core/panic.hpp"
+#include "kernel/core/signals.hpp"
+#include "kernel/memory/kernel_memory.hpp"
 
 namespace pulse {
 
@@ -69,11 +72,30 @@ void explain_page_fault(TextSink& out, u64 error) {
          bit(error, 3) ? "; a paging entry has a reserved bit set" : "");
 }
 
-}  // namespace
+/// What a program gets for it (Linux, arch/x86/kernel/traps.c has the same).
+u32 signal_of(u64 vector) {
+  switch (vector) {
+    case 0:
+    case 16:
+    case 19:
+      return signal::arithmetic;
+    case 1:
+    case 3:
+      return signal::trap;
+    case 6:
+      return signal::illegal;
+    case 11:
+    case 12:
+    case 17:
+      return signal::bus;
+    default:
+      return signal::segmentation;
+  }
+}
 
-void handle_exception(Frame& frame) {
+[[noreturn]] void give_up(const Frame& frame) {
   const Exception& exception = exceptions[frame.vector];
-  char buffer[160];
+  char buffer[192];
   BufferSink text(buffer);
   switch (exception.error) {
     case ErrorCode::None:
@@ -85,7 +107,21 @@ void handle_exception(Frame& frame) {
       explain_page_fault(text, frame.error);
       break;
   }
+  constexpr u64 double_fault = 8;
+  if (frame.vector == double_fault && is_stack_guard(read_cr2())) text.put("; a kernel stack is used up");
   panic_at(frame, "{} ({}, vector {}) {}", exception.name, exception.mnemonic, frame.vector, text.text());
+}
+
+}  // namespace
+
+void handle_exception(Frame& frame) {
+  constexpr u64 page_fault = 14;
+  if (frame.vector == page_fault) {
+    if (!handle_page_fault(frame)) give_up(frame);
+    return;
+  }
+  if (!frame.from_user()) give_up(frame);
+  force_signal(signal_of(frame.vector));
 }
 
 }  // namespace pulse

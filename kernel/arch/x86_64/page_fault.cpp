@@ -1,0 +1,55 @@
+#include "kernel/arch/x86_64/page_fault.hpp"
+
+#include "kernel/arch/x86_64/cpu.hpp"
+#include "kernel/arch/x86_64/layout.h"
+#include "kernel/core/log.hpp"
+#include "kernel/core/process.hpp"
+#include "kernel/core/scheduler.hpp"
+#include "kernel/core/signals.hpp"
+
+namespace pulse {
+
+namespace {
+
+struct Fixup {
+  u64 instruction, target;
+};
+extern "C" const Fixup fixups_begin[], fixups_end[];
+
+bool fix_up(Frame& frame) {
+  for (const Fixup* fixup = fixups_begin; fixup != fixups_end; ++fixup) {
+    if (fixup->instruction != frame.rip) continue;
+    frame.rip = fixup->target;
+    return true;
+  }
+  return false;
+}
+
+// Bits of the error code (SDM vol. 3A §4.7).
+constexpr unsigned write_bit = 1, reserved_bit = 3, fetch_bit = 4;
+
+AddressSpace::Access access_of(u64 error) {
+  if (bit(error, fetch_bit)) return AddressSpace::Access::Execute;
+  return bit(error, write_bit) ? AddressSpace::Access::Write : AddressSpace::Access::Read;
+}
+
+}  // namespace
+
+bool handle_page_fault(Frame& frame) {
+  const u64 address = read_cr2();
+  Thread& thread = current_thread();
+  if (address >= USER_END || thread.process == nullptr || bit(frame.error, reserved_bit)) {
+    if (!frame.from_user()) return false;
+    force_signal(signal::segmentation);
+    return true;
+  }
+  const auto result = thread.process->space->fault(address, access_of(frame.error));
+  if (result == AddressSpace::Fault::Resolved) return true;
+  if (!frame.from_user()) return fix_up(frame);
+  log(LogLevel::Debug, "{} ({}) may not touch {:#x} at {:#x}", static_cast<const char*>(thread.name), thread.number,
+      address, frame.rip);
+  force_signal(result == AddressSpace::Fault::NoMemory ? signal::kill : signal::segmentation);
+  return true;
+}
+
+}  // namespace pulse

@@ -1,0 +1,36 @@
+// Copies between kernel and program. A page fault that can't be resolved goes on at the fix-up (fault.cpp looks it up by
+// the address of the instruction), and the caller learns how much is missing.
+.text
+.balign 16
+.globl user_copy
+user_copy:                          // (to, from, size): bytes that were not copied
+  movq %rdx, %rcx
+user_copy_access:
+  rep movsb
+user_copy_done:
+  movq %rcx, %rax
+  ret
+
+.balign 16
+.globl user_copy_string
+user_copy_string:                   // (to, from, size): length of the text, size if it has no end, -1 if it can't be read
+  xorl %eax, %eax
+1:
+  cmpq %rdx, %rax
+  jae 2f
+user_string_access:
+  movb (%rsi,%rax), %cl
+  movb %cl, (%rdi,%rax)
+  testb %cl, %cl
+  jz 2f
+  incq %rax
+  jmp 1b
+2:
+  ret
+user_string_fixup:
+  movq $-1, %rax
+  ret
+
+.section .fixups, "a"
+  .quad user_copy_access, user_copy_done
+  .quad user_string_access, user_string_fixup

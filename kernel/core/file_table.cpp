@@ -1,0 +1,65 @@
+#include "kernel/core/file_table.hpp"
+
+namespace pulse {
+
+FileTable::~FileTable() {
+  for (Entry& entry : entries_) {
+    if (entry.file) entry.file->closed();
+  }
+}
+
+Result<u32> FileTable::add(Ref<File> file, OnExec on_exec, u32 from) {
+  u32 number = from;
+  while (number < entries_.size() && entries_[number].file) ++number;
+  if (number >= most_files) return fail(from >= most_files ? Errno::Invalid : Errno::TooManyFiles);
+  if (number >= entries_.size()) entries_.resize(number + 1);
+  entries_[number] = {std::move(file), on_exec};
+  return number;
+}
+
+Result<void> FileTable::put(u32 number, Ref<File> file, OnExec on_exec) {
+  if (number >= most_files) return fail(Errno::BadFile);
+  if (number >= entries_.size()) entries_.resize(number + 1);
+  const Ref<File> before = entries_[number].file;
+  entries_[number] = {std::move(file), on_exec};
+  if (before) before->closed();
+  return {};
+}
+
+Result<Ref<File>> FileTable::get(u64 number) const {
+  if (number >= entries_.size() || !entries_[number].file) return fail(Errno::BadFile);
+  return entries_[number].file;
+}
+
+Result<void> FileTable::close(u64 number) {
+  const auto file = get(number);
+  if (!file) return fail(file.error());
+  entries_[number] = {};
+  (*file)->closed();
+  return {};
+}
+
+Result<FileTable::OnExec> FileTable::on_exec(u64 number) const {
+  if (number >= entries_.size() || !entries_[number].file) return fail(Errno::BadFile);
+  return entries_[number].on_exec;
+}
+
+Result<void> FileTable::set_on_exec(u64 number, OnExec on_exec) {
+  if (number >= entries_.size() || !entries_[number].file) return fail(Errno::BadFile);
+  entries_[number].on_exec = on_exec;
+  return {};
+}
+
+void FileTable::close_for_exec() {
+  for (u32 number = 0; number < entries_.size(); ++number) {
+    if (entries_[number].file && entries_[number].on_exec == OnExec::Close) (void)close(number);
+  }
+}
+
+Ref<FileTable> FileTable::copy() const {
+  auto* table = new FileTable;
+  table->entries_ = entries_;
+  return Ref<FileTable>(table);
+}
+
+}  // namespace pulse

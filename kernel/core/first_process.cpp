@@ -1,0 +1,93 @@
+#include "kernel/core/first_process.hpp"
+
+#include "kernel/core/kernel.hpp"
+#include "kernel/core/log.hpp"
+#include "kernel/core/panic.hpp"
+#include "kernel/core/process.hpp"
+#include "kernel/core/time.hpp"
+#include "kernel/drivers/rtc.hpp"
+#include "kernel/drivers/serial_terminal.hpp"
+#include "kernel/fs/devices.hpp"
+#include "kernel/fs/tmpfs.hpp"
+#include "kernel/memory/kernel_memory.hpp"
+#include "kernel/syscalls/call.hpp"
+
+namespace pulse {
+
+namespace {
+
+class KernelPages final : public FilePages {
+ public:
+  Result<u64> take() override {
+    const auto page = allocate_zeroed_page();
+    if (!page) return fail(Errno::NoSpace);
+    return *page;
+  }
+  void share(u64 page) override { share_page(page); }
+  void release(u64 page) override { free_page(page); }
+  [[nodiscard]] u8* bytes(u64 page) override { return static_cast<u8*>(direct(page)); }
+};
+KernelPages file_pages;
+
+struct Device {
+  std::string_view name;
+  u32 device;
+};
+constexpr Device devices[] = {{"null", device_number(1, 3)},    {"zero", device_number(1, 5)},
+                              {"full", device_number(1, 7)},    {"random", device_number(1, 8)},
+                              {"urandom", device_number(1, 9)}, {"tty", device_number(5, 0)},
+                              {"console", device_number(5, 1)}, {"ttyS0", device_number(4, 64)}};
+
+/// A directory of the root, made if the initramfs has none.
+Ref<Node> directory(Node& root, std::string_view name) {
+  if (auto found = root.look_up(name)) return *found;
+  auto made = root.make(name, node_mode::directory | 0755, 0);
+  if (!made) panic("can't make /{}", name);
+  return *made;
+}
+
+void fill_devices(Node& root) {
+  const Ref<Node> dev = directory(root, "dev");
+  for (const Device& device : devices) {
+    if (!dev->look_up(device.name)) (void)dev->make(device.name, node_mode::character | 0666, device.device);
+  }
+}
+
+void open_console(Node& root) {
+  const auto console = directory(root, "dev")->look_up("console");
+  Process& process = *find_process(1);
+  for (int i = 0; i < 3; ++i) {
+    auto file = open_device(**console, open_flag::read_write);
+    if (!file) panic("can't open the console");
+    (*file)->flags = open_flag::read_write;
+    (*file)->node = *console;
+    (void)process.files->add(*file, FileTable::OnExec::Keep);
+  }
+}
+
+}  // namespace
+
+void start_user_space() {
+  Kernel& system = kernel();
+  set_boot_wall_seconds(read_rtc());
+  register_calls();
+  register_memory_devices();
+  start_serial_terminal();
+  const Ref<Node> root = make_tmpfs(file_pages);
+  const MemoryRange& archive = system.boot.initramfs;
+  if (archive.end > archive.begin) {
+    const auto* bytes = static_cast<const u8*>(direct(archive.begin));
+    const auto unpacked = unpack_cpio(*root, {bytes, archive.end - archive.begin});
+    if (!unpacked) panic("the initramfs is not a sound cpio archive (error {})", static_cast<u16>(unpacked.error()));
+  }
+  fill_devices(*root);
+  const std::string_view program = system.parameters.text("init").value_or("/init");
+  const std::string_view arguments[] = {program};
+  const std::string_view environment[] = {"HOME=/", "TERM=linux", "PATH=/sbin:/bin:/usr/sbin:/usr/bin"};
+  const auto started = start_first_process(root, program, arguments, environment);
+  if (!started)
+    panic("can't start {} (error {}); give an initramfs, and init=PATH", program, static_cast<u16>(started.error()));
+  open_console(*root);
+}
+
+}  // namespace pulse

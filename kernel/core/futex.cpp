@@ -1,0 +1,66 @@
+#include "kernel/core/futex.hpp"
+
+#include <algorithm>
+#include <vector>
+
+#include "kernel/arch/x86_64/cpu.hpp"
+#include "kernel/core/scheduler.hpp"
+#include "kernel/core/user_memory.hpp"
+
+namespace pulse {
+
+namespace {
+
+struct Waiting {
+  const AddressSpace* space;
+  u64 address;
+  u32 bits;
+  bool woken;
+  WaitQueue queue;
+};
+// First come, first served. Programs that wait are few; a table by hash would be the next step.
+std::vector<Waiting*> waiting;
+
+}  // namespace
+
+Result<void> futex_wait(AddressSpace& space, u64 address, u32 expected, u64 deadline, u32 bits) {
+  if (address % sizeof(u32) != 0) return fail(Errno::Invalid);
+  const PreemptionOff alone;
+  const auto value = read_user<u32>(address);
+  if (!value) return fail(value.error());
+  if (*value != expected) return fail(Errno::TryAgain);
+  Waiting self{&space, address, bits, false, {}};
+  waiting.push_back(&self);
+  const WaitResult result = wait_until(self.queue, [&] { return self.woken; }, deadline);
+  std::erase(waiting, &self);
+  if (self.woken || result == WaitResult::Ready) return {};
+  return fail(result == WaitResult::TimedOut ? Errno::TimedOut : Errno::RestartAlways);
+}
+
+u32 futex_wake(AddressSpace& space, u64 address, u32 most, u32 bits) {
+  const InterruptsOff off;
+  u32 count = 0;
+  for (Waiting* waiter : waiting) {
+    if (count == most) break;
+    if (waiter->woken || waiter->space != &space || waiter->address != address || (waiter->bits & bits) == 0) continue;
+    waiter->woken = true;
+    waiter->queue.wake(ready::all);
+    ++count;
+  }
+  return count;
+}
+
+Result<u32> futex_requeue(AddressSpace& space, u64 address, u32 most, u32 moved, u64 to) {
+  if (to % sizeof(u32) != 0) return fail(Errno::Invalid);
+  const u32 count = futex_wake(space, address, most);
+  u32 left = moved;
+  for (Waiting* waiter : waiting) {
+    if (left == 0) break;
+    if (waiter->woken || waiter->space != &space || waiter->address != address) continue;
+    waiter->address = to;
+    --left;
+  }
+  return count + (moved - left);
+}
+
+}  // namespace pulse

@@ -1,0 +1,97 @@
+// Processes: what fork, execve, wait and exit deal in.
+#pragma once
+
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "abi/linux_signal.hpp"
+#include "kernel/arch/x86_64/frame.hpp"
+#include "kernel/core/file_table.hpp"
+#include "kernel/core/ref.hpp"
+#include "kernel/core/result.hpp"
+#include "kernel/core/thread.hpp"
+#include "kernel/core/wait_queue.hpp"
+#include "kernel/memory/address_space.hpp"
+
+namespace pulse {
+
+using vitrine::abi::SignalAction;
+
+/// What every signal does, shared by threads (and CLONE_SIGHAND).
+class SignalActions : public Shared {
+ public:
+  SignalAction of[vitrine::abi::signal::most + 1];
+};
+
+/// Where a process stands in the tree of files (CLONE_FS).
+class Location : public Shared {
+ public:
+  Ref<Node> root, current;
+  u32 creation_mask = 022;
+};
+
+struct Process {
+  u32 id = 0;
+  Process* parent = nullptr;
+  u32 group = 0, session = 0;
+  std::vector<Process*> children;
+  std::vector<Thread*> threads;
+  Ref<AddressSpace> space;
+  Ref<FileTable> files;
+  Ref<SignalActions> actions;
+  Ref<Location> location;
+  Ref<File> terminal;  ///< the controlling one
+
+  u64 pending_signals = 0;   ///< bit n-1: signal n, for whichever thread takes it
+  WaitQueue child_changed;   ///< for wait4
+  WaitQueue signal_arrived;  ///< for signalfd
+  bool ended = false;        ///< a zombie: only the parent's wait is missing
+  bool stopped = false, stop_reported = true, resume_reported = true;
+  i32 exit_status = 0;      ///< as wait4 reports it
+  u64 run_nanoseconds = 0;  ///< of threads that have ended
+  u64 alarm_due = 0;
+  std::vector<char> arguments;  ///< for /proc/PID/cmdline: each with its 0
+  u32 exec_count = 0;
+};
+
+[[nodiscard]] Process& current_process();
+[[nodiscard]] Process* find_process(u32 id);
+/// All of them, in order of id.
+[[nodiscard]] const std::vector<Process*>& all_processes();
+
+/// The first process, from a program of the root file system. NoEntry and others: it could not be started.
+[[nodiscard]] Result<void> start_first_process(Ref<Node> root, std::string_view path,
+                                               std::span<const std::string_view> arguments,
+                                               std::span<const std::string_view> environment);
+
+struct ProgramText {
+  std::vector<std::vector<char>> arguments, environment;  ///< each ends with a 0
+};
+/// execve(2): on success `frame` is that of the new program.
+[[nodiscard]] Result<void> execute(Frame& frame, std::string_view path, ProgramText text);
+
+/// clone(2)'s wishes.
+struct CloneRequest {
+  u64 flags = 0;
+  u64 stack = 0;  ///< 0: the parent's
+  u64 parent_tid = 0, child_tid = 0, thread_pointer = 0;
+};
+/// The new thread's number.
+[[nodiscard]] Result<u32> clone_thread(const Frame& frame, const CloneRequest& request);
+
+/// Ends the running thread; the last one ends its process. `status` as in wait4.
+[[noreturn]] void exit_thread(i32 status);
+/// Ends all threads of the running process.
+[[noreturn]] void exit_process(i32 status);
+[[nodiscard]] constexpr i32 exited_with(i32 code) { return (code & 0xFF) << 8; }
+[[nodiscard]] constexpr i32 killed_by(u32 signal) { return static_cast<i32>(signal); }
+
+struct WaitedFor {
+  u32 id = 0;
+  i32 status = 0;
+};
+/// wait4(2). `which`: -1 any child, > 0 that one, 0 of the own group, < -1 of that group. id 0: none yet (WNOHANG).
+[[nodiscard]] Result<WaitedFor> wait_for_child(i32 which, u32 options);
+
+}  // namespace pulse

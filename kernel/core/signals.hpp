@@ -1,0 +1,34 @@
+// Signals: who gets them, when they are delivered, and what that does.
+#pragma once
+
+#include "abi/linux_signal.hpp"
+#include "kernel/arch/x86_64/frame.hpp"
+#include "kernel/core/process.hpp"
+
+namespace pulse {
+
+namespace signal = vitrine::abi::signal;
+
+/// Bit of a signal in a mask.
+[[nodiscard]] constexpr u64 signal_bit(u32 number) { return u64{1} << (number - 1); }
+/// What can't be blocked, caught or ignored.
+inline constexpr u64 unblockable_signals = signal_bit(signal::kill) | signal_bit(signal::stop);
+
+/// Makes it pending and wakes whoever should take it. Callable from bottom halves.
+void send_signal(Process& process, u32 number);
+void send_thread_signal(Thread& thread, u32 number);
+/// To every process of the group; false if it has none.
+bool send_group_signal(u32 group, u32 number);
+/// The running program did something that it may not: `number` at once, blocked or not.
+void force_signal(u32 number);
+
+/// Signals that the thread would take now.
+[[nodiscard]] u64 deliverable_signals(const Thread& thread);
+
+/// At the return to ring 3: takes one signal after the other, until one needs its handler to run or none is left.
+/// `frame` of a system call that was interrupted is set up to be repeated or to tell of it.
+void deliver_signals(Frame& frame);
+/// rt_sigreturn(2): back to what the handler interrupted. False: the frame can't be read.
+[[nodiscard]] bool return_from_handler(Frame& frame);
+
+}  // namespace pulse

@@ -1,0 +1,62 @@
+#include "kernel/core/user_memory.hpp"
+
+#include <cstring>
+#include <new>
+
+#include "kernel/arch/x86_64/layout.h"
+
+extern "C" {
+pulse::u64 user_copy(void* to, const void* from, std::size_t size);
+pulse::i64 user_copy_string(char* to, const void* from, std::size_t size);
+}
+
+namespace pulse {
+
+namespace {
+
+bool is_user_range(u64 address, std::size_t size) { return address <= USER_END && size <= USER_END - address; }
+
+Result<void> copied(u64 missing) {
+  if (missing != 0) return fail(Errno::BadAddress);
+  return {};
+}
+
+}  // namespace
+
+Result<void> copy_from_user(void* to, u64 from, std::size_t size) {
+  if (!is_user_range(from, size)) return fail(Errno::BadAddress);
+  return copied(user_copy(to, reinterpret_cast<const void*>(from), size));
+}
+
+Result<void> copy_to_user(u64 to, const void* from, std::size_t size) {
+  if (!is_user_range(to, size)) return fail(Errno::BadAddress);
+  return copied(user_copy(reinterpret_cast<void*>(to), from, size));
+}
+
+Result<UserText> read_user_text(u64 address, std::size_t limit) {
+  if (address >= USER_END) return fail(Errno::BadAddress);
+  const std::size_t most = std::min<u64>(limit, USER_END - address);
+  UserText text{std::unique_ptr<char[]>(new (std::nothrow) char[limit])};
+  if (!text.bytes) return fail(Errno::NoMemory);
+  const i64 length = user_copy_string(text.bytes.get(), reinterpret_cast<const void*>(address), most);
+  if (length < 0) return fail(Errno::BadAddress);
+  if (static_cast<std::size_t>(length) == most) return fail(most == limit ? Errno::NameTooLong : Errno::BadAddress);
+  text.length = static_cast<std::size_t>(length);
+  return text;
+}
+
+Result<void> UserBuffer::put(std::span<const u8> bytes) {
+  if (const auto done = copy_to_user(next_, bytes.data(), bytes.size()); !done) return done;
+  next_ += bytes.size();
+  remaining_ -= bytes.size();
+  return {};
+}
+
+Result<void> UserBuffer::get(std::span<u8> bytes) {
+  if (const auto done = copy_from_user(bytes.data(), next_, bytes.size()); !done) return done;
+  next_ += bytes.size();
+  remaining_ -= bytes.size();
+  return {};
+}
+
+}  // namespace pulse

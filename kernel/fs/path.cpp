@@ -1,0 +1,131 @@
+#include "kernel/fs/path.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+namespace pulse {
+
+namespace {
+
+constexpr std::size_t longest_name = 255;
+constexpr int most_links = 40;
+
+struct Mount {
+  Ref<Node> covered, upper;
+};
+std::vector<Mount> mounts;
+
+Ref<Node> uncovered(Ref<Node> node) {
+  for (const Mount& mounted : mounts) {
+    if (mounted.covered == node) node = mounted.upper;
+  }
+  return node;
+}
+
+/// The directory above, across the root of a mounted file system; a root's is itself.
+Ref<Node> above(const Location& location, const Ref<Node>& node) {
+  if (node == location.root) return node;
+  for (auto mounted = mounts.rbegin(); mounted != mounts.rend(); ++mounted) {
+    if (mounted->upper == node) return above(location, mounted->covered);
+  }
+  const Ref<Node> parent = node->parent();
+  return parent ? parent : node;
+}
+
+struct Walk {
+  const Location& location;
+  int links = 0;
+
+  /// Everything but, if `keep_name` is set, the last name: that is left there.
+  Result<Ref<Node>> go(Ref<Node> from, std::string_view path, LastLink last, std::string_view* keep_name) {
+    if (path.empty()) return fail(Errno::NoEntry);
+    Ref<Node> node = path.front() == '/' ? location.root : std::move(from);
+    for (;;) {
+      path.remove_prefix(std::min(path.find_first_not_of('/'), path.size()));
+      if (path.empty()) return keep_name != nullptr ? fail(Errno::Exists) : Result<Ref<Node>>(node);
+      const std::size_t end = std::min(path.find('/'), path.size());
+      const std::string_view name = path.substr(0, end);
+      const bool is_last = path.find_first_not_of('/', end) == std::string_view::npos;
+      const bool wants_directory = end < path.size();
+      path.remove_prefix(end);
+      if (name.size() > longest_name) return fail(Errno::NameTooLong);
+      if (!node->is(node_mode::directory)) return fail(Errno::NotDirectory);
+      if (name == ".") continue;
+      if (name == "..") {
+        node = above(location, node);
+        continue;
+      }
+      if (is_last && keep_name != nullptr) {
+        *keep_name = name;
+        return node;
+      }
+      auto next = node->look_up(name);
+      if (!next) return fail(next.error());
+      Ref<Node> found = uncovered(*next);
+      if (found->is(node_mode::link) && (!is_last || wants_directory || last == LastLink::Follow)) {
+        if (++links > most_links) return fail(Errno::Loop);
+        const auto target = go(node, found->target(), LastLink::Follow, nullptr);
+        if (!target) return target;
+        found = *target;
+      }
+      if (is_last && wants_directory && !found->is(node_mode::directory)) return fail(Errno::NotDirectory);
+      node = std::move(found);
+    }
+  }
+};
+
+}  // namespace
+
+Result<Ref<Node>> resolve_from(const Location& location, const Ref<Node>& directory, std::string_view path,
+                               LastLink last) {
+  Walk walk{location};
+  return walk.go(directory, path, last, nullptr);
+}
+
+Result<Ref<Node>> resolve(const Location& location, std::string_view path, LastLink last) {
+  return resolve_from(location, location.current, path, last);
+}
+
+Result<Place> resolve_place(const Location& location, const Ref<Node>& directory, std::string_view path) {
+  Walk walk{location};
+  Place place;
+  const auto found = walk.go(directory, path, LastLink::Keep, &place.name);
+  if (!found) return fail(found.error());
+  place.directory = *found;
+  return place;
+}
+
+Result<std::string_view> path_of(const Location& location, Ref<Node> directory, std::span<char> buffer) {
+  std::size_t begin = buffer.size();
+  const auto prepend = [&](std::string_view text) {
+    if (text.size() > begin) return false;
+    begin -= text.size();
+    std::memcpy(buffer.data() + begin, text.data(), text.size());
+    return true;
+  };
+  while (!(directory == location.root)) {
+    Ref<Node> inside = directory;
+    for (const Mount& mounted : mounts) {
+      if (mounted.upper == inside) inside = mounted.covered;
+    }
+    const Ref<Node> parent = above(location, directory);
+    if (parent == directory) break;
+    bool found = false;
+    for (u64 cursor = 0; !found; ++cursor) {
+      const auto entry = parent->entry(cursor);
+      if (!entry) return fail(Errno::NoEntry);
+      const auto child = parent->look_up(entry->name);
+      if (!child || !(*child == inside)) continue;
+      found = true;
+      if (!prepend(entry->name) || !prepend("/")) return fail(Errno::OutOfRange);
+    }
+    directory = parent;
+  }
+  if (begin == buffer.size() && !prepend("/")) return fail(Errno::OutOfRange);
+  return std::string_view(buffer.data() + begin, buffer.size() - begin);
+}
+
+void mount(const Ref<Node>& covered, const Ref<Node>& upper) { mounts.push_back({covered, upper}); }
+
+}  // namespace pulse

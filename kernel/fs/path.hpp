@@ -1,0 +1,33 @@
+// From a path to a node.
+#pragma once
+
+#include <string_view>
+
+#include "kernel/core/process.hpp"
+
+namespace pulse {
+
+enum class LastLink : u8 { Follow, Keep };
+
+/// NoEntry, NotDirectory, Loop, NameTooLong. An empty path is NoEntry.
+[[nodiscard]] Result<Ref<Node>> resolve(const Location& location, std::string_view path,
+                                        LastLink last = LastLink::Follow);
+/// The same from another directory; absolute paths begin at the root all the same.
+[[nodiscard]] Result<Ref<Node>> resolve_from(const Location& location, const Ref<Node>& directory,
+                                             std::string_view path, LastLink last = LastLink::Follow);
+
+/// The directory that a new or doomed name stands in, and that name.
+struct Place {
+  Ref<Node> directory;
+  std::string_view name;  ///< part of the path
+};
+/// Exists if the path ends in "/", "." or ".." only.
+[[nodiscard]] Result<Place> resolve_place(const Location& location, const Ref<Node>& directory, std::string_view path);
+
+/// The absolute path of a directory, for getcwd. Into `buffer`, from its end; OutOfRange if it does not fit.
+[[nodiscard]] Result<std::string_view> path_of(const Location& location, Ref<Node> directory, std::span<char> buffer);
+
+/// `upper` is seen in place of the directory `covered`.
+void mount(const Ref<Node>& covered, const Ref<Node>& upper);
+
+}  // namespace pulse

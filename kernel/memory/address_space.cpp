@@ -1,0 +1,283 @@
+#include "kernel/memory/address_space.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "kernel/arch/x86_64/cpu.hpp"
+#include "kernel/arch/x86_64/layout.h"
+#include "kernel/memory/kernel_buffer.hpp"
+#include "kernel/memory/kernel_memory.hpp"
+
+namespace pulse {
+
+namespace {
+
+constexpr u64 mappings_end = 0x7FFF'F000'0000;  // new mappings grow down from here; the stack lies above
+constexpr u64 lowest_address = 0x1'0000;
+
+u64 entry_flags(const Area& area) {
+  u64 flags = page_flag::user;
+  if ((area.protection & protection::write) != 0) flags |= page_flag::writable;
+  if ((area.protection & protection::execute) == 0) flags |= page_flag::no_execute;
+  return flags;
+}
+
+bool allows(const Area& area, AddressSpace::Access access) {
+  switch (access) {
+    case AddressSpace::Access::Read:
+      return area.protection != 0;  // x86 can't forbid reading alone
+    case AddressSpace::Access::Write:
+      return (area.protection & protection::write) != 0;
+    case AddressSpace::Access::Execute:
+      return (area.protection & protection::execute) != 0;
+  }
+  return false;
+}
+
+bool is_range(u64 address, u64 size) {
+  return address % page_bytes == 0 && size != 0 && address <= USER_END && size <= USER_END - address;
+}
+
+}  // namespace
+
+Result<Ref<AddressSpace>> AddressSpace::make() {
+  const auto tables = new_page_tables();
+  if (!tables) return fail(Errno::NoMemory);
+  return Ref<AddressSpace>(new AddressSpace(*tables));
+}
+
+AddressSpace::~AddressSpace() {
+  for (const Area& area : areas_) drop_pages(area.begin, area.end);
+  tables_.release_user_tables();
+}
+
+Area* AddressSpace::find(u64 address) {
+  const auto area = std::ranges::upper_bound(areas_, address, {}, &Area::end);
+  return area != areas_.end() && area->begin <= address ? &*area : nullptr;
+}
+
+bool AddressSpace::is_free(u64 begin, u64 end) const {
+  const auto area = std::ranges::upper_bound(areas_, begin, {}, &Area::end);
+  return area == areas_.end() || area->begin >= end;
+}
+
+u64 AddressSpace::find_room(u64 size) const {
+  u64 end = mappings_end;
+  for (auto area = areas_.rbegin(); area != areas_.rend(); ++area) {
+    if (area->begin >= end) continue;
+    if (area->end <= end && end - area->end >= size) break;
+    end = std::min(end, area->begin);
+  }
+  return end >= size + lowest_address ? end - size : 0;
+}
+
+void AddressSpace::insert(Area area) {
+  const auto place = std::ranges::upper_bound(areas_, area.begin, {}, &Area::begin);
+  areas_.insert(place, std::move(area));
+}
+
+void AddressSpace::split_at(u64 address) {
+  Area* const area = find(address);
+  if (area == nullptr || area->begin == address) return;
+  Area upper = *area;
+  upper.begin = address;
+  upper.node_offset += address - area->begin;
+  area->end = address;
+  insert(std::move(upper));
+}
+
+void AddressSpace::drop_pages(u64 begin, u64 end) {
+  constexpr u64 table_span = page_bytes * 512;
+  for (u64 page = begin; page < end;) {
+    u64* const entry = tables_.entry(page, PageTables::Missing::Null);
+    if (entry == nullptr) {  // no table: nothing until its end
+      page = (page / table_span + 1) * table_span;
+      continue;
+    }
+    if ((*entry & page_flag::present) != 0) {
+      const u64 physical = *entry & page_flag::address;
+      *entry = 0;
+      invalidate_page(page);
+      free_page(physical);
+      --resident_pages_;
+    }
+    page += page_bytes;
+  }
+}
+
+Result<u64> AddressSpace::map(const Request& request) {
+  const u64 size = page_ceiling(request.size);
+  if (request.size == 0 || size < request.size || request.node_offset % page_bytes != 0) return fail(Errno::Invalid);
+  if (areas_.size() + 2 > most_areas) return fail(Errno::NoMemory);
+  u64 address = page_floor(request.address);
+  if ((request.flags & (map_flag::fixed | map_flag::fixed_no_replace)) != 0) {
+    if (request.address % page_bytes != 0) return fail(Errno::Invalid);
+    if (!is_range(address, size) || address < lowest_address) return fail(Errno::NoMemory);
+    if (!is_free(address, address + size)) {
+      if ((request.flags & map_flag::fixed_no_replace) != 0) return fail(Errno::Exists);
+      if (const auto done = unmap(address, size); !done) return fail(done.error());
+    }
+  } else if (address < lowest_address || !is_range(address, size) || !is_free(address, address + size)) {
+    address = find_room(size);
+    if (address == 0) return fail(Errno::NoMemory);
+  }
+  const u64 node_bytes = std::min(request.node_bytes, size);
+  insert({.begin = address,
+          .end = address + size,
+          .protection = request.protection & (protection::read | protection::write | protection::execute),
+          .shared = (request.flags & map_flag::shared) != 0,
+          .node = request.node,
+          .node_offset = request.node_offset,
+          .node_end = address + node_bytes});
+  return address;
+}
+
+Result<void> AddressSpace::unmap(u64 address, u64 size) {
+  size = page_ceiling(size);
+  if (!is_range(address, size)) return fail(Errno::Invalid);
+  if (areas_.size() + 2 > most_areas) return fail(Errno::NoMemory);
+  split_at(address);
+  split_at(address + size);
+  std::erase_if(areas_, [&](const Area& area) { return area.begin >= address && area.end <= address + size; });
+  drop_pages(address, address + size);
+  return {};
+}
+
+Result<void> AddressSpace::protect(u64 address, u64 size, u32 wanted) {
+  size = page_ceiling(size);
+  if (size == 0) return {};
+  if (!is_range(address, size)) return fail(Errno::Invalid);
+  if (areas_.size() + 2 > most_areas) return fail(Errno::NoMemory);
+  for (u64 at = address; at < address + size;) {
+    const Area* const area = find(at);
+    if (area == nullptr) return fail(Errno::NoMemory);
+    at = area->end;
+  }
+  split_at(address);
+  split_at(address + size);
+  for (Area& area : areas_) {
+    if (area.begin < address || area.end > address + size) continue;
+    area.protection = wanted;
+    for (u64 page = area.begin; page < area.end; page += page_bytes) {
+      u64* const entry = tables_.entry(page, PageTables::Missing::Null);
+      if (entry == nullptr || (*entry & page_flag::present) == 0) continue;
+      u64 flags = entry_flags(area);
+      // A page that may still be shared becomes writable by a fault.
+      const bool keeps_sharing = !area.shared && (flags & page_flag::writable) != 0;
+      if (keeps_sharing) flags = (flags & ~page_flag::writable) | page_flag::copy_on_write;
+      if (wanted == 0) flags &= ~page_flag::user;
+      *entry = (*entry & page_flag::address) | flags | page_flag::present;
+      invalidate_page(page);
+    }
+  }
+  return {};
+}
+
+u64 AddressSpace::set_break(u64 wanted) {
+  if (wanted < break_begin_ || wanted > USER_END) return break_end_;
+  const u64 old_end = page_ceiling(break_end_);
+  const u64 new_end = page_ceiling(wanted);
+  if (new_end > old_end) {
+    if (!is_free(old_end, new_end)) return break_end_;
+    Area* const below = old_end > page_ceiling(break_begin_) ? find(old_end - 1) : nullptr;
+    if (below != nullptr && !below->node) {
+      below->end = new_end;
+    } else if (!map({.address = old_end,
+                     .size = new_end - old_end,
+                     .protection = protection::read | protection::write,
+                     .flags = map_flag::fixed | map_flag::is_private})) {
+      return break_end_;
+    }
+  } else if (new_end < old_end && !unmap(new_end, old_end - new_end)) {
+    return break_end_;
+  }
+  break_end_ = wanted;
+  return break_end_;
+}
+
+Result<Ref<AddressSpace>> AddressSpace::copy() {
+  auto made = make();
+  if (!made) return made;
+  AddressSpace& other = **made;
+  other.areas_ = areas_;
+  other.break_begin_ = break_begin_;
+  other.break_end_ = break_end_;
+  for (const Area& area : areas_) {
+    for (u64 page = area.begin; page < area.end; page += page_bytes) {
+      u64* const entry = tables_.entry(page, PageTables::Missing::Null);
+      if (entry == nullptr) {
+        page |= page_bytes * 511;  // the rest of the table's span
+        page = page_floor(page);
+        continue;
+      }
+      if ((*entry & page_flag::present) == 0) continue;
+      u64* const copied = other.tables_.entry(page, PageTables::Missing::Make);
+      if (copied == nullptr) return fail(Errno::NoMemory);
+      if (!area.shared && (*entry & page_flag::writable) != 0) {
+        *entry = (*entry & ~page_flag::writable) | page_flag::copy_on_write;
+        invalidate_page(page);
+      }
+      share_page(*entry & page_flag::address);
+      *copied = *entry & ~(page_flag::accessed | page_flag::dirty);
+      ++other.resident_pages_;
+    }
+  }
+  return made;
+}
+
+AddressSpace::Fault AddressSpace::fault(u64 address, Access access) {
+  const Area* const area = find(address);
+  if (area == nullptr) return Fault::NotMapped;
+  if (!allows(*area, access)) return Fault::Forbidden;
+  const u64 page = page_floor(address);
+  u64* const entry = tables_.entry(page, PageTables::Missing::Make);
+  if (entry == nullptr) return Fault::NoMemory;
+  if ((*entry & page_flag::present) == 0) return fill(*area, page, *entry, access);
+  if (access == Access::Write && (*entry & page_flag::copy_on_write) != 0) return copy_on_write(page, *entry);
+  return Fault::Resolved;  // another thread was here before
+}
+
+AddressSpace::Fault AddressSpace::fill(const Area& area, u64 page, u64& entry, Access access) {
+  u64 flags = entry_flags(area);
+  const u64 offset = area.node_offset + (page - area.begin);
+  const bool shows_node = area.node && page < area.node_end;
+  if (shows_node && (area.shared || page + page_bytes <= area.node_end)) {
+    if (const auto physical = area.node->page_at(offset)) {
+      if (!area.shared && (flags & page_flag::writable) != 0) {
+        flags = (flags & ~page_flag::writable) | page_flag::copy_on_write;
+      }
+      entry = *physical | flags | page_flag::present;
+      ++resident_pages_;
+      return access == Access::Write && !area.shared ? copy_on_write(page, entry) : Fault::Resolved;
+    }
+    if (area.shared) return Fault::Forbidden;
+  }
+  const auto physical = allocate_zeroed_page();
+  if (!physical) return Fault::NoMemory;
+  if (shows_node) {
+    KernelBuffer bytes(direct(*physical), std::min(page_bytes, area.node_end - page));
+    if (!area.node->read_at(offset, bytes)) {
+      free_page(*physical);
+      return Fault::Forbidden;
+    }
+  }
+  entry = *physical | flags | page_flag::present;
+  ++resident_pages_;
+  return Fault::Resolved;
+}
+
+AddressSpace::Fault AddressSpace::copy_on_write(u64 page, u64& entry) {
+  const u64 physical = entry & page_flag::address;
+  if (page_references(physical) > 1) {
+    const auto copied = allocate_page();
+    if (!copied) return Fault::NoMemory;
+    std::memcpy(direct(*copied), direct(physical), page_bytes);
+    free_page(physical);
+    entry = (entry & ~page_flag::address) | *copied;
+  }
+  entry = (entry & ~page_flag::copy_on_write) | page_flag::writable;
+  invalidate_page(page);
+  return Fault::Resolved;
+}
+
+}  // namespace pulse

@@ -1,0 +1,48 @@
+// System calls: one function each, by Linux's numbers for x86-64.
+#pragma once
+
+#include <string_view>
+
+#include "kernel/arch/x86_64/frame.hpp"
+#include "kernel/core/process.hpp"
+#include "kernel/core/result.hpp"
+
+namespace pulse {
+
+/// The arguments of a call (System V ABI, AMD64 supplement §A.2).
+struct Call {
+  Frame& frame;
+  u64 a, b, c, d, e, f;
+
+  explicit Call(Frame& from)
+      : frame(from), a(from.rdi), b(from.rsi), c(from.rdx), d(from.r10), e(from.r8), f(from.r9) {}
+  [[nodiscard]] Process& process() const { return current_process(); }
+};
+
+using CallResult = Result<u64>;
+using CallFunction = CallResult (*)(Call& call);
+
+struct CallEntry {
+  u16 number;
+  std::string_view name;
+  CallFunction function;
+};
+/// What each file of this folder brings.
+[[nodiscard]] std::span<const CallEntry> process_calls();
+[[nodiscard]] std::span<const CallEntry> memory_calls();
+[[nodiscard]] std::span<const CallEntry> file_calls();
+[[nodiscard]] std::span<const CallEntry> path_calls();
+[[nodiscard]] std::span<const CallEntry> poll_calls();
+[[nodiscard]] std::span<const CallEntry> signal_calls();
+[[nodiscard]] std::span<const CallEntry> time_calls();
+
+/// Puts them into the table by number. Once, at boot.
+void register_calls();
+
+/// For calls that succeed with 0.
+[[nodiscard]] inline CallResult done(const Result<void>& result) {
+  if (!result) return fail(result.error());
+  return u64{0};
+}
+
+}  // namespace pulse

@@ -1,0 +1,271 @@
+// Calls on descriptors: read and write wait here, whatever the file is.
+#include <algorithm>
+
+#include "kernel/core/scheduler.hpp"
+#include "kernel/core/signals.hpp"
+#include "kernel/core/user_memory.hpp"
+#include "kernel/fs/pipe.hpp"
+#include "kernel/memory/kernel_buffer.hpp"
+#include "kernel/syscalls/call.hpp"
+
+namespace pulse {
+
+namespace {
+
+constexpr std::size_t most_bytes = 0x7FFF'F000;  // as Linux's MAX_RW_COUNT
+
+FileTable::OnExec on_exec_of(u64 flags) {
+  return (flags & open_flag::close_on_exec) != 0 ? FileTable::OnExec::Close : FileTable::OnExec::Keep;
+}
+
+/// Tries, and waits for `events` between tries, until something was moved or an error is final: way A of waiting.
+template <class Try>
+CallResult move_blocking(File& file, u32 events, Try attempt) {
+  for (;;) {
+    const Result<std::size_t> result = attempt();
+    if (result) return *result;
+    const bool would_block = result.error() == Errno::TryAgain;
+    if (!would_block || (file.flags & open_flag::non_blocking) != 0 || file.wait_queue() == nullptr) {
+      return fail(result.error());
+    }
+    const auto waited =
+        wait_until(*file.wait_queue(), [&] { return (file.ready() & (events | ready::error | ready::hang_up)) != 0; });
+    if (waited == WaitResult::Interrupted) return fail(Errno::RestartAlways);
+  }
+}
+
+CallResult read_file(File& file, IoBuffer& into) {
+  if (!file.readable()) return fail(Errno::BadFile);
+  return move_blocking(file, ready::in, [&] { return file.read(into); });
+}
+
+/// Writes all there is, unless the file may not block: a pipe takes as much as fits at a time.
+CallResult write_file(File& file, IoBuffer& from) {
+  if (!file.writable()) return fail(Errno::BadFile);
+  const std::size_t all = from.remaining();
+  do {
+    const auto moved = move_blocking(file, ready::out, [&] { return file.write(from); });
+    if (!moved) {
+      if (all != from.remaining()) break;
+      if (moved.error() == Errno::BrokenPipe) send_thread_signal(current_thread(), signal::pipe);
+      return moved;
+    }
+    if (*moved == 0) break;
+  } while (from.remaining() > 0 && (file.flags & open_flag::non_blocking) == 0);
+  return all - from.remaining();
+}
+
+CallResult sys_read(Call& call) {
+  const auto file = call.process().files->get(call.a);
+  if (!file) return fail(file.error());
+  UserBuffer buffer(call.b, std::min<u64>(call.c, most_bytes));
+  return read_file(**file, buffer);
+}
+
+CallResult sys_write(Call& call) {
+  const auto file = call.process().files->get(call.a);
+  if (!file) return fail(file.error());
+  UserBuffer buffer(call.b, std::min<u64>(call.c, most_bytes));
+  return write_file(**file, buffer);
+}
+
+struct Piece {
+  u64 address, size;
+};
+
+template <class Move>
+CallResult move_pieces(Call& call, Move move) {
+  constexpr u64 most_pieces = 1024;
+  const auto file = call.process().files->get(call.a);
+  if (!file) return fail(file.error());
+  if (call.c > most_pieces) return fail(Errno::Invalid);
+  u64 total = 0;
+  for (u64 i = 0; i < call.c; ++i) {
+    const auto piece = read_user<Piece>(call.b + i * sizeof(Piece));
+    if (!piece) return total > 0 ? CallResult(total) : fail(piece.error());
+    if (piece->size == 0) continue;
+    UserBuffer buffer(piece->address, std::min<u64>(piece->size, most_bytes));
+    const auto moved = move(**file, buffer);
+    if (!moved) return total > 0 ? CallResult(total) : moved;
+    total += *moved;
+    if (*moved < piece->size) break;
+  }
+  return total;
+}
+
+CallResult sys_readv(Call& call) { return move_pieces(call, read_file); }
+CallResult sys_writev(Call& call) { return move_pieces(call, write_file); }
+
+CallResult sys_pread64(Call& call) {
+  const auto file = call.process().files->get(call.a);
+  if (!file) return fail(file.error());
+  if (!(*file)->node || !(*file)->node->is(node_mode::regular)) return fail(Errno::IllegalSeek);
+  if (!(*file)->readable()) return fail(Errno::BadFile);
+  if (static_cast<i64>(call.d) < 0) return fail(Errno::Invalid);
+  UserBuffer buffer(call.b, std::min<u64>(call.c, most_bytes));
+  return (*file)->node->read_at(call.d, buffer);
+}
+
+CallResult sys_pwrite64(Call& call) {
+  const auto file = call.process().files->get(call.a);
+  if (!file) return fail(file.error());
+  if (!(*file)->node || !(*file)->node->is(node_mode::regular)) return fail(Errno::IllegalSeek);
+  if (!(*file)->writable()) return fail(Errno::BadFile);
+  if (static_cast<i64>(call.d) < 0) return fail(Errno::Invalid);
+  UserBuffer buffer(call.b, std::min<u64>(call.c, most_bytes));
+  return (*file)->node->write_at(call.d, buffer);
+}
+
+CallResult sys_lseek(Call& call) {
+  const auto file = call.process().files->get(call.a);
+  if (!file) return fail(file.error());
+  return (*file)->seek(static_cast<i64>(call.b), static_cast<u32>(call.c));
+}
+
+CallResult sys_close(Call& call) { return done(call.process().files->close(call.a)); }
+
+CallResult sys_dup(Call& call) {
+  const auto file = call.process().files->get(call.a);
+  if (!file) return fail(file.error());
+  const auto number = call.process().files->add(*file, FileTable::OnExec::Keep);
+  if (!number) return fail(number.error());
+  return *number;
+}
+
+CallResult duplicate_to(Call& call, u64 flags) {
+  const auto file = call.process().files->get(call.a);
+  if (!file) return fail(file.error());
+  if (const auto put =
+          call.process().files->put(static_cast<u32>(std::min<u64>(call.b, ~u32{0})), *file, on_exec_of(flags));
+      !put) {
+    return fail(put.error());
+  }
+  return call.b;
+}
+
+CallResult sys_dup2(Call& call) {
+  if (call.a == call.b && call.process().files->get(call.a)) return call.b;
+  return duplicate_to(call, 0);
+}
+CallResult sys_dup3(Call& call) {
+  if (call.a == call.b || (call.c & ~u64{open_flag::close_on_exec}) != 0) return fail(Errno::Invalid);
+  return duplicate_to(call, call.c);
+}
+
+CallResult sys_fcntl(Call& call) {
+  constexpr u64 duplicate = 0, get_descriptor_flags = 1, set_descriptor_flags = 2, get_flags = 3, set_flags = 4,
+                get_lock = 5, set_lock = 6, set_lock_wait = 7, duplicate_close_on_exec = 1030;
+  constexpr u32 settable = open_flag::append | open_flag::non_blocking;
+  FileTable& files = *call.process().files;
+  const auto file = files.get(call.a);
+  if (!file) return fail(file.error());
+  switch (call.b) {
+    case duplicate:
+    case duplicate_close_on_exec: {
+      const auto keep = call.b == duplicate ? FileTable::OnExec::Keep : FileTable::OnExec::Close;
+      const auto number = files.add(*file, keep, static_cast<u32>(std::min<u64>(call.c, ~u32{0})));
+      if (!number) return fail(number.error());
+      return *number;
+    }
+    case get_descriptor_flags:
+      return *files.on_exec(call.a) == FileTable::OnExec::Close ? 1 : 0;
+    case set_descriptor_flags:
+      return done(files.set_on_exec(call.a, (call.c & 1) != 0 ? FileTable::OnExec::Close : FileTable::OnExec::Keep));
+    case get_flags:
+      return (*file)->flags;
+    case set_flags:
+      (*file)->flags = ((*file)->flags & ~settable) | (static_cast<u32>(call.c) & settable);
+      return 0;
+    case get_lock:
+    case set_lock:
+    case set_lock_wait:
+      return 0;
+    default:
+      return fail(Errno::Invalid);
+  }
+}
+
+CallResult sys_ioctl(Call& call) {
+  const auto file = call.process().files->get(call.a);
+  if (!file) return fail(file.error());
+  return (*file)->control(static_cast<u32>(call.b), call.c);
+}
+
+CallResult make_pipe_files(Call& call, u64 flags) {
+  if ((flags & ~u64{open_flag::close_on_exec | open_flag::non_blocking}) != 0) return fail(Errno::Invalid);
+  PipeEnds ends = make_pipe();
+  ends.reader->flags = open_flag::read_only | (static_cast<u32>(flags) & open_flag::non_blocking);
+  ends.writer->flags = open_flag::write_only | (static_cast<u32>(flags) & open_flag::non_blocking);
+  FileTable& files = *call.process().files;
+  const auto reader = files.add(ends.reader, on_exec_of(flags));
+  if (!reader) return fail(reader.error());
+  const auto writer = files.add(ends.writer, on_exec_of(flags));
+  const u32 both[2] = {*reader, writer ? *writer : 0};
+  const auto told = writer ? copy_to_user(call.a, both, sizeof both) : fail(writer.error());
+  if (!told) {
+    (void)files.close(*reader);
+    if (writer) (void)files.close(*writer);
+    return fail(told.error());
+  }
+  return 0;
+}
+
+CallResult sys_pipe(Call& call) { return make_pipe_files(call, 0); }
+CallResult sys_pipe2(Call& call) { return make_pipe_files(call, call.b); }
+
+CallResult sys_ftruncate(Call& call) {
+  const auto file = call.process().files->get(call.a);
+  if (!file) return fail(file.error());
+  if (!(*file)->writable() || !(*file)->node) return fail(Errno::Invalid);
+  if (static_cast<i64>(call.b) < 0) return fail(Errno::Invalid);
+  return done((*file)->node->resize(call.b));
+}
+
+CallResult sys_sendfile(Call& call) {
+  constexpr std::size_t piece = 4096;
+  const auto to = call.process().files->get(call.a);
+  const auto from = call.process().files->get(call.b);
+  if (!to || !from) return fail(Errno::BadFile);
+  if (!(*from)->node || !(*from)->node->is(node_mode::regular)) return fail(Errno::Invalid);
+  u64 offset = (*from)->offset;
+  if (call.c != 0) {
+    const auto given = read_user<u64>(call.c);
+    if (!given) return fail(given.error());
+    offset = *given;
+  }
+  const auto bytes = std::make_unique<u8[]>(piece);
+  u64 total = 0;
+  while (total < call.d) {
+    KernelBuffer into(bytes.get(), std::min<u64>(piece, call.d - total));
+    const auto count = (*from)->node->read_at(offset, into);
+    if (!count) return fail(count.error());
+    if (*count == 0) break;
+    KernelBuffer out(bytes.get(), *count);
+    const auto moved = write_file(**to, out);
+    if (!moved) return total > 0 ? CallResult(total) : moved;
+    offset += *moved;
+    total += *moved;
+    if (*moved < *count) break;
+  }
+  if (call.c == 0) {
+    (*from)->offset = offset;
+    return total;
+  }
+  if (const auto told = write_user(call.c, offset); !told) return fail(told.error());
+  return total;
+}
+
+constexpr CallEntry entries[] = {
+    {0, "read", sys_read},          {1, "write", sys_write},   {3, "close", sys_close},
+    {8, "lseek", sys_lseek},        {16, "ioctl", sys_ioctl},  {17, "pread64", sys_pread64},
+    {18, "pwrite64", sys_pwrite64}, {19, "readv", sys_readv},  {20, "writev", sys_writev},
+    {22, "pipe", sys_pipe},         {32, "dup", sys_dup},      {33, "dup2", sys_dup2},
+    {40, "sendfile", sys_sendfile}, {72, "fcntl", sys_fcntl},  {77, "ftruncate", sys_ftruncate},
+    {292, "dup3", sys_dup3},        {293, "pipe2", sys_pipe2},
+};
+
+}  // namespace
+
+std::span<const CallEntry> file_calls() { return entries; }
+
+}  // namespace pulse

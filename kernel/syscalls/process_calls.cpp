@@ -1,0 +1,341 @@
+// fork, execve, exit, wait, ids, and what a C library asks for at its start.
+#include <algorithm>
+#include <cstring>
+
+#include "kernel/arch/x86_64/cpu.hpp"
+#include "kernel/arch/x86_64/layout.h"
+#include "kernel/core/futex.hpp"
+#include "kernel/core/power.hpp"
+#include "kernel/core/random.hpp"
+#include "kernel/core/scheduler.hpp"
+#include "kernel/core/signals.hpp"
+#include "kernel/core/time.hpp"
+#include "kernel/core/user_memory.hpp"
+#include "kernel/memory/kernel_memory.hpp"
+#include "kernel/syscalls/call.hpp"
+
+namespace pulse {
+
+namespace {
+
+constexpr u64 second = 1'000'000'000;
+
+CallResult sys_getpid(Call& call) { return call.process().id; }
+CallResult sys_getppid(Call& call) { return call.process().parent != nullptr ? call.process().parent->id : 0; }
+CallResult sys_gettid(Call&) { return current_thread().number; }
+CallResult sys_zero(Call&) { return 0; }
+
+CallResult sys_clone(Call& call) {
+  constexpr u64 exit_signal_mask = 0xFF;
+  return clone_thread(call.frame, {.flags = call.a & ~exit_signal_mask,
+                                   .stack = call.b,
+                                   .parent_tid = call.c,
+                                   .child_tid = call.d,
+                                   .thread_pointer = call.e});
+}
+
+CallResult sys_fork(Call& call) { return clone_thread(call.frame, {}); }
+CallResult sys_vfork(Call& call) { return clone_thread(call.frame, {}); }
+
+CallResult sys_clone3(Call&) { return fail(Errno::NotImplemented); }
+
+/// A 0-terminated list of text addresses.
+Result<std::vector<std::vector<char>>> read_texts(u64 list) {
+  constexpr std::size_t most_texts = 4096;
+  constexpr std::size_t longest = 128 * 1024;
+  std::vector<std::vector<char>> texts;
+  if (list == 0) return texts;
+  for (std::size_t i = 0; i < most_texts; ++i) {
+    const auto address = read_user<u64>(list + i * sizeof(u64));
+    if (!address) return fail(address.error());
+    if (*address == 0) return texts;
+    const auto text = read_user_text(*address, longest);
+    if (!text) return fail(text.error() == Errno::NameTooLong ? Errno::TooLongArguments : text.error());
+    texts.emplace_back(text->bytes.get(), text->bytes.get() + text->length + 1);
+  }
+  return fail(Errno::TooLongArguments);
+}
+
+CallResult sys_execve(Call& call) {
+  const auto path = read_user_text(call.a);
+  if (!path) return fail(path.error());
+  auto arguments = read_texts(call.b);
+  if (!arguments) return fail(arguments.error());
+  auto environment = read_texts(call.c);
+  if (!environment) return fail(environment.error());
+  if (arguments->empty()) arguments->push_back({0});
+  const auto result = execute(call.frame, path->view(), {std::move(*arguments), std::move(*environment)});
+  return done(result);
+}
+
+CallResult sys_exit(Call& call) { exit_thread(exited_with(static_cast<i32>(call.a))); }
+CallResult sys_exit_group(Call& call) { exit_process(exited_with(static_cast<i32>(call.a))); }
+
+CallResult sys_wait4(Call& call) {
+  constexpr std::size_t usage_bytes = 144;
+  const auto waited = wait_for_child(static_cast<i32>(call.a), static_cast<u32>(call.c));
+  if (!waited) return fail(waited.error());
+  if (waited->id != 0 && call.b != 0) {
+    if (const auto written = write_user(call.b, waited->status); !written) return fail(written.error());
+  }
+  if (waited->id != 0 && call.d != 0) {
+    const char nothing[usage_bytes] = {};
+    if (const auto written = copy_to_user(call.d, nothing, sizeof nothing); !written) return fail(written.error());
+  }
+  return waited->id;
+}
+
+CallResult sys_getpgid(Call& call) {
+  const Process* const process = call.a == 0 ? &call.process() : find_process(static_cast<u32>(call.a));
+  if (process == nullptr) return fail(Errno::NoProcess);
+  return process->group;
+}
+CallResult sys_getpgrp(Call& call) { return call.process().group; }
+CallResult sys_getsid(Call& call) {
+  const Process* const process = call.a == 0 ? &call.process() : find_process(static_cast<u32>(call.a));
+  if (process == nullptr) return fail(Errno::NoProcess);
+  return process->session;
+}
+
+CallResult sys_setpgid(Call& call) {
+  Process& self = call.process();
+  Process* const process = call.a == 0 ? &self : find_process(static_cast<u32>(call.a));
+  if (process == nullptr || (process != &self && process->parent != &self)) return fail(Errno::NoProcess);
+  if (static_cast<i64>(call.b) < 0) return fail(Errno::Invalid);
+  if (process->session != self.session || process->id == process->session) return fail(Errno::PermissionDenied);
+  const u32 group = call.b == 0 ? process->id : static_cast<u32>(call.b);
+  const bool exists = group == process->id || std::ranges::any_of(all_processes(), [&](const Process* other) {
+                        return other->group == group && other->session == self.session;
+                      });
+  if (!exists) return fail(Errno::PermissionDenied);
+  process->group = group;
+  return 0;
+}
+
+CallResult sys_setsid(Call& call) {
+  Process& self = call.process();
+  for (const Process* other : all_processes()) {
+    if (other->group == self.id) return fail(Errno::PermissionDenied);
+  }
+  self.session = self.group = self.id;
+  self.terminal = {};
+  return self.id;
+}
+
+CallResult sys_arch_prctl(Call& call) {
+  constexpr u64 set_fs = 0x1002, get_fs = 0x1003;
+  Thread& thread = current_thread();
+  switch (call.a) {
+    case set_fs:
+      if (call.b >= USER_END) return fail(Errno::PermissionDenied);
+      thread.fs_base = call.b;
+      write_msr(msr::fs_base, call.b);
+      return 0;
+    case get_fs:
+      return done(write_user(call.b, thread.fs_base));
+    default:
+      return fail(Errno::Invalid);
+  }
+}
+
+CallResult sys_set_tid_address(Call& call) {
+  current_thread().clear_child_tid = call.a;
+  return current_thread().number;
+}
+
+CallResult sys_prctl(Call& call) {
+  constexpr u64 set_name = 15, get_name = 16;
+  Thread& thread = current_thread();
+  switch (call.a) {
+    case set_name: {
+      char name[sizeof thread.name] = {};
+      const auto text = read_user_text(call.b);
+      if (!text) return fail(text.error());
+      std::memcpy(name, text->bytes.get(), std::min(text->length, sizeof name - 1));
+      rename_thread(thread, name);
+      return 0;
+    }
+    case get_name:
+      return done(write_user(call.b, thread.name));
+    default:
+      return fail(Errno::Invalid);
+  }
+}
+
+struct SystemName {
+  char system[65], node[65], release[65], version[65], machine[65], domain[65];
+};
+
+CallResult sys_uname(Call& call) {
+  // Programs compare the release with what their C library needs: it is that of the ABI that we have.
+  const SystemName name{"Linux", "pulse", "6.1.0-pulse", "Pulse", "x86_64", "(none)"};
+  return done(write_user(call.a, name));
+}
+
+CallResult sys_getrandom(Call& call) {
+  u64 written = 0;
+  while (written < call.b) {
+    const u64 number = random_number();
+    const u64 count = std::min<u64>(sizeof number, call.b - written);
+    if (const auto result = copy_to_user(call.a + written, &number, count); !result) return fail(result.error());
+    written += count;
+  }
+  return written;
+}
+
+CallResult sys_prlimit64(Call& call) {
+  constexpr u32 stack = 3, open_files = 7, limits = 16;
+  if (call.b >= limits) return fail(Errno::Invalid);
+  if (call.d == 0) return 0;
+  u64 limit = ~u64{0};
+  if (call.b == stack) limit = AddressSpace::stack_limit;
+  if (call.b == open_files) limit = FileTable::most_files;
+  const u64 both[2] = {limit, limit};
+  return done(copy_to_user(call.d, both, sizeof both));
+}
+
+CallResult sys_getrlimit(Call& call) {
+  call.d = call.b;
+  call.b = call.a;
+  return sys_prlimit64(call);
+}
+
+struct SystemInformation {
+  i64 uptime;
+  u64 loads[3], ram, free_ram, shared, buffers, swap, free_swap;
+  u16 processes, padding;
+  u64 high, free_high;
+  u32 unit;
+};
+
+CallResult sys_sysinfo(Call& call) {
+  const MemoryUse memory = memory_use();
+  SystemInformation information{};
+  information.uptime = static_cast<i64>(nanoseconds_since_boot() / second);
+  information.ram = memory.all_pages * page_bytes;
+  information.free_ram = memory.free_pages * page_bytes;
+  information.processes = static_cast<u16>(all_processes().size());
+  information.unit = 1;
+  return done(write_user(call.a, information));
+}
+
+CallResult sys_sched_yield(Call&) {
+  yield();
+  return 0;
+}
+
+CallResult sys_sched_getaffinity(Call& call) {
+  if (call.b < sizeof(u64)) return fail(Errno::Invalid);
+  if (const auto result = write_user(call.c, u64{1}); !result) return fail(result.error());
+  return sizeof(u64);
+}
+
+struct ResourceUsage {
+  i64 user_seconds, user_microseconds, system_seconds, system_microseconds;
+  u64 others[14];
+};
+
+CallResult sys_getrusage(Call& call) {
+  ResourceUsage usage{};
+  u64 time = call.process().run_nanoseconds;
+  for (const Thread* thread : call.process().threads) time += thread->run_nanoseconds;
+  usage.user_seconds = static_cast<i64>(time / second);
+  usage.user_microseconds = static_cast<i64>(time % second / 1000);
+  return done(write_user(call.b, usage));
+}
+
+struct TimeSpecification {
+  i64 seconds, nanoseconds;
+};
+
+CallResult sys_futex(Call& call) {
+  constexpr u64 operation_mask = 0x7F, wait = 0, wake = 1, requeue = 3, compare_requeue = 4, wait_bits = 9,
+                wake_bits = 10;
+  constexpr u64 clock_realtime = 0x100;
+  AddressSpace& space = *call.process().space;
+  const u64 operation = call.b & operation_mask;
+  switch (operation) {
+    case wait:
+    case wait_bits: {
+      u64 deadline = TimerQueue::never;
+      if (call.d != 0) {
+        const auto time = read_user<TimeSpecification>(call.d);
+        if (!time) return fail(time.error());
+        if (time->seconds < 0 || time->nanoseconds < 0 || time->nanoseconds >= static_cast<i64>(second)) {
+          return fail(Errno::Invalid);
+        }
+        deadline = static_cast<u64>(time->seconds) * second + static_cast<u64>(time->nanoseconds);
+        if (operation == wait) deadline += nanoseconds_since_boot();
+        if ((call.b & clock_realtime) != 0) deadline -= std::min(deadline, boot_wall_nanoseconds());
+      }
+      const u32 bits = operation == wait_bits ? static_cast<u32>(call.f) : ~u32{0};
+      return done(futex_wait(space, call.a, static_cast<u32>(call.c), deadline, bits));
+    }
+    case wake:
+      return futex_wake(space, call.a, static_cast<u32>(call.c));
+    case wake_bits:
+      return futex_wake(space, call.a, static_cast<u32>(call.c), static_cast<u32>(call.f));
+    case compare_requeue: {
+      const auto value = read_user<u32>(call.a);
+      if (!value) return fail(value.error());
+      if (*value != static_cast<u32>(call.f)) return fail(Errno::TryAgain);
+      [[fallthrough]];
+    }
+    case requeue: {
+      const auto moved = futex_requeue(space, call.a, static_cast<u32>(call.c), static_cast<u32>(call.d), call.e);
+      if (!moved) return fail(moved.error());
+      return *moved;
+    }
+    default:
+      return fail(Errno::NotImplemented);
+  }
+}
+
+CallResult sys_reboot(Call&) { power_off(); }
+
+constexpr CallEntry entries[] = {
+    {24, "sched_yield", sys_sched_yield},
+    {39, "getpid", sys_getpid},
+    {56, "clone", sys_clone},
+    {57, "fork", sys_fork},
+    {58, "vfork", sys_vfork},
+    {59, "execve", sys_execve},
+    {60, "exit", sys_exit},
+    {61, "wait4", sys_wait4},
+    {63, "uname", sys_uname},
+    {97, "getrlimit", sys_getrlimit},
+    {98, "getrusage", sys_getrusage},
+    {99, "sysinfo", sys_sysinfo},
+    {102, "getuid", sys_zero},
+    {104, "getgid", sys_zero},
+    {105, "setuid", sys_zero},
+    {106, "setgid", sys_zero},
+    {107, "geteuid", sys_zero},
+    {108, "getegid", sys_zero},
+    {109, "setpgid", sys_setpgid},
+    {110, "getppid", sys_getppid},
+    {111, "getpgrp", sys_getpgrp},
+    {112, "setsid", sys_setsid},
+    {115, "getgroups", sys_zero},
+    {116, "setgroups", sys_zero},
+    {121, "getpgid", sys_getpgid},
+    {124, "getsid", sys_getsid},
+    {157, "prctl", sys_prctl},
+    {158, "arch_prctl", sys_arch_prctl},
+    {169, "reboot", sys_reboot},
+    {186, "gettid", sys_gettid},
+    {202, "futex", sys_futex},
+    {204, "sched_getaffinity", sys_sched_getaffinity},
+    {218, "set_tid_address", sys_set_tid_address},
+    {231, "exit_group", sys_exit_group},
+    {273, "set_robust_list", sys_zero},
+    {302, "prlimit64", sys_prlimit64},
+    {318, "getrandom", sys_getrandom},
+    {435, "clone3", sys_clone3},
+};
+
+}  // namespace
+
+std::span<const CallEntry> process_calls() { return entries; }
+
+}  // namespace pulse

@@ -1,0 +1,160 @@
+#include "kernel/core/scheduler.hpp"
+#include "kernel/core/signals.hpp"
+#include "kernel/core/user_memory.hpp"
+#include "kernel/syscalls/call.hpp"
+
+namespace pulse {
+
+namespace {
+
+constexpr u64 mask_bytes = sizeof(u64);
+
+CallResult sys_rt_sigaction(Call& call) {
+  const bool sound = call.a >= 1 && call.a <= signal::most && call.d == mask_bytes;
+  if (!sound) return fail(Errno::Invalid);
+  const auto number = static_cast<u32>(call.a);
+  SignalAction& action = call.process().actions->of[number];
+  const SignalAction before = action;
+  if (call.b != 0) {
+    const auto wanted = read_user<SignalAction>(call.b);
+    if (!wanted) return fail(wanted.error());
+    if ((signal_bit(number) & unblockable_signals) != 0) return fail(Errno::Invalid);
+    action = *wanted;
+    if (action.handler == vitrine::abi::ignore_handler) call.process().pending_signals &= ~signal_bit(number);
+  }
+  if (call.c != 0) return done(write_user(call.c, before));
+  return 0;
+}
+
+CallResult sys_rt_sigprocmask(Call& call) {
+  enum How : u64 { block = 0, unblock = 1, set = 2 };
+  if (call.d != mask_bytes) return fail(Errno::Invalid);
+  Thread& thread = current_thread();
+  const u64 before = thread.signal_mask;
+  if (call.b != 0) {
+    const auto mask = read_user<u64>(call.b);
+    if (!mask) return fail(mask.error());
+    switch (call.a) {
+      case block:
+        thread.signal_mask |= *mask;
+        break;
+      case unblock:
+        thread.signal_mask &= ~*mask;
+        break;
+      case set:
+        thread.signal_mask = *mask;
+        break;
+      default:
+        return fail(Errno::Invalid);
+    }
+    thread.signal_mask &= ~unblockable_signals;
+  }
+  if (call.c != 0) return done(write_user(call.c, before));
+  return 0;
+}
+
+CallResult sys_rt_sigpending(Call& call) {
+  const Thread& thread = current_thread();
+  return done(write_user(call.a, (thread.pending_signals | call.process().pending_signals) & thread.signal_mask));
+}
+
+CallResult sys_rt_sigreturn(Call& call) {
+  if (!return_from_handler(call.frame)) exit_process(killed_by(signal::segmentation));
+  return 0;
+}
+
+CallResult sys_rt_sigsuspend(Call& call) {
+  if (call.b != mask_bytes) return fail(Errno::Invalid);
+  const auto mask = read_user<u64>(call.a);
+  if (!mask) return fail(mask.error());
+  Thread& thread = current_thread();
+  thread.saved_mask = thread.signal_mask;
+  thread.saved_mask_valid = true;
+  thread.signal_mask = *mask & ~unblockable_signals;
+  WaitQueue nobody;
+  (void)wait_until(nobody, [] { return false; });
+  return fail(Errno::RestartNoHandler);
+}
+
+CallResult sys_pause(Call&) {
+  WaitQueue nobody;
+  (void)wait_until(nobody, [] { return false; });
+  return fail(Errno::RestartNoHandler);
+}
+
+CallResult sys_kill(Call& call) {
+  const auto target = static_cast<i32>(call.a);
+  const auto number = static_cast<u32>(call.b);
+  if (number > signal::most) return fail(Errno::Invalid);
+  if (target > 0) {
+    Process* const process = find_process(static_cast<u32>(target));
+    if (process == nullptr) return fail(Errno::NoProcess);
+    if (number != 0) send_signal(*process, number);
+    return 0;
+  }
+  if (target == -1) {
+    constexpr u32 first = 1;
+    bool any = false;
+    for (Process* process : all_processes()) {
+      if (process->id == first || process == &call.process()) continue;
+      any = true;
+      if (number != 0) send_signal(*process, number);
+    }
+    return any ? CallResult(0) : fail(Errno::NoProcess);
+  }
+  const u32 group = target == 0 ? call.process().group : static_cast<u32>(-target);
+  return send_group_signal(group, number) ? CallResult(0) : fail(Errno::NoProcess);
+}
+
+CallResult signal_thread(u64 thread_number, u64 number) {
+  if (number > signal::most) return fail(Errno::Invalid);
+  for (Process* process : all_processes()) {
+    for (Thread* thread : process->threads) {
+      if (thread->number != thread_number) continue;
+      if (number != 0) send_thread_signal(*thread, static_cast<u32>(number));
+      return 0;
+    }
+  }
+  return fail(Errno::NoProcess);
+}
+CallResult sys_tkill(Call& call) { return signal_thread(call.a, call.b); }
+CallResult sys_tgkill(Call& call) { return signal_thread(call.b, call.c); }
+
+CallResult sys_sigaltstack(Call& call) {
+  constexpr i32 disabled = 2;
+  constexpr u64 least = 2048;
+  Thread& thread = current_thread();
+  const vitrine::abi::SignalStack before = thread.signal_stack;
+  if (call.a != 0) {
+    const auto wanted = read_user<vitrine::abi::SignalStack>(call.a);
+    if (!wanted) return fail(wanted.error());
+    if ((wanted->flags & disabled) != 0) {
+      thread.signal_stack = {};
+    } else if (wanted->size < least) {
+      return fail(Errno::NoMemory);
+    } else {
+      thread.signal_stack = *wanted;
+    }
+  }
+  if (call.b != 0) return done(write_user(call.b, before));
+  return 0;
+}
+
+constexpr CallEntry entries[] = {
+    {13, "rt_sigaction", sys_rt_sigaction},
+    {14, "rt_sigprocmask", sys_rt_sigprocmask},
+    {15, "rt_sigreturn", sys_rt_sigreturn},
+    {34, "pause", sys_pause},
+    {62, "kill", sys_kill},
+    {127, "rt_sigpending", sys_rt_sigpending},
+    {130, "rt_sigsuspend", sys_rt_sigsuspend},
+    {131, "sigaltstack", sys_sigaltstack},
+    {200, "tkill", sys_tkill},
+    {234, "tgkill", sys_tgkill},
+};
+
+}  // namespace
+
+std::span<const CallEntry> signal_calls() { return entries; }
+
+}  // namespace pulse

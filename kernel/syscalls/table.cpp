@@ -1,0 +1,60 @@
+#include "kernel/arch/x86_64/cpu.hpp"
+#include "kernel/arch/x86_64/layout.h"
+#include "kernel/core/dispatch.hpp"
+#include "kernel/core/log.hpp"
+#include "kernel/core/scheduler.hpp"
+#include "kernel/core/signals.hpp"
+#include "kernel/syscalls/call.hpp"
+
+namespace pulse {
+
+namespace {
+
+constexpr std::size_t most_calls = 512;
+const CallEntry* calls[most_calls];
+bool told[most_calls];  // that it is not there: once is enough
+
+CallResult perform(Frame& frame) {
+  const u64 number = frame.rax;
+  const CallEntry* const entry = number < most_calls ? calls[number] : nullptr;
+  if (entry == nullptr) {
+    if (number < most_calls && told[number]) return fail(Errno::NotImplemented);
+    if (number < most_calls) told[number] = true;
+    log(LogLevel::Notice, "{} ({}): system call {} is not there", static_cast<const char*>(current_thread().name),
+        current_thread().number, number);
+    return fail(Errno::NotImplemented);
+  }
+  Call call(frame);
+  return entry->function(call);
+}
+
+void serve(Frame& frame) {
+  frame.error = frame.rax;  // kept for a restart
+  {
+    const PreemptionOff alone;
+    interrupts_on();
+    const CallResult result = perform(frame);
+    interrupts_off();
+    // Calls that replace the frame (execve, sigreturn) mark it so.
+    if (frame.vector != Frame::syscall_vector) return;
+    frame.rax = result ? *result : static_cast<u64>(-static_cast<i64>(result.error()));
+  }
+}
+
+}  // namespace
+
+void register_calls() {
+  for (const auto part :
+       {process_calls(), memory_calls(), file_calls(), path_calls(), poll_calls(), signal_calls(), time_calls()}) {
+    for (const CallEntry& entry : part) calls[entry.number] = &entry;
+  }
+}
+
+/// From entry.S, IF=0. True: SYSRET can give back the frame as it is now.
+extern "C" bool syscall_entry(Frame& frame) {
+  serve(frame);
+  return_to_program(frame);
+  return frame.vector == Frame::syscall_vector && frame.rip < USER_END;
+}
+
+}  // namespace pulse
