@@ -37,7 +37,8 @@ CallResult sys_clone(Call& call) {
 CallResult sys_fork(Call& call) { return clone_thread(call.frame, {}); }
 CallResult sys_vfork(Call& call) { return clone_thread(call.frame, {}); }
 
-CallResult sys_clone3(Call&) { return fail(Errno::NotImplemented); }
+/// C libraries ask for these first and go on without.
+CallResult sys_absent(Call&) { return fail(Errno::NotImplemented); }
 
 /// A 0-terminated list of text addresses.
 Result<std::vector<std::vector<char>>> read_texts(u64 list) {
@@ -331,7 +332,8 @@ constexpr CallEntry entries[] = {
     {273, "set_robust_list", sys_zero},
     {302, "prlimit64", sys_prlimit64},
     {318, "getrandom", sys_getrandom},
-    {435, "clone3", sys_clone3},
+    {334, "rseq", sys_absent},
+    {435, "clone3", sys_absent},
 };
 
 }  // namespace

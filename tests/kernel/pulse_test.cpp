@@ -1,0 +1,122 @@
+// Pulse as a user meets it: scheduling modes, what goes wrong without a remapped 8259, and Debian's own busybox as the
+// shell. On Vitrine, and on QEMU where it is installed: the lines that we mark must be the same.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "tests/process.hpp"
+
+namespace {
+
+using vitrine::tests::How;
+using vitrine::tests::Result;
+using vitrine::tests::run;
+
+const std::string guests = GUESTS_FOLDER;
+
+bool qemu_is_there() { return std::filesystem::exists("/usr/bin/qemu-system-x86_64"); }
+
+/// What follows the mark of this test's scripts. Not where a command that prints the mark is echoed: there it stands
+/// behind a quote. (The echo of what is typed ahead may stand before it.)
+std::vector<std::string> marked(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) {
+    while (!line.empty() && line.back() == '\r') line.pop_back();
+    const std::size_t mark = line.find("=> ");
+    if (mark == std::string::npos || line.find_first_of("\"'") < mark) continue;
+    lines.push_back(line.substr(mark));
+  }
+  return lines;
+}
+
+std::vector<std::string> vitrine_words(const std::string& parameters, const std::string& longest) {
+  return {VITRINE_COMMAND, "run",  PULSE_KERNEL, "--append", parameters, "--initrd", guests + "/initramfs.cpio",
+          "--max-time",    longest};
+}
+
+std::vector<std::string> qemu_words(const std::string& parameters) {
+  return {"qemu-system-x86_64",
+          "-kernel",
+          PULSE_KERNEL,
+          "-append",
+          parameters,
+          "-initrd",
+          guests + "/initramfs.cpio",
+          "-display",
+          "none",
+          "-serial",
+          "stdio",
+          "-no-reboot",
+          "-device",
+          "isa-debug-exit,iobase=0xf4,iosize=4"};
+}
+
+constexpr int ended_well = 1;  // port 0xF4: (0 << 1) | 1
+
+TEST(Pulse, pre_emption_lets_both_spinners_get_on) {
+  const Result result = run(vitrine_words("demonstrate=spinners", "1s"));
+  EXPECT_EQ(result.status, ended_well) << result.out;
+  EXPECT_NE(result.out.find("look 4: the first spinner got on, the second got on"), std::string::npos) << result.out;
+}
+
+TEST(Pulse, without_pre_emption_the_first_spinner_hangs_the_system) {
+  constexpr int budget_used_up = 80;
+  const Result result = run(vitrine_words("demonstrate=spinners scheduling=cooperative", "300ms"));
+  EXPECT_EQ(result.status, budget_used_up) << result.out;
+  EXPECT_EQ(result.out.find("look 1"), std::string::npos) << result.out;
+}
+
+TEST(Pulse, an_8259_that_is_not_remapped_makes_the_timer_a_double_fault) {
+  const Result result = run(vitrine_words("no-remap", "1s"));
+  EXPECT_NE(result.out.find("double fault (#DF, vector 8)"), std::string::npos) << result.out;
+}
+
+TEST(Pulse, a_sleeper_is_woken_by_the_tick_after_its_time) {
+  const Result result = run(vitrine_words("demonstrate=sleepers", "1s"));
+  EXPECT_EQ(result.status, ended_well) << result.out;
+  EXPECT_NE(result.out.find("20 sleeps of 3 ms; woken at most 9"), std::string::npos) << result.out;
+}
+
+const char* const script = R"sh(
+
+echo "=> $((6*7))"
+echo "=> $(seq 1 1000 | sort -rn | head -n 1)"
+(sleep 0.05; echo "=> later") & wait
+mkdir /tmp/a && echo text > /tmp/a/b && mv /tmp/a/b /tmp/c && rmdir /tmp/a && echo "=> $(cat /tmp/c)"
+trap 'echo "=> caught"' USR1; kill -USR1 $$
+sh -c 'kill -SEGV $$'; echo "=> status $?"
+f() { [ $1 -gt 0 ] && (f $(($1-1))) || echo "=> deep"; }; f 20
+dd if=/dev/zero bs=4096 count=100 2>/dev/null | wc -c | sed 's/^/=> /'
+cat /nowhere 2>&1 | sed 's/^/=> /'
+poweroff -f
+)sh";
+
+const std::vector<std::string> expected = {
+    "=> 42",   "=> 1000",   "=> later",
+    "=> text", "=> caught", "=> status 139",
+    "=> deep", "=> 409600", "=> cat: can't open '/nowhere': No such file or directory"};
+
+TEST(Pulse, debians_busybox_is_its_shell) {
+  const Result result = run(vitrine_words("init=/bin/sh", "30s"), {.input = script});
+  EXPECT_EQ(result.status, 0) << result.out << result.err;
+  EXPECT_EQ(marked(result.out), expected) << result.out;
+}
+
+TEST(Pulse, two_runs_are_the_same) {
+  const Result first = run(vitrine_words("init=/bin/sh", "30s"), {.input = script});
+  const Result second = run(vitrine_words("init=/bin/sh", "30s"), {.input = script});
+  EXPECT_EQ(first.out, second.out);
+  EXPECT_EQ(first.err, second.err);
+}
+
+TEST(Pulse, prints_the_same_on_qemu) {
+  if (!qemu_is_there()) GTEST_SKIP() << "qemu-system-x86_64 is not installed";
+  const Result result = run(qemu_words("init=/bin/sh"), {.input = script, .seconds_at_most = 60});
+  EXPECT_EQ(marked(result.out), expected) << result.out;
+}
+
+}  // namespace
