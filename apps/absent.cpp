@@ -11,7 +11,6 @@ std::vector<Command> add_absent_commands(CLI::App& parent) {
   };
   static constexpr Absent absent[] = {
       {"why", "Why an interrupt did not arrive (not there yet)"},
-      {"export", "Convert a trace for other tools (not there yet)"},
   };
   std::vector<Command> commands;
   for (const auto& [name, purpose] : absent) {
@@ -20,7 +19,7 @@ std::vector<Command> add_absent_commands(CLI::App& parent) {
     commands.push_back({app, [command = std::string(name)] {
                           return complain(status::usage,
                                           fmt::format("`vitrine {}` is not there yet; this version has run, "
-                                                      "report, show and check",
+                                                      "report, show, check and export",
                                                       command));
                         }});
   }

@@ -66,9 +66,8 @@ int show(const ShowOptions& options) {
       output.write("\n");
     }
   }
-  if (!output.close()) {
-    return complain(status::internal, fmt::format("can't write to standard output: {}", output.error()));
-  }
+  const bool was_cut = output.reader_left();
+  if (const int closed = close_output(output); closed != status::success || was_cut) return closed;
   return finish_trace(options.trace, reader);
 }
 

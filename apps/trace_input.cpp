@@ -9,7 +9,18 @@ namespace vitrine {
 
 namespace {
 constexpr u64 largest_file = u64{16} << 30;
-}
+
+class FileSource final : public ByteSource {
+ public:
+  explicit FileSource(InputFile file) : file_(std::move(file)) {}
+  [[nodiscard]] u64 size() const override { return file_.size(); }
+  std::span<const u8> read(u64 offset, std::size_t count) override { return file_.read(offset, count); }
+
+ private:
+  InputFile file_;
+};
+
+}  // namespace
 
 bool load_symbols(const std::vector<std::string>& arguments, SymbolTable& table, int& exit_status) {
   for (const std::string& argument : arguments) {
@@ -30,13 +41,12 @@ bool load_symbols(const std::vector<std::string>& arguments, SymbolTable& table,
 }
 
 std::unique_ptr<OpenTrace> open_trace(const std::string& path, int& exit_status) {
-  auto contents = read_file(path, largest_file);
-  if (!contents) {
-    exit_status =
-        complain(status::no_input, fmt::format("can't read the trace '{}': {}", path, contents.error().clause));
+  auto file = InputFile::open(path);
+  if (!file) {
+    exit_status = complain(status::no_input, fmt::format("can't read the trace '{}': {}", path, file.error().clause));
     return nullptr;
   }
-  auto reader = TraceReader::open(*contents);
+  auto reader = TraceReader::open(std::make_unique<FileSource>(std::move(*file)));
   if (!reader) {
     exit_status =
         complain(status::no_input,
@@ -44,8 +54,7 @@ std::unique_ptr<OpenTrace> open_trace(const std::string& path, int& exit_status)
                              reader.error() == TraceError::NotATrace ? "; `vitrine run --trace FILE` writes one" : ""));
     return nullptr;
   }
-  // Moving a vector keeps its elements where they are, which is where the reader looks.
-  return std::make_unique<OpenTrace>(OpenTrace{std::move(*contents), std::move(*reader)});
+  return std::make_unique<OpenTrace>(OpenTrace{std::move(*reader)});
 }
 
 int finish_trace(const std::string& path, const TraceReader& reader) {
@@ -56,11 +65,17 @@ int finish_trace(const std::string& path, const TraceReader& reader) {
                               reader.records_read() == 1 ? "is" : "are"));
 }
 
+int close_output(OutputFile& output, const std::string& path) {
+  if (output.close() || output.reader_left()) return status::success;
+  return complain(status::internal,
+                  fmt::format("can't write to {}: {}", path == "-" ? "standard output" : fmt::format("'{}'", path),
+                              output.error()));
+}
+
 int print_result(std::string_view text) {
   OutputFile output = OutputFile::standard_output();
   output.write(text);
-  if (output.close()) return status::success;
-  return complain(status::internal, fmt::format("can't write to standard output: {}", output.error()));
+  return close_output(output);
 }
 
 }  // namespace vitrine

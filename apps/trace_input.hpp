@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "host/file.hpp"
 #include "observe/symbols.hpp"
 #include "observe/trace_file.hpp"
 
@@ -15,13 +16,16 @@ namespace vitrine {
 
 /// Opens a trace. Null: it has complained.
 struct OpenTrace {
-  std::vector<u8> contents;
   TraceReader reader;
 };
 [[nodiscard]] std::unique_ptr<OpenTrace> open_trace(const std::string& path, int& exit_status);
 
 /// After the last record: complains if the trace is damaged. Returns the exit status.
 [[nodiscard]] int finish_trace(const std::string& path, const TraceReader& reader);
+
+/// Closes what a command wrote; `path` is its name, - standard output. Complains if it was not written, except when
+/// nobody reads the pipe any more (`vitrine show TRACE | head`): they have what they wanted. Returns the exit status.
+[[nodiscard]] int close_output(OutputFile& output, const std::string& path = "-");
 
 /// Writes `text` to standard output. Returns the exit status.
 [[nodiscard]] int print_result(std::string_view text);

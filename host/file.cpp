@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <filesystem>
 #include <utility>
 
 namespace vitrine {
@@ -16,6 +17,8 @@ namespace vitrine {
 namespace {
 
 constexpr std::size_t buffer_size = 65536;
+constexpr std::size_t input_buffer_size = std::size_t{1} << 20;
+constexpr u64 whole_file_limit = u64{16} << 30;
 
 std::string clause_of(int error) {
   switch (error) {
@@ -80,13 +83,83 @@ std::expected<std::vector<u8>, FileError> read_file(const std::string& path, u64
   }
 }
 
+std::expected<InputFile, FileError> InputFile::open(const std::string& path) {
+  using Kind = FileError::Kind;
+  InputFile file;
+  file.descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file.descriptor_ < 0) return std::unexpected(FileError{Kind::CannotOpen, 0, clause_of(errno)});
+  struct stat status{};
+  if (::fstat(file.descriptor_, &status) != 0) {
+    return std::unexpected(FileError{Kind::ReadFailed, 0, clause_of(errno)});
+  }
+  if (S_ISREG(status.st_mode)) {
+    file.size_ = static_cast<u64>(status.st_size);
+    return file;
+  }
+  auto contents = read_file(path, whole_file_limit);
+  if (!contents) return std::unexpected(contents.error());
+  file.buffer_ = std::move(*contents);
+  file.size_ = file.buffer_.size();
+  return file;
+}
+
+InputFile::~InputFile() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+InputFile::InputFile(InputFile&& other) noexcept
+    : descriptor_(std::exchange(other.descriptor_, -1)),
+      size_(other.size_),
+      buffer_at_(other.buffer_at_),
+      buffer_(std::move(other.buffer_)) {}
+
+std::span<const u8> InputFile::read(u64 offset, std::size_t count) {
+  if (offset >= size_) return {};
+  count = static_cast<std::size_t>(std::min<u64>(count, size_ - offset));
+  if (offset < buffer_at_ || offset + count > buffer_at_ + buffer_.size()) {
+    buffer_.resize(static_cast<std::size_t>(std::min<u64>(std::max(count, input_buffer_size), size_ - offset)));
+    buffer_at_ = offset;
+    std::size_t done = 0;
+    while (done < buffer_.size()) {
+      const ssize_t got =
+          ::pread(descriptor_, buffer_.data() + done, buffer_.size() - done, static_cast<off_t>(offset + done));
+      if (got < 0 && errno == EINTR) continue;
+      if (got <= 0) break;
+      done += static_cast<std::size_t>(got);
+    }
+    buffer_.resize(done);
+  }
+  return std::span<const u8>(buffer_)
+      .subspan(static_cast<std::size_t>(offset - buffer_at_))
+      .first(std::min<std::size_t>(count, buffer_.size() - static_cast<std::size_t>(offset - buffer_at_)));
+}
+
+bool is_same_file(const std::string& one, const std::string& other) {
+  struct stat first{};
+  struct stat second{};
+  return ::stat(one.c_str(), &first) == 0 && ::stat(other.c_str(), &second) == 0 && first.st_dev == second.st_dev &&
+         first.st_ino == second.st_ino;
+}
+
+std::expected<void, std::string> make_directory(const std::string& path) {
+  if (::mkdir(path.c_str(), 0777) == 0) return {};
+  if (errno == ENOENT) return std::unexpected("the directory that it would be in does not exist");
+  if (errno != EEXIST) return std::unexpected(clause_of(errno));
+  std::error_code problem;
+  const bool is_directory = std::filesystem::is_directory(path, problem);
+  if (!is_directory) return std::unexpected("it exists and is not a directory");
+  if (!std::filesystem::is_empty(path, problem) || problem) return std::unexpected("it is not empty");
+  return {};
+}
+
 OutputFile::~OutputFile() { close(); }
 
 OutputFile::OutputFile(OutputFile&& other) noexcept
     : descriptor_(std::exchange(other.descriptor_, -1)),
       owned_(std::exchange(other.owned_, false)),
       buffer_(std::move(other.buffer_)),
-      error_(std::move(other.error_)) {
+      error_(std::move(other.error_)),
+      reader_left_(other.reader_left_) {
   other.buffer_.clear();
 }
 
@@ -97,6 +170,7 @@ OutputFile& OutputFile::operator=(OutputFile&& other) noexcept {
   owned_ = std::exchange(other.owned_, false);
   buffer_ = std::move(other.buffer_);
   error_ = std::move(other.error_);
+  reader_left_ = other.reader_left_;
   other.buffer_.clear();
   return *this;
 }
@@ -127,6 +201,7 @@ void OutputFile::flush() {
       pollfd wait{.fd = descriptor_, .events = POLLOUT, .revents = 0};
       ::poll(&wait, 1, -1);
     } else if (errno != EINTR) {
+      reader_left_ = errno == EPIPE;
       error_ = clause_of(errno);
     }
   }

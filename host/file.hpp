@@ -22,6 +22,33 @@ struct FileError {
 /// The contents of the file. At most `limit` bytes; an empty file is no error.
 [[nodiscard]] std::expected<std::vector<u8>, FileError> read_file(const std::string& path, u64 limit);
 
+/// A file that is read piece by piece. What has no size of its own (a pipe) is read whole when it is opened.
+class InputFile {
+ public:
+  ~InputFile();
+  InputFile(InputFile&& other) noexcept;
+  InputFile& operator=(InputFile&&) = delete;
+
+  [[nodiscard]] static std::expected<InputFile, FileError> open(const std::string& path);
+  [[nodiscard]] u64 size() const { return size_; }
+  /// The `count` bytes from `offset` on; fewer where the file ends or can't be read. Valid until the next call.
+  [[nodiscard]] std::span<const u8> read(u64 offset, std::size_t count);
+
+ private:
+  InputFile() = default;
+
+  int descriptor_ = -1;
+  u64 size_ = 0;
+  u64 buffer_at_ = 0;  // offset of buffer_ in the file
+  std::vector<u8> buffer_;
+};
+
+/// Do both paths lead to the same file, which is there?
+[[nodiscard]] bool is_same_file(const std::string& one, const std::string& other);
+
+/// Makes a directory, or takes one that is there and empty; else the clause for people.
+[[nodiscard]] std::expected<void, std::string> make_directory(const std::string& path);
+
 /// Buffered output to a file descriptor. The first failure is kept, and everything after it is dropped.
 class OutputFile {
  public:
@@ -43,6 +70,8 @@ class OutputFile {
   [[nodiscard]] bool failed() const { return !error_.empty(); }
   /// The clause for people: "the disk is full".
   [[nodiscard]] const std::string& error() const { return error_; }
+  /// It failed because nobody reads the pipe any more: `vitrine show TRACE | head`.
+  [[nodiscard]] bool reader_left() const { return reader_left_; }
 
  private:
   OutputFile(int descriptor, bool owned) : descriptor_(descriptor), owned_(owned) {}
@@ -51,6 +80,7 @@ class OutputFile {
   bool owned_ = false;
   std::vector<u8> buffer_;
   std::string error_;
+  bool reader_left_ = false;
 };
 
 /// To be called first in main(): a closed descriptor 0, 1 or 2 gets occupied, so that no file that we open later

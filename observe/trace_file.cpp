@@ -245,17 +245,22 @@ std::string_view describe(TraceError error) {
 }
 
 std::expected<TraceReader, TraceError> TraceReader::open(std::span<const u8> bytes) {
-  if (bytes.size() < magic.size() || !std::ranges::equal(bytes.first(magic.size()), magic)) {
+  return open(std::make_unique<MemorySource>(bytes));
+}
+
+std::expected<TraceReader, TraceError> TraceReader::open(std::unique_ptr<ByteSource> source) {
+  constexpr std::size_t start_size = magic.size() + 2;
+  TraceReader reader(std::move(source));
+  const std::span<const u8> start = reader.source_->read(0, start_size);
+  if (start.size() < magic.size() || !std::ranges::equal(start.first(magic.size()), magic)) {
     return std::unexpected(TraceError::NotATrace);
   }
-  TraceReader reader(bytes);
-  Taker start(bytes.subspan(magic.size()));
-  const u64 found_version = start.fixed(2);
-  if (!start.good()) return std::unexpected(TraceError::BadHeader);
-  if (found_version != version) return std::unexpected(TraceError::WrongVersion);
-  reader.position_ = magic.size() + 2;
+  if (start.size() < start_size) return std::unexpected(TraceError::BadHeader);
+  if (Taker(start.subspan(magic.size())).fixed(2) != version) return std::unexpected(TraceError::WrongVersion);
+  reader.position_ = start_size;
   const auto header = reader.next_block();
   if (!header || header->type != 'H') return std::unexpected(TraceError::BadHeader);
+  reader.first_block_ = reader.position_;
 
   Taker taker(header->payload);
   TraceHeader& to = reader.header_;
@@ -277,16 +282,16 @@ std::expected<TraceReader, TraceError> TraceReader::open(std::span<const u8> byt
 
 std::expected<TraceReader::Block, TraceError> TraceReader::next_block() {
   block_start_ = position_;
-  const std::span<const u8> rest = bytes_.subspan(position_);
-  if (rest.size() < block_prefix) return std::unexpected(TraceError::Truncated);
-  Taker prefix(rest.first(block_prefix));
+  const std::span<const u8> start = source_->read(position_, block_prefix);
+  if (start.size() < block_prefix) return std::unexpected(TraceError::Truncated);
+  Taker prefix(start);
   const u8 type = prefix.byte();
   const u64 length = prefix.fixed(4);
   const u64 checksum = prefix.fixed(4);
   if (type != 'H' && type != 'R' && type != 'E') return std::unexpected(TraceError::BadBlock);
   if (length > block_limit) return std::unexpected(TraceError::BadBlock);
-  if (length > rest.size() - block_prefix) return std::unexpected(TraceError::Truncated);
-  const std::span<const u8> payload = rest.subspan(block_prefix, static_cast<std::size_t>(length));
+  const std::span<const u8> payload = source_->read(position_ + block_prefix, static_cast<std::size_t>(length));
+  if (payload.size() < length) return std::unexpected(TraceError::Truncated);
   if (crc32(payload) != checksum) return std::unexpected(TraceError::BadChecksum);
   position_ += block_prefix + payload.size();
   return Block{type, payload};
@@ -299,9 +304,18 @@ std::span<const Record> TraceReader::stop(TraceError error) {
   return {};
 }
 
+void TraceReader::rewind() {
+  position_ = first_block_;
+  digest_ = Digest();
+  end_ = RunEnd();
+  total_ = 0;
+  error_ = TraceError::None;
+  done_ = false;
+}
+
 std::span<const Record> TraceReader::next() {
   if (done_) return {};
-  if (position_ == bytes_.size()) {
+  if (position_ == source_->size()) {
     block_start_ = position_;
     return stop(TraceError::NoEnd);
   }
@@ -320,7 +334,7 @@ std::span<const Record> TraceReader::next() {
   u64 digest = 0;
   if (!read_end(block->payload, records, digest)) return stop(TraceError::BadBlock);
   if (records != total_ || digest != digest_.value()) return stop(TraceError::BadTotals);
-  if (position_ != bytes_.size()) return stop(TraceError::TrailingBytes);
+  if (position_ != source_->size()) return stop(TraceError::TrailingBytes);
   done_ = true;
   return {};
 }

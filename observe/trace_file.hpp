@@ -21,6 +21,7 @@
 #pragma once
 
 #include <expected>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -28,6 +29,7 @@
 #include "base/types.hpp"
 #include "machine/core/ledger.hpp"
 #include "observe/byte_sink.hpp"
+#include "observe/byte_source.hpp"
 #include "observe/digest.hpp"
 
 namespace vitrine {
@@ -102,14 +104,18 @@ enum class TraceError : u8 {
 /// One clause for people, e.g. "the file ends in the middle of a block".
 [[nodiscard]] std::string_view describe(TraceError error);
 
-/// Reads a trace from memory, which must outlive it. Accepts any bytes.
+/// Reads a trace, a block at a time. Accepts any bytes.
 class TraceReader {
  public:
+  [[nodiscard]] static std::expected<TraceReader, TraceError> open(std::unique_ptr<ByteSource> source);
+  /// From memory, which must outlive it.
   [[nodiscard]] static std::expected<TraceReader, TraceError> open(std::span<const u8> bytes);
 
   [[nodiscard]] const TraceHeader& header() const { return header_; }
   /// The next records, in order; empty at the end or at the first damage. Valid until the next call.
   std::span<const Record> next();
+  /// Back to before the first record.
+  void rewind();
   /// After next() was empty: None if all is there, else what is wrong. All that came before is good.
   [[nodiscard]] TraceError error() const { return error_; }
   /// The offset of the block in which the error is.
@@ -124,15 +130,16 @@ class TraceReader {
     u8 type;
     std::span<const u8> payload;
   };
-  explicit TraceReader(std::span<const u8> bytes) : bytes_(bytes) {}
+  explicit TraceReader(std::unique_ptr<ByteSource> source) : source_(std::move(source)) {}
   std::expected<Block, TraceError> next_block();
   std::span<const Record> stop(TraceError error);
   bool decode(std::span<const u8> payload);
   bool read_end(std::span<const u8> payload, u64& records, u64& digest);
 
-  std::span<const u8> bytes_;
-  std::size_t position_ = 0;
-  std::size_t block_start_ = 0;
+  std::unique_ptr<ByteSource> source_;
+  u64 position_ = 0;
+  u64 block_start_ = 0;
+  u64 first_block_ = 0;  ///< behind the header
   TraceHeader header_;
   std::vector<Record> records_;
   std::vector<Record> last_of_kind_;

@@ -7,7 +7,8 @@ build=(clang-19 lld-19 libclang-rt-19-dev cmake ninja-build ccache acpica-tools
        libzydis-dev libxbyak-dev libfmt-dev libcli11-dev nlohmann-json3-dev libdw-dev libelf-dev
        libgtest-dev libgmock-dev libbenchmark-dev)
 check=(clang-format-19 clang-tidy-19 git)
-test=(qemu-system-x86)  # our guest images must print the same on it
+test=(qemu-system-x86                          # our guest images must print the same on it
+      babeltrace2 protobuf-compiler libprotobuf-dev)  # they read what `vitrine export` writes
 bench=(bochs)
 
 wanted=("${build[@]}" "${check[@]}" "${test[@]}")
