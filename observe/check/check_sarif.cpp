@@ -43,8 +43,9 @@ Json location_of(u64 address, const CheckResult& result, const Symboliser* symbo
   // 3.32.6: a JSON number, which must not be negative; code above 2^63 has its address in the name only.
   if (address >> 63 == 0) physical["address"] = {{"absoluteAddress", address}};
   Json location = {{"physicalLocation", std::move(physical)}};
-  location["logicalLocations"] = {
-      {{"fullyQualifiedName", name.empty() ? fmt::format("{:#x}", address) : name}, {"kind", "function"}}};
+  const Json function = {{"fullyQualifiedName", name.empty() ? fmt::format("{:#x}", address) : name},
+                         {"kind", "function"}};
+  location["logicalLocations"] = Json::array({function});
   return location;
 }
 
@@ -68,7 +69,8 @@ Json code_flow(const Finding& finding, const CheckResult& result, const Symbolis
     location["message"] = text_of(show_line(record, result.header, symbols));
     steps.push_back({{"location", std::move(location)}});
   }
-  return {{"threadFlows", {{{"locations", std::move(steps)}}}}};
+  const Json thread_flow = {{"locations", std::move(steps)}};
+  return {{"threadFlows", Json::array({thread_flow})}};
 }
 
 Json result_json(const Finding& finding, std::size_t rule_index, const CheckResult& result, const Symboliser* symbols) {
@@ -86,7 +88,7 @@ Json result_json(const Finding& finding, std::size_t rule_index, const CheckResu
       {"vitrine/v1", fmt::format("{}:{}:{}:{}", finding.rule,
                                  name.empty() ? fmt::format("{:#x}", finding.address) : name.substr(0, name.find('+')),
                                  finding.line, finding.vector)}};
-  if (!finding.life.records.empty()) json["codeFlows"] = {code_flow(finding, result, symbols)};
+  if (!finding.life.records.empty()) json["codeFlows"] = Json::array({code_flow(finding, result, symbols)});
   json["properties"] = {{"guestNanoseconds", finding.time}, {"instructions", finding.instructions}};
   return json;
 }
@@ -110,7 +112,7 @@ std::string check_sarif(const CheckResult& result, const Symboliser* symbols, st
                         {"semanticVersion", version},
                         {"fullName", "Vitrine interrupt sanitizer"},
                         {"rules", std::move(rules)}}}}},
-                    {"invocations", {{{"executionSuccessful", result.complete}}}},
+                    {"invocations", Json::array({Json{{"executionSuccessful", result.complete}}})},
                     {"columnKind", "utf16CodeUnits"},
                     {"results", std::move(results)}};
   const Json json = {

@@ -47,7 +47,7 @@ void Sanitizer::consume(std::span<const Record> records) {
     instructions_ = record.instructions;
     cpu_ = record.cpu;
     lives_.consume(record);
-    Rules& rules = by_kind_[static_cast<std::size_t>(record.kind) % by_kind_.size()];
+    Rules& rules = by_kind_[std::min(static_cast<std::size_t>(record.kind), by_kind_.size() - 1)];
     bool in_vain = false;
     for (Rule* rule : rules) {
       rule->consume(record);
