@@ -40,6 +40,7 @@ void PortBus::unmap(Port first, u32 count) {
 u32 PortBus::read(Port port, AccessSize size) {
   const Range* range = find(port.value);
   if (range != nullptr && port.value + size.value <= range->first + range->count) {
+    range->device->accessed(port.value);
     return static_cast<u32>(range->device->read(range->region, port.value - range->first + range->base_offset, size));
   }
   if (size.value == 1) return 0xFF;
@@ -51,6 +52,7 @@ u32 PortBus::read(Port port, AccessSize size) {
 void PortBus::write(Port port, AccessSize size, u32 value) {
   const Range* range = find(port.value);
   if (range != nullptr && port.value + size.value <= range->first + range->count) {
+    range->device->accessed(port.value);
     range->device->write(range->region, port.value - range->first + range->base_offset, size, value);
     return;
   }
@@ -111,7 +113,10 @@ MemoryBus::Page MemoryBus::page(PhysicalAddress address) const {
 u64 MemoryBus::read(PhysicalAddress address, AccessSize size) {
   const Range* range = find(address.value);
   if (range != nullptr && address.value + size.value - 1 <= range->last) {
-    if (range->host == nullptr) return range->device->read(range->region, address.value - range->first, size);
+    if (range->host == nullptr) {
+      range->device->accessed(address.value);
+      return range->device->read(range->region, address.value - range->first, size);
+    }
     u64 value = 0;
     std::memcpy(&value, range->host + (address.value - range->first), size.value);
     return value;
@@ -127,6 +132,7 @@ void MemoryBus::write(PhysicalAddress address, AccessSize size, u64 value) {
   const Range* range = find(address.value);
   if (range != nullptr && address.value + size.value - 1 <= range->last) {
     if (range->host == nullptr) {
+      range->device->accessed(address.value);
       range->device->write(range->region, address.value - range->first, size, value);
     } else if (range->kind == Kind::Ram) {
       std::memcpy(range->host + (address.value - range->first), &value, size.value);

@@ -47,6 +47,8 @@ class Device {
   virtual void write(Region region, u64 offset, AccessSize size, u64 value);
   /// What a read would return, without any effect.
   [[nodiscard]] virtual u64 peek(Region region, u64 offset, AccessSize size) const;
+  /// A guest's access at `where` (port or physical address) is about to reach read() or write(). For the ledger only.
+  virtual void accessed(u64 where);
   /// An input pin changed its level. `request` is the request that the line carries. When it goes low: 0, or the
   /// request whose pulse is over while its cause remains (LineDriver::end_pulse).
   virtual void line_changed(Pin pin, Level level, RequestId request);

@@ -1,5 +1,7 @@
 #include "machine/core/interrupt_line.hpp"
 
+#include <utility>
+
 #include "base/assert.hpp"
 #include "base/bits.hpp"
 
@@ -19,9 +21,24 @@ void LineDriver::carry(Level level, RequestId request) const {
 
 Level LineDriver::level() const { return line_ != nullptr && bit(line_->votes_, index_) ? Level::High : Level::Low; }
 
+u8 LineDriver::number() const { return line_ != nullptr ? line_->number() : InterruptLine::no_number; }
+
+void LineDriver::attended(u64 where) const {
+  if (line_ == nullptr) return;
+  InterruptLine::Driver& driver = line_->drivers_[index_];
+  if (driver.unattended == RequestId{}) return;
+  Ledger& ledger = *line_->ledger_;
+  ledger.append({.id = std::exchange(driver.unattended, RequestId{}).value,
+                 .address = ledger.context.address,
+                 .extra = where,
+                 .kind = RecordKind::Attended,
+                 .pin = line_->number_,
+                 .source = driver.source.value});
+}
+
 LineDriver InterruptLine::add_driver(SourceId source) {
   VITRINE_ASSERT(drivers_.size() < 32);
-  drivers_.push_back(source);
+  drivers_.push_back({source});
   return LineDriver(*this, static_cast<u8>(drivers_.size() - 1));
 }
 
@@ -47,17 +64,18 @@ void InterruptLine::vote(u8 index, Level level, u8 detail, RequestId carried, Fa
   votes_ = with_bit(votes_, index, high);
   if (number_ != no_number && high) {
     const RequestId id = ledger_->next_request();
+    drivers_[index].unattended = id;
     ledger_->append({.id = id.value,
                      .kind = RecordKind::Raised,
                      .pin = number_,
                      .detail = detail,
-                     .source = drivers_[index].value});
+                     .source = drivers_[index].source.value});
     if (was_high) {
       ledger_->append({.id = id.value,
                        .other = request_.value,
                        .kind = RecordKind::Merged,
                        .pin = number_,
-                       .source = drivers_[index].value});
+                       .source = drivers_[index].source.value});
     } else {
       request_ = id;
     }
@@ -69,7 +87,7 @@ void InterruptLine::vote(u8 index, Level level, u8 detail, RequestId carried, Fa
   if (!is_high) {
     if (number_ != no_number) {
       ledger_->append(
-          {.id = request_.value, .kind = RecordKind::Lowered, .pin = number_, .source = drivers_[index].value});
+          {.id = request_.value, .kind = RecordKind::Lowered, .pin = number_, .source = drivers_[index].source.value});
     }
     if (fall == Fall::CauseGone) request_ = RequestId{};
   }

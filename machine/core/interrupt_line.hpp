@@ -30,6 +30,11 @@ class LineDriver {
   void carry(Level level, RequestId request) const;
   [[nodiscard]] Level level() const;
   [[nodiscard]] bool connected() const { return line_ != nullptr; }
+  /// The line's number on its board; InterruptLine::no_number if there is none.
+  [[nodiscard]] u8 number() const;
+  /// The guest accesses the driving device at `where` (port or physical address): Attended, the first time since the
+  /// driver raised the line.
+  void attended(u64 where) const;
 
  private:
   friend class InterruptLine;
@@ -61,13 +66,20 @@ class InterruptLine {
   [[nodiscard]] RequestId request() const { return request_; }
 
   /// Restoring sets the votes; listeners hear nothing.
-  void exchange(Archive& archive) { archive(votes_, request_); }
+  void exchange(Archive& archive) {
+    archive(votes_, request_);
+    for (Driver& driver : drivers_) archive(driver.unattended);
+  }
 
  private:
   friend class LineDriver;
   struct Listener {
     Device* device;
     Pin pin;
+  };
+  struct Driver {
+    SourceId source;
+    RequestId unattended{};  // its last request, until the guest accesses the device
   };
   enum class Fall : u8 { CauseGone, PulseOver };
   void vote(u8 index, Level level, u8 detail, RequestId carried, Fall fall = Fall::CauseGone);
@@ -76,7 +88,7 @@ class InterruptLine {
   Ledger* ledger_;
   std::string name_;
   u8 number_;
-  std::vector<SourceId> drivers_;
+  std::vector<Driver> drivers_;
   std::vector<Listener> listeners_;
   u32 votes_ = 0;
   RequestId request_{};

@@ -13,6 +13,7 @@ constexpr u16 enable_bits =
 constexpr u16 control_stored = 0x1C03;
 // 82371AB, 7.2.5: thermal, USB, ring, LID. Without wires their status bits stay clear.
 constexpr u16 general_enable_bits = 0x0F01;
+constexpr unsigned power_button_position = 8;
 constexpr u8 with_low(u16 value) { return static_cast<u8>(value); }
 constexpr u8 with_high(u16 value) { return static_cast<u8>(value >> 8); }
 constexpr u16 merge(u16 old, u64 byte_index, u8 value) {
@@ -23,6 +24,7 @@ constexpr u16 merge(u16 old, u64 byte_index, u8 value) {
 AcpiPm::AcpiPm(DeviceContext context, LineDriver sci, MachineControl& control, const Strapping& strapping)
     : context_(context),
       sci_(sci),
+      records_(context, sci),
       control_(control),
       strapping_(strapping),
       config_({.vendor = 0x8086, .device = 0x7113, .revision = 0x03, .class_code = 0x068000}) {
@@ -53,7 +55,20 @@ AcpiPm::Cause AcpiPm::cause() const {
   return (state_.general_status & state_.general_enable) != 0 ? Cause::GeneralPurpose : Cause::None;
 }
 
+// Only what the outside did: the timer wraps by itself, and its status bit means nothing to most guests.
+void AcpiPm::report_withheld() {
+  if (cause() != Cause::None && (state_.control & sci_enable_bit) == 0) {
+    const auto active = static_cast<u8>(cause());
+    records_.withheld(state_.told[active], {WithheldCause::OutputGateOff, state_.sci_switched}, active);
+  }
+  if ((state_.latched_status & power_button_bit & ~state_.enable) == 0) return;
+  const auto button = static_cast<u8>(Cause::PowerButton);
+  records_.withheld(state_.told[button],
+                    {WithheldCause::InterruptEnableOff, state_.enable_settings.of(power_button_position)}, button);
+}
+
 void AcpiPm::update() {
+  report_withheld();
   const bool wanted = (state_.control & sci_enable_bit) != 0 && cause() != Cause::None;
   sci_.set(wanted ? Level::High : Level::Low, static_cast<u8>(cause()));
   const bool waits_for_carry = (state_.enable & timer_bit) != 0 && (status() & timer_bit) == 0;
@@ -152,14 +167,20 @@ void AcpiPm::set_byte(u64 offset, u8 value) {
 }
 
 void AcpiPm::write(Region, u64 offset, AccessSize size, u64 value) {
+  const u16 enable = state_.enable;
+  const u16 control = state_.control;
   for (unsigned i = 0; i < size.value; ++i) set_byte(offset + i, static_cast<u8>(value >> 8 * i));
+  const Setting here = records_.here();
+  state_.enable_settings.note(enable, state_.enable, here);
+  records_.programmed(DeviceRegister::PowerManagementEnable, enable, state_.enable, here.by);
+  if (((control ^ state_.control) & sci_enable_bit) != 0) state_.sci_switched = here;
   update();
 }
 
 void AcpiPm::exchange(Archive& archive) {
-  archive.section(name(), 1);
+  archive.section(name(), 2);
   archive(state_.latched_status, state_.enable, state_.control, state_.general_status, state_.general_enable,
-          state_.timer_half_acknowledged, config_);
+          state_.timer_half_acknowledged, state_.enable_settings, state_.sci_switched, state_.told, config_);
 }
 
 }  // namespace vitrine

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "machine/core/device.hpp"
+#include "machine/core/device_records.hpp"
 #include "machine/core/interrupt_line.hpp"
 #include "machine/core/outside.hpp"
 #include "machine/core/pci.hpp"
@@ -48,6 +49,7 @@ class AcpiPm final : public Device {
   AcpiPm(DeviceContext context, LineDriver sci, MachineControl& control, const Strapping& strapping);
 
   [[nodiscard]] std::string_view name() const override { return "acpi-pm"; }
+  void accessed(u64 where) override { sci_.attended(where); }
   void reset() override;
   u64 read(Region region, u64 offset, AccessSize size) override { return peek(region, offset, size); }
   void write(Region region, u64 offset, AccessSize size, u64 value) override;
@@ -70,17 +72,23 @@ class AcpiPm final : public Device {
     u16 general_status = 0;           // GPSTS
     u16 general_enable = 0;           // GPEN
     u64 timer_half_acknowledged = 0;  // half periods of the timer at the last clear of TMROF_STS
+    // For the ledger.
+    BitSettings<16> enable_settings;
+    Setting sci_switched{};             // SCI_EN
+    std::array<Withholding, 7> told{};  // by Cause
   };
   [[nodiscard]] unsigned top_bit() const { return static_cast<unsigned>(strapping_.width) - 1; }
   [[nodiscard]] u64 timer_half() const;
   [[nodiscard]] u16 status() const;
   [[nodiscard]] Cause cause() const;
+  void report_withheld();
   [[nodiscard]] u8 byte(u64 offset) const;
   void set_byte(u64 offset, u8 value);
   void update();
 
   DeviceContext context_;
   LineDriver sci_;
+  LineRecords records_;
   MachineControl& control_;
   Strapping strapping_;
   PciConfig config_;

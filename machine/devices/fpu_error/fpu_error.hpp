@@ -24,6 +24,7 @@ class FpuError final : public Device {
   FpuError(DeviceContext context, LineDriver irq13, LineDriver ignne);
 
   [[nodiscard]] std::string_view name() const override { return "fpu-error"; }
+  void accessed(u64 where) override { irq13_.attended(where); }
   void reset() override;
   u64 read(Region, u64, AccessSize) override { return 0; }
   void write(Region region, u64 offset, AccessSize size, u64 value) override;

@@ -44,8 +44,15 @@ enum Command : u8 {
   command_pulse_outputs = 0xF0
 };
 
-enum EventKind : u16 { event_sent, event_received, event_keyboard_tested, event_mouse_tested, event_mouse_report };
-constexpr u16 event_kinds = 5;
+enum EventKind : u16 {
+  event_sent,
+  event_received,
+  event_keyboard_tested,
+  event_mouse_tested,
+  event_mouse_report,
+  event_output_unread
+};
+constexpr u16 event_kinds = 6;
 
 // See listening().
 constexpr u8 polls_that_tell = 16;
@@ -63,7 +70,12 @@ bool from_mouse_port(I8042::Cause cause) { return cause == I8042::Cause::Mouse |
 }  // namespace
 
 I8042::I8042(DeviceContext context, LineDriver keyboard_irq, LineDriver mouse_irq, MachineControl& control)
-    : context_(context), keyboard_irq_(keyboard_irq), mouse_irq_(mouse_irq), control_(control) {}
+    : context_(context),
+      keyboard_irq_(keyboard_irq),
+      mouse_irq_(mouse_irq),
+      keyboard_records_(context, keyboard_irq),
+      mouse_records_(context, mouse_irq),
+      control_(control) {}
 
 void I8042::reset() {
   for (u16 kind = 0; kind < event_kinds; ++kind) context_.events.cancel(context_.id, kind);
@@ -75,6 +87,8 @@ void I8042::State::exchange(Archive& archive) {
   archive(ram, output_full, output, output_cause, reply_waits, reply, reply_cause, input_full, input_is_command, input,
           last_was_command, awaits_data_of, sending, sent_byte, receiving, translator, keyboard, mouse, programmed,
           idle_polls, last_idle_poll, last_write);
+  archive(input_by, sent_by, writer, output_since, command_settings, keyboard_switched, mouse_switched, not_enabled,
+          keyboard_quiet, mouse_quiet, keyboard_waits, mouse_waits);
   if (output_cause > Cause::MouseLoop || reply_cause > Cause::MouseLoop || sending > Port::Mouse ||
       receiving > Port::Mouse || (awaits_data_of != 0 && !takes_data(awaits_data_of))) {
     archive.refuse(Archive::Error::BadValue);
@@ -83,14 +97,13 @@ void I8042::State::exchange(Archive& archive) {
 }
 
 void I8042::exchange(Archive& archive) {
-  archive.section("i8042", 1);
+  archive.section("i8042", 2);
   archive(state_);
 }
 
 // Questions.
 
 bool I8042::command_bit(unsigned position) const { return bit(state_.ram[0], position); }
-void I8042::set_command_bit(unsigned position, bool set) { state_.ram[0] = with_bit(state_.ram[0], position, set); }
 
 u8 I8042::status() const {
   u8 value = status_unlocked;
@@ -109,6 +122,12 @@ u8 I8042::output_port() const {
   return static_cast<u8>(0x01 | (control_.a20() ? 0x02 : 0) | (command_bit(mouse_off) ? 0x08 : 0) |
                          (keyboard_byte ? 0x10 : 0) | (mouse_byte ? 0x20 : 0) | (command_bit(keyboard_off) ? 0x40 : 0));
 }
+
+bool I8042::keyboard_waits() const {
+  return state_.output_full && !command_bit(keyboard_off) && state_.keyboard.has_byte();
+}
+
+bool I8042::mouse_waits() const { return state_.output_full && !command_bit(mouse_off) && state_.mouse.has_byte(); }
 
 bool I8042::keyboard_interrupt_wanted() const {
   return state_.output_full && !from_mouse_port(state_.output_cause) && command_bit(keyboard_interrupt);
@@ -135,7 +154,14 @@ u64 I8042::peek(Region region, u64 offset, AccessSize) const {
   return region == data_port ? state_.output : status();
 }
 
-// The guest's accesses. Each window is one port wide, so that a wider access reaches neighbours through the bus.
+// The guest's accesses.
+
+void I8042::accessed(u64 where) {
+  keyboard_irq_.attended(where);
+  mouse_irq_.attended(where);
+}
+
+// Each window is one port wide, so that a wider access reaches neighbours through the bus.
 
 u64 I8042::read(Region region, u64 offset, AccessSize) {
   if (offset != 0) return 0xFF;
@@ -175,13 +201,16 @@ u8 I8042::read_output() {
 }
 
 void I8042::accept(u8 byte, bool is_command) {
+  const u64 by = keyboard_records_.here().by;
   state_.last_was_command = is_command;
   if (state_.sending != Port::None) {
     state_.input = byte;
     state_.input_is_command = is_command;
     state_.input_full = true;
+    state_.input_by = by;
     return;
   }
+  state_.writer = by;
   process(byte, is_command);
 }
 
@@ -196,6 +225,14 @@ void I8042::process(u8 byte, bool is_command) {
   state_.programmed = true;
   send(Port::Keyboard, byte);
 }
+
+void I8042::set_command_byte(u8 value) {
+  state_.command_settings.note(state_.ram[0], value, {state_.writer, context_.clock.now()});
+  keyboard_records_.programmed(DeviceRegister::KeyboardController, state_.ram[0], value, state_.writer);
+  state_.ram[0] = value;
+}
+
+void I8042::set_command_bit(unsigned position, bool set) { set_command_byte(with_bit(state_.ram[0], position, set)); }
 
 void I8042::controller_command(u8 command) {
   if (command >= command_read_ram && command < command_read_ram + 0x20)
@@ -260,9 +297,12 @@ void I8042::controller_data(u8 command, u8 byte) {
       set_command_bit(mouse_off, false);
       return send(Port::Mouse, byte);
     default:
-      state_.ram[command - command_write_ram] = byte;
-      if (command == command_write_ram) state_.programmed = true;
-      return;
+      if (command != command_write_ram) {
+        state_.ram[command - command_write_ram] = byte;
+        return;
+      }
+      state_.programmed = true;
+      return set_command_byte(byte);
   }
 }
 
@@ -287,6 +327,7 @@ void I8042::fill_output(u8 byte, Cause cause) {
   state_.output = byte;
   state_.output_cause = cause;
   state_.output_full = true;
+  state_.output_since = context_.clock.now();
 }
 
 // The serial lines.
@@ -294,15 +335,21 @@ void I8042::fill_output(u8 byte, Cause cause) {
 void I8042::send(Port port, u8 byte) {
   state_.sending = port;
   state_.sent_byte = byte;
+  state_.sent_by = state_.writer;
   context_.events.reschedule(context_.clock.now() + byte_time, context_.id, event_sent);
 }
 
 void I8042::sent() {
   const Tick now = context_.clock.now();
   const Port port = std::exchange(state_.sending, Port::None);
+  const bool keyboard_sent = state_.keyboard.scanning();
+  const bool mouse_sent = state_.mouse.reporting();
   if (port == Port::Keyboard) state_.keyboard.command(state_.sent_byte, now);
   if (port == Port::Mouse) state_.mouse.command(state_.sent_byte, now);
-  if (std::exchange(state_.input_full, false)) process(state_.input, state_.input_is_command);
+  note_devices(keyboard_sent, mouse_sent, state_.sent_by);
+  if (!std::exchange(state_.input_full, false)) return;
+  state_.writer = state_.input_by;
+  process(state_.input, state_.input_is_command);
 }
 
 void I8042::receive_next() {
@@ -330,11 +377,19 @@ void I8042::received() {
 }
 
 void I8042::key(u64 scan_bytes) {
+  if (!state_.keyboard.scanning()) {
+    keyboard_records_.withheld(state_.keyboard_quiet, {WithheldCause::PortDisabled, state_.keyboard_switched},
+                               std::to_underlying(Cause::Keyboard));
+  }
   state_.keyboard.key(scan_bytes);
   update();
 }
 
 void I8042::mouse_motion(const Mouse::Motion& motion) {
+  if (!state_.mouse.reporting() && !command_bit(mouse_off)) {
+    mouse_records_.withheld(state_.mouse_quiet, {WithheldCause::PortDisabled, state_.mouse_switched},
+                            std::to_underlying(Cause::Mouse));
+  }
   state_.mouse.move(motion);
   update();
 }
@@ -354,9 +409,12 @@ void I8042::event(u16 kind, u64) {
     case event_received:
       received();
       break;
-    case event_keyboard_tested:
+    case event_keyboard_tested: {
+      const bool sent = state_.keyboard.scanning();
       state_.keyboard.finish_self_test();
+      note_devices(sent, state_.mouse.reporting(), state_.keyboard_switched.by);
       break;
+    }
     case event_mouse_tested:
       state_.mouse.finish_self_test();
       break;
@@ -380,6 +438,48 @@ void I8042::schedule_devices() {
   plan(state_.keyboard.self_test_end(), event_keyboard_tested);
   plan(state_.mouse.self_test_end(), event_mouse_tested);
   plan(state_.mouse.report_due(), event_mouse_report);
+  // By then the next byte would have arrived.
+  const bool told = state_.keyboard_waits.setting.since == state_.output_since ||
+                    state_.mouse_waits.setting.since == state_.output_since;
+  const bool one_waits = (keyboard_waits() || mouse_waits()) && !told;
+  plan(one_waits ? state_.output_since + byte_time : never, event_output_unread);
+}
+
+// A command has switched a device on or off, or its self-test has ended.
+void I8042::note_devices(bool keyboard_sent, bool mouse_sent, u64 by) {
+  const auto note = [&](const LineRecords& records, Setting& setting, bool before, bool now) {
+    if (before == now) return;
+    setting = {by, context_.clock.now()};
+    records.programmed(DeviceRegister::KeyboardScanning, before ? 1 : 0, now ? 1 : 0, by);
+  };
+  note(keyboard_records_, state_.keyboard_switched, keyboard_sent, state_.keyboard.scanning());
+  note(mouse_records_, state_.mouse_switched, mouse_sent, state_.mouse.reporting());
+}
+
+void I8042::report_withheld() {
+  constexpr u8 keyboard = std::to_underlying(Cause::Keyboard);
+  constexpr u8 mouse = std::to_underlying(Cause::Mouse);
+  if (command_bit(keyboard_off) && state_.keyboard.has_byte()) {
+    keyboard_records_.withheld(state_.keyboard_quiet,
+                               {WithheldCause::PortDisabled, state_.command_settings.of(keyboard_off)}, keyboard);
+  }
+  if (command_bit(mouse_off) && state_.mouse.has_byte()) {
+    mouse_records_.withheld(state_.mouse_quiet, {WithheldCause::PortDisabled, state_.command_settings.of(mouse_off)},
+                            mouse);
+  }
+  if (!state_.output_full) return;
+  const bool is_mouse = from_mouse_port(state_.output_cause);
+  const unsigned enable = is_mouse ? mouse_interrupt : keyboard_interrupt;
+  const LineRecords& records = is_mouse ? mouse_records_ : keyboard_records_;
+  const u8 cause = std::to_underlying(state_.output_cause);
+  if (!command_bit(enable)) {
+    records.withheld(state_.not_enabled[cause], {WithheldCause::InterruptEnableOff, state_.command_settings.of(enable)},
+                     cause);
+  }
+  if (context_.clock.now() < state_.output_since + byte_time) return;
+  const Withholding unread{WithheldCause::BufferNotRead, {0, state_.output_since}};
+  if (keyboard_waits()) keyboard_records_.withheld(state_.keyboard_waits, unread, keyboard);
+  if (mouse_waits()) mouse_records_.withheld(state_.mouse_waits, unread, mouse);
 }
 
 void I8042::drive_lines() {
@@ -389,6 +489,7 @@ void I8042::drive_lines() {
 }
 
 void I8042::update() {
+  report_withheld();
   schedule_devices();
   receive_next();
   drive_lines();

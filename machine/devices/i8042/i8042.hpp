@@ -19,6 +19,7 @@
 #include <array>
 
 #include "machine/core/device.hpp"
+#include "machine/core/device_records.hpp"
 #include "machine/core/interrupt_line.hpp"
 #include "machine/core/outside.hpp"
 #include "machine/devices/i8042/keyboard.hpp"
@@ -55,6 +56,7 @@ class I8042 final : public Device {
   [[nodiscard]] bool mouse_interrupt_wanted() const;
 
   [[nodiscard]] std::string_view name() const override { return "i8042"; }
+  void accessed(u64 where) override;
   void reset() override;
   u64 read(Region region, u64 offset, AccessSize size) override;
   void write(Region region, u64 offset, AccessSize size, u64 value) override;
@@ -88,6 +90,15 @@ class I8042 final : public Device {
     u8 idle_polls = 0;
     Tick last_idle_poll{};
     Tick last_write{};
+    // For the ledger.
+    u64 input_by = 0;  // who wrote the byte that waits,
+    u64 sent_by = 0;   // the byte that is being sent,
+    u64 writer = 0;    // and the one that is being processed
+    Tick output_since{};
+    BitSettings<8> command_settings;
+    Setting keyboard_switched{}, mouse_switched{};  // when and by whom the device was told to send or to be quiet
+    std::array<Withholding, 6> not_enabled{};       // by Cause
+    Withholding keyboard_quiet, mouse_quiet, keyboard_waits, mouse_waits;
     void exchange(Archive& archive);
   };
 
@@ -95,6 +106,7 @@ class I8042 final : public Device {
   [[nodiscard]] u8 output_port() const;
   [[nodiscard]] bool command_bit(unsigned position) const;
   void set_command_bit(unsigned position, bool set);
+  void set_command_byte(u8 value);
 
   u8 read_output();
   u8 read_status();
@@ -109,13 +121,19 @@ class I8042 final : public Device {
   void sent();
   void received();
   void receive_next();
+  [[nodiscard]] bool keyboard_waits() const;
+  [[nodiscard]] bool mouse_waits() const;
   void schedule_devices();
+  void note_devices(bool keyboard_sent, bool mouse_sent, u64 by);
+  void report_withheld();
   void drive_lines();
   void update();
 
   DeviceContext context_;
   LineDriver keyboard_irq_;
   LineDriver mouse_irq_;
+  LineRecords keyboard_records_;
+  LineRecords mouse_records_;
   MachineControl& control_;
   State state_;
 };

@@ -29,6 +29,8 @@ class Keyboard {
   [[nodiscard]] Tick self_test_end() const { return state_.self_test_end; }
   void finish_self_test();
 
+  /// Keys reach the buffer: no command has switched them off.
+  [[nodiscard]] bool scanning() const { return state_.scanning; }
   /// Keys reach the buffer now, and the longest sequence fits.
   [[nodiscard]] bool ready_for_key() const;
 

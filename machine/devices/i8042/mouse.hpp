@@ -30,6 +30,8 @@ class Mouse {
   /// The controller has received the next byte. Only if has_byte().
   u8 take_byte() { return state_.queue.pop(); }
 
+  /// Movement makes reports by itself: stream mode, and enabled.
+  [[nodiscard]] bool reporting() const { return state_.reporting && !state_.remote && !state_.wrap; }
   /// When the next report is due in stream mode: never, while nothing has changed or the last is still being sent.
   [[nodiscard]] Tick report_due() const;
   void report(Tick now);

@@ -1,6 +1,7 @@
 #include "machine/devices/mc146818/mc146818.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 #include "base/bits.hpp"
@@ -145,7 +146,7 @@ bool add_seconds(Memory& memory, const Format& format, u64 count) {
 }  // namespace
 
 Mc146818::Mc146818(DeviceContext context, LineDriver irq, LineDriver nmi_mask, const Contents& contents)
-    : context_(context), irq_(irq), nmi_mask_(nmi_mask) {
+    : context_(context), irq_(irq), nmi_mask_(nmi_mask), records_(context, irq) {
   state_.phase = update_ends;  // update cycles end at full seconds of virtual time
   state_.updates_done = updates_until(chain());
   state_.periodic_done = chain();
@@ -198,6 +199,7 @@ void Mc146818::load_configuration(const Contents& contents) {
 
 void Mc146818::State::exchange(Archive& archive) {
   archive(index, nmi_masked, control_a, control_b, flags, memory, phase, updates_done, periodic_done);
+  archive(control_b_settings, flagged_since, not_enabled, not_read);
   if (index >= memory.size() || phase < earliest_phase || phase > i64{half_second_to_update}) {
     archive.refuse(Archive::Error::BadValue);
     index = 0;
@@ -206,13 +208,14 @@ void Mc146818::State::exchange(Archive& archive) {
 }
 
 void Mc146818::exchange(Archive& archive) {
-  archive.section("rtc", 1);
+  archive.section("rtc", 2);
   archive(state_);
 }
 
 void Mc146818::reset() {
   catch_up(state_);
-  state_.control_b &= static_cast<u8>(~(b_periodic | b_alarm | b_update_ended | b_square_wave));
+  set_control_b(state_.control_b & static_cast<u8>(~(b_periodic | b_alarm | b_update_ended | b_square_wave)),
+                {0, context_.clock.now()});
   state_.flags = 0;
   state_.nmi_masked = false;
   state_.index = 0;
@@ -322,8 +325,7 @@ void Mc146818::write_data(u8 value) {
     case register_b:
       // SET going high clears UIE (DS register B).
       if ((value & b_set) != 0 && (state_.control_b & b_set) == 0) value &= static_cast<u8>(~b_update_ended);
-      state_.control_b = value;
-      return;
+      return set_control_b(value, records_.here());
     case register_c:
     case register_d:
       return;
@@ -336,8 +338,15 @@ void Mc146818::write_data(u8 value) {
   }
 }
 
+void Mc146818::set_control_b(u8 value, const Setting& setting) {
+  records_.programmed(DeviceRegister::RtcB, state_.control_b, value, setting.by);
+  state_.control_b_settings.note(state_.control_b, value, setting);
+  state_.control_b = value;
+}
+
 void Mc146818::write_control_a(u8 value) {
   const bool starts = divider_runs(value) && !divider_runs(state_.control_a);
+  records_.programmed(DeviceRegister::RtcA, state_.control_a, value, records_.here().by);
   state_.control_a = value;
   if (starts) {
     // The first update cycle begins half a second after the divider leaves reset (DS "Divider control").
@@ -347,13 +356,30 @@ void Mc146818::write_control_a(u8 value) {
   }
 }
 
-void Mc146818::event(u16, u64) { update(); }
+void Mc146818::event(u16, u64) {
+  State edges = state_;
+  edges.flags = 0;
+  catch_up(edges);
+  const u8 unread = static_cast<u8>(state_.flags & state_.control_b);
+  const u8 lost = static_cast<u8>(edges.flags & state_.control_b);
+  if (unread != 0 && lost != 0) {
+    records_.withheld(state_.not_read, {WithheldCause::FlagNotRead, {0, state_.flagged_since}},
+                      std::to_underlying(cause_of(lost)));
+  }
+  update();
+}
+
+bool Mc146818::told_not_read() const {
+  return state_.not_read == Withholding{WithheldCause::FlagNotRead, {0, state_.flagged_since}};
+}
 
 void Mc146818::schedule_edges() {
   context_.events.cancel(context_.id, event_periodic_edge);
   context_.events.cancel(context_.id, event_update_end);
   if (!divider_runs(state_.control_a)) return;
-  const u8 awaited = static_cast<u8>(state_.control_b & ~state_.flags);
+  // An edge that finds its flag set is awaited once, for the ledger: it is lost.
+  const u8 seen = told_not_read() ? state_.flags : u8{0};
+  const u8 awaited = static_cast<u8>(state_.control_b & ~seen);
   const u64 step = periodic_step(state_.control_a);
   if ((awaited & b_periodic) != 0 && step != 0) {
     const u64 next_edge = periodic_edges_until(chain(), step) * step + step / 2;
@@ -365,14 +391,32 @@ void Mc146818::schedule_edges() {
   }
 }
 
+Mc146818::Cause Mc146818::cause_of(u8 flags) {
+  if ((flags & c_periodic) != 0) return Cause::Periodic;
+  if ((flags & c_alarm) != 0) return Cause::Alarm;
+  return (flags & c_update_ended) != 0 ? Cause::UpdateEnded : Cause::None;
+}
+
+void Mc146818::report_not_enabled() {
+  for (const u8 flag : {c_periodic, c_alarm, c_update_ended}) {
+    if ((state_.flags & flag) == 0 || (state_.control_b & flag) != 0) continue;
+    const u8 cause = std::to_underlying(cause_of(flag));
+    const auto position = static_cast<unsigned>(std::countr_zero(flag));
+    records_.withheld(state_.not_enabled[cause],
+                      {WithheldCause::InterruptEnableOff, state_.control_b_settings.of(position)}, cause);
+  }
+}
+
 void Mc146818::update() {
   catch_up(state_);  // an edge that is due at this very moment counts before the next is scheduled
+  if (!interrupt_wanted()) {
+    state_.flagged_since = Tick{};
+  } else if (state_.flagged_since == Tick{}) {
+    state_.flagged_since = context_.clock.now();
+  }
   schedule_edges();
-  const u8 wanted = static_cast<u8>(state_.flags & state_.control_b);
-  Cause cause = Cause::None;
-  if ((wanted & c_update_ended) != 0) cause = Cause::UpdateEnded;
-  if ((wanted & c_alarm) != 0) cause = Cause::Alarm;
-  if ((wanted & c_periodic) != 0) cause = Cause::Periodic;
+  report_not_enabled();
+  const Cause cause = cause_of(static_cast<u8>(state_.flags & state_.control_b));
   irq_.set(interrupt_wanted() ? Level::High : Level::Low, std::to_underlying(cause));
   nmi_mask_.set(state_.nmi_masked ? Level::High : Level::Low);
 }

@@ -18,6 +18,7 @@
 #include <array>
 
 #include "machine/core/device.hpp"
+#include "machine/core/device_records.hpp"
 #include "machine/core/interrupt_line.hpp"
 
 namespace vitrine {
@@ -46,6 +47,7 @@ class Mc146818 final : public Device {
   [[nodiscard]] bool interrupt_wanted() const;
 
   [[nodiscard]] std::string_view name() const override { return "rtc"; }
+  void accessed(u64 where) override { irq_.attended(where); }
   void reset() override;
   u64 read(Region region, u64 offset, AccessSize size) override;
   void write(Region region, u64 offset, AccessSize size, u64 value) override;
@@ -64,6 +66,11 @@ class Mc146818 final : public Device {
     i64 phase = 0;          // the divider chain's value is crystal clocks since power-on plus `phase`
     u64 updates_done = 0;   // update cycles that time and flags know of
     u64 periodic_done = 0;  // value of the chain up to which periodic edges are in the flags
+    // For the ledger.
+    BitSettings<8> control_b_settings;
+    Tick flagged_since{};                      // the output is high since then; 0: it is low
+    std::array<Withholding, 4> not_enabled{};  // by Cause
+    Withholding not_read{};
     void exchange(Archive& archive);
   };
   void load_time(u64 unix_seconds);
@@ -79,12 +86,17 @@ class Mc146818 final : public Device {
   u8 read_data();
   void write_data(u8 value);
   void write_control_a(u8 value);
+  void set_control_b(u8 value, const Setting& setting);
+  [[nodiscard]] static Cause cause_of(u8 flags);
+  [[nodiscard]] bool told_not_read() const;
+  void report_not_enabled();
   void schedule_edges();
   void update();
 
   DeviceContext context_;
   LineDriver irq_;
   LineDriver nmi_mask_;
+  LineRecords records_;
   State state_;
 };
 

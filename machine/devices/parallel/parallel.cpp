@@ -26,7 +26,7 @@ enum EventKind : u16 { event_ack_falls, event_ack_rises };
 
 ParallelPort::ParallelPort(DeviceContext context, std::string_view name, Channel channel, LineDriver irq,
                            Outputs& outputs)
-    : context_(context), name_(name), channel_(channel), irq_(irq), outputs_(outputs) {}
+    : context_(context), name_(name), channel_(channel), irq_(irq), records_(context, irq), outputs_(outputs) {}
 
 void ParallelPort::reset() {
   stop_printer();
@@ -35,7 +35,7 @@ void ParallelPort::reset() {
 }
 
 void ParallelPort::exchange(Archive& archive) {
-  archive.section(name_, 1);
+  archive.section(name_, 2);
   archive(state_);
 }
 
@@ -84,6 +84,11 @@ void ParallelPort::write(Region, u64 offset, AccessSize size, u64 value) {
 
 void ParallelPort::write_control(u8 value) {
   const bool strobe_begins = bit(value, control_strobe) && !bit(state_.control, control_strobe);
+  const Setting here = records_.here();
+  if (bit(value, control_interrupt) != bit(state_.control, control_interrupt)) state_.interrupt_switched = here;
+  // The strobe itself decides nothing.
+  records_.programmed(DeviceRegister::ParallelControl, with_bit(state_.control, control_strobe, false),
+                      with_bit(value, control_strobe, false), here.by);
   state_.control = value;
   if (!bit(value, control_interrupt)) state_.acknowledged = false;
   if (printer_is_in_reset()) return stop_printer();
@@ -107,6 +112,10 @@ void ParallelPort::event(u16 kind, u64) {
   } else {
     state_.ack_low = state_.busy = false;
     state_.acknowledged = bit(state_.control, control_interrupt);
+    if (!state_.acknowledged) {
+      records_.withheld(state_.told, {WithheldCause::InterruptEnableOff, state_.interrupt_switched},
+                        std::to_underlying(Cause::Acknowledged));
+    }
   }
   update();
 }

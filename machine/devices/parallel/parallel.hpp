@@ -11,6 +11,7 @@
 #pragma once
 
 #include "machine/core/device.hpp"
+#include "machine/core/device_records.hpp"
 #include "machine/core/interrupt_line.hpp"
 #include "machine/core/outside.hpp"
 
@@ -28,6 +29,7 @@ class ParallelPort final : public Device {
   [[nodiscard]] bool interrupt_wanted() const { return state_.acknowledged; }
 
   [[nodiscard]] std::string_view name() const override { return name_; }
+  void accessed(u64 where) override { irq_.attended(where); }
   void reset() override;
   u64 read(Region region, u64 offset, AccessSize size) override;
   void write(Region region, u64 offset, AccessSize size, u64 value) override;
@@ -42,7 +44,10 @@ class ParallelPort final : public Device {
     bool busy = false;          // the printer is taking a byte
     bool ack_low = false;       // pin nACK
     bool acknowledged = false;  // the interrupt latch
-    void exchange(Archive& archive) { archive(data, control, busy, ack_low, acknowledged); }
+    // For the ledger.
+    Setting interrupt_switched{};  // control bit 4
+    Withholding told{};
+    void exchange(Archive& archive) { archive(data, control, busy, ack_low, acknowledged, interrupt_switched, told); }
   };
   [[nodiscard]] u8 value_at(u64 offset) const;
   [[nodiscard]] bool printer_is_in_reset() const;
@@ -54,6 +59,7 @@ class ParallelPort final : public Device {
   std::string_view name_;
   Channel channel_;
   LineDriver irq_;
+  LineRecords records_;
   Outputs& outputs_;
   State state_;
 };

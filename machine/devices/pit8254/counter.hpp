@@ -36,6 +36,8 @@ class Pit8254Counter {
   /// A pulse up to which OUT can't change, and at which it may. Nothing: it stays as it is.
   [[nodiscard]] std::optional<u64> next_change() const;
   [[nodiscard]] u8 peek(u64 pulse) const;
+  /// The whole count that was written since the control word, 1 to 0x10000; 0: none.
+  [[nodiscard]] u32 programmed_count() const { return has_count_ ? initial_count() : 0; }
 
   void exchange(Archive& archive);
 

@@ -1,5 +1,7 @@
 #include "machine/devices/pit8254/pit8254.hpp"
 
+#include <utility>
+
 #include "base/bits.hpp"
 
 namespace vitrine {
@@ -13,10 +15,13 @@ constexpr u8 access_latch = 0;      // RW: counter latch command
 constexpr unsigned keep_count = 5;
 constexpr unsigned keep_status = 4;
 constexpr unsigned first_counter = 1;
+
+/// A guest that has written a control word writes the count at once; ns.
+constexpr u64 patience = 1'000'000;
 }  // namespace
 
 Pit8254::Pit8254(DeviceContext context, LineDriver out0)
-    : context_(context), out0_(out0), pins_{Pins(*this, 0), Pins(*this, 1), Pins(*this, 2)} {
+    : context_(context), out0_(out0), records_(context, out0), pins_{Pins(*this, 0), Pins(*this, 1), Pins(*this, 2)} {
   reset();
 }
 
@@ -25,6 +30,7 @@ Pit8254::Pit8254(DeviceContext context, LineDriver out0)
 void Pit8254::reset() {
   state_ = State{};
   for (Pit8254Counter& counter : state_.counters) counter.advance(pulse());
+  expect_programming();
   update(Cause::Programmed);
 }
 
@@ -47,14 +53,34 @@ void Pit8254::write_byte(u64 offset, u8 value) {
   catch_up();
   if (offset < counters) {
     state_.counters[offset].write(value, pulse());
+    if (offset == 0) note_count();
   } else if (bits(value, 7, 6) == select_read_back) {
     read_back(value);
   } else if (bits(value, 5, 4) == access_latch) {
     state_.counters[bits(value, 7, 6)].latch_count(pulse());
   } else {
     state_.counters[bits(value, 7, 6)].write_control(value, pulse());
+    if (bits(value, 7, 6) == 0) note_control(value);
   }
   update(Cause::Programmed);
+}
+
+void Pit8254::note_control(u8 value) {
+  state_.control_written = records_.here();
+  records_.programmed(DeviceRegister::PitMode, std::exchange(state_.control_word, value), value,
+                      state_.control_written.by);
+  expect_programming();
+}
+
+void Pit8254::note_count() {
+  const u32 count = state_.counters[0].programmed_count();
+  if (count == 0) return;
+  context_.events.cancel(context_.id, still_not_programmed);
+  records_.programmed(DeviceRegister::PitCount, std::exchange(state_.count, count), count, records_.here().by);
+}
+
+void Pit8254::expect_programming() {
+  context_.events.reschedule(context_.clock.now() + patience, context_.id, still_not_programmed);
 }
 
 void Pit8254::read_back(u8 command) {
@@ -84,7 +110,10 @@ void Pit8254::write(Region, u64 offset, AccessSize size, u64 value) {
   for (u8 i = 0; i < size.value; ++i) write_byte(offset + i, static_cast<u8>(value >> (8 * i)));
 }
 
-void Pit8254::event(u16, u64) {
+void Pit8254::event(u16 kind, u64) {
+  if (kind == still_not_programmed) {
+    return records_.withheld(state_.told, {WithheldCause::NotProgrammed, state_.control_written}, 0);
+  }
   catch_up();
   update(Cause::Counted);
 }
@@ -120,9 +149,9 @@ void Pit8254::update(Cause cause) {
 }
 
 void Pit8254::exchange(Archive& archive) {
-  archive.section("pit8254", 1);
+  archive.section("pit8254", 2);
   State loaded = state_;
-  archive(loaded.counters);
+  archive(loaded);
   // An event comes at each change of OUT: none of ours is seconds late, and catch_up() would go through them all.
   constexpr u64 most_late = u64{1} << 22;
   const std::optional<u64> next = loaded.counters[0].next_change();

@@ -17,6 +17,7 @@
 #include "base/types.hpp"
 #include "machine/core/clock.hpp"
 #include "machine/core/device.hpp"
+#include "machine/core/device_records.hpp"
 #include "machine/core/gate_and_output.hpp"
 #include "machine/core/interrupt_line.hpp"
 #include "machine/devices/pit8254/counter.hpp"
@@ -42,6 +43,7 @@ class Pit8254 final : public Device {
   GateAndOutput& pins(u8 index) { return pins_[index]; }
 
   [[nodiscard]] std::string_view name() const override { return "pit"; }
+  void accessed(u64 where) override { out0_.attended(where); }
   void reset() override;
   u64 read(Region region, u64 offset, AccessSize size) override;
   void write(Region region, u64 offset, AccessSize size, u64 value) override;
@@ -54,7 +56,7 @@ class Pit8254 final : public Device {
   void set_gate(u8 index, Level level);
 
  private:
-  static constexpr u16 out0_changes = 0;  // event
+  enum EventKind : u16 { out0_changes, still_not_programmed };
 
   class Pins final : public GateAndOutput {
    public:
@@ -69,11 +71,20 @@ class Pit8254 final : public Device {
   struct State {
     std::array<Pit8254Counter, counters> counters{Pit8254Counter(Level::High), Pit8254Counter(Level::High),
                                                   Pit8254Counter(Level::Low)};
+    // For the ledger, of counter 0.
+    u8 control_word = 0;
+    Setting control_written{};
+    u32 count = 0;
+    Withholding told{};
+    void exchange(Archive& archive) { archive(counters, control_word, control_written, count, told); }
   };
 
   [[nodiscard]] u64 pulse() const { return clk.counts_at(context_.clock.now()); }
   u8 read_byte(u64 offset);
   void write_byte(u64 offset, u8 value);
+  void note_control(u8 value);
+  void note_count();
+  void expect_programming();
   void read_back(u8 command);
   void catch_up();
   void drive(Cause cause);
@@ -81,6 +92,7 @@ class Pit8254 final : public Device {
 
   DeviceContext context_;
   LineDriver out0_;
+  LineRecords records_;
   std::array<Pins, counters> pins_;
   State state_;
 };

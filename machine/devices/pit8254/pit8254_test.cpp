@@ -297,6 +297,8 @@ TEST(Pit8254Out0, says_whether_it_counted_or_was_programmed_to_rise) {
 
 TEST(Pit8254Out0, only_counter_zero_makes_events_and_at_most_one) {
   Timer timer;
+  timer.write(3, 0x12);  // mode 1 waits for its gate
+  timer.write(0, 1);
   timer.pit.pins(2).set_gate(Level::High);
   for (u8 control = 0x70; control < 0xC0; control = static_cast<u8>(control + 2)) {
     timer.write(3, control);

@@ -32,6 +32,16 @@ constexpr unsigned lcr_two_stop_bits = 2, lcr_parity = 3, lcr_break = 6, lcr_dla
 // MCR (DS 8.6)
 constexpr unsigned mcr_dtr = 0, mcr_rts = 1, mcr_out1 = 2, mcr_out2 = 3, mcr_loop = 4;
 
+/// The causes, highest first, with their enables in IER (DS table 4).
+struct Switched {
+  Uart16550::Cause cause;
+  unsigned enable;
+};
+constexpr std::array causes = {
+    Switched{Uart16550::Cause::LineStatus, ier_line}, Switched{Uart16550::Cause::ReceivedData, ier_received},
+    Switched{Uart16550::Cause::CharacterTimeout, ier_received}, Switched{Uart16550::Cause::TransmitterEmpty, ier_empty},
+    Switched{Uart16550::Cause::ModemStatus, ier_modem}};
+
 enum EventKind : u16 {
   event_shifted,
   event_empty_indication,
@@ -61,12 +71,18 @@ void Uart16550::State::exchange(Archive& archive) {
           modem_inputs, modem_deltas, received, to_send, shifting, shift_register, shift_end, transmitter_empty,
           two_were_queued, first_since_mode_change, character_timeout);
   archive.sequence(incoming, most_incoming);
-  archive(arrival_end, idle_polls, last_idle_poll);
+  archive(arrival_end, idle_polls, last_idle_poll, enable_settings, modem_settings, told);
 }
 
 Uart16550::Uart16550(DeviceContext context, std::string_view name, Channel channel, LineDriver irq, Outputs& outputs,
                      u64 crystal_hz)
-    : context_(context), name_(name), channel_(channel), irq_(irq), outputs_(outputs), crystal_{crystal_hz} {}
+    : context_(context),
+      name_(name),
+      channel_(channel),
+      irq_(irq),
+      records_(context, irq),
+      outputs_(outputs),
+      crystal_{crystal_hz} {}
 
 void Uart16550::reset() {
   for (u16 kind = 0; kind < event_kinds; ++kind) context_.events.cancel(context_.id, kind);
@@ -77,7 +93,7 @@ void Uart16550::reset() {
 }
 
 void Uart16550::exchange(Archive& archive) {
-  archive.section(name_, 1);
+  archive.section(name_, 2);
   archive(state_);
 }
 
@@ -126,15 +142,28 @@ u8 Uart16550::line_status() const {
   return status;
 }
 
-Uart16550::Cause Uart16550::pending_cause() const {
-  const u8 enabled = state_.interrupt_enable;
-  if (bit(enabled, ier_line) && state_.line_errors != 0) return Cause::LineStatus;
-  if (bit(enabled, ier_received)) {
-    if (state_.received.count >= trigger_level()) return Cause::ReceivedData;
-    if (state_.character_timeout) return Cause::CharacterTimeout;
+bool Uart16550::has_cause(Cause cause) const {
+  switch (cause) {
+    case Cause::None:
+      return false;
+    case Cause::LineStatus:
+      return state_.line_errors != 0;
+    case Cause::ReceivedData:
+      return state_.received.count >= trigger_level();
+    case Cause::CharacterTimeout:
+      return state_.character_timeout;
+    case Cause::TransmitterEmpty:
+      return state_.transmitter_empty;
+    case Cause::ModemStatus:
+      return state_.modem_deltas != 0;
   }
-  if (bit(enabled, ier_empty) && state_.transmitter_empty) return Cause::TransmitterEmpty;
-  if (bit(enabled, ier_modem) && state_.modem_deltas != 0) return Cause::ModemStatus;
+  return false;
+}
+
+Uart16550::Cause Uart16550::pending_cause() const {
+  for (const Switched& each : causes) {
+    if (bit(state_.interrupt_enable, each.enable) && has_cause(each.cause)) return each.cause;
+  }
   return Cause::None;
 }
 
@@ -262,8 +291,7 @@ void Uart16550::write_byte(u64 offset, u8 value) {
     case register_line_control:
       return write_line_control(value);
     case register_modem_control:
-      state_.modem_control = value & 0x1F;
-      return sample_modem_lines();
+      return write_modem_control(value & 0x1F);
     case scratch_register:
       state_.scratch = value;
       return;
@@ -287,9 +315,20 @@ void Uart16550::write_holding(u8 value) {
 
 void Uart16550::write_interrupt_enable(u8 value) {
   const bool was_enabled = bit(state_.interrupt_enable, ier_empty);
-  state_.interrupt_enable = value & 0x0F;
+  value &= 0x0F;
+  const Setting here = records_.here();
+  state_.enable_settings.note(state_.interrupt_enable, value, here);
+  records_.programmed(DeviceRegister::UartInterruptEnable, std::exchange(state_.interrupt_enable, value), value,
+                      here.by);
   // Enabling the interrupt while THR is empty asks at once; drivers count on it (Linux 8250: the THRE test).
   if (!was_enabled && bit(value, ier_empty) && state_.to_send.count == 0) state_.transmitter_empty = true;
+}
+
+void Uart16550::write_modem_control(u8 value) {
+  const Setting here = records_.here();
+  state_.modem_settings.note(state_.modem_control, value, here);
+  records_.programmed(DeviceRegister::UartModemControl, std::exchange(state_.modem_control, value), value, here.by);
+  sample_modem_lines();
 }
 
 void Uart16550::write_fifo_control(u8 value) {
@@ -470,7 +509,26 @@ void Uart16550::event(u16 kind, u64) {
   update();
 }
 
+void Uart16550::report_withheld() {
+  const Cause pending = pending_cause();
+  if (pending != Cause::None && !interrupt_wanted()) {
+    const Setting& gate = state_.modem_settings.of(loopback() ? mcr_loop : mcr_out2);
+    const u8 cause = std::to_underlying(pending);
+    records_.withheld(state_.told[cause], {WithheldCause::OutputGateOff, gate}, cause);
+  }
+  for (const Switched& each : causes) {
+    if (bit(state_.interrupt_enable, each.enable) || !has_cause(each.cause)) continue;
+    const Setting& setting = state_.enable_settings.of(each.enable);
+    // Drivers switch these two off while they have nothing to send, and no wish to know.
+    const bool by_choice = each.cause == Cause::TransmitterEmpty || each.cause == Cause::ModemStatus;
+    if (by_choice && setting != Setting{}) continue;
+    const u8 cause = std::to_underlying(each.cause);
+    records_.withheld(state_.told[cause], {WithheldCause::InterruptEnableOff, setting}, cause);
+  }
+}
+
 void Uart16550::update() {
+  report_withheld();
   irq_.set(interrupt_wanted() ? Level::High : Level::Low, std::to_underlying(pending_cause()));
 }
 

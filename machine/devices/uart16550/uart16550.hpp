@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "machine/core/device.hpp"
+#include "machine/core/device_records.hpp"
 #include "machine/core/interrupt_line.hpp"
 #include "machine/core/outside.hpp"
 
@@ -63,6 +64,7 @@ class Uart16550 final : public Device {
   [[nodiscard]] bool interrupt_wanted() const;
 
   [[nodiscard]] std::string_view name() const override { return name_; }
+  void accessed(u64 where) override { irq_.attended(where); }
   void reset() override;
   u64 read(Region region, u64 offset, AccessSize size) override;
   void write(Region region, u64 offset, AccessSize size, u64 value) override;
@@ -118,6 +120,10 @@ class Uart16550 final : public Device {
     u64 arrival_end = 0;              // input clocks since power-on
     u8 idle_polls = 0;                // reads of LSR in a row that found nothing to do
     Tick last_idle_poll{};
+    // For the ledger.
+    BitSettings<4> enable_settings;
+    BitSettings<5> modem_settings;
+    std::array<Withholding, 6> told{};  // by Cause
     void exchange(Archive& archive);
   };
 
@@ -153,6 +159,9 @@ class Uart16550 final : public Device {
   void reveal_errors();
   void restart_timeout();
   void sample_modem_lines();
+  void write_modem_control(u8 value);
+  [[nodiscard]] bool has_cause(Cause cause) const;
+  void report_withheld();
   void schedule(u16 kind, u64 at_clock);
   void update();
 
@@ -160,6 +169,7 @@ class Uart16550 final : public Device {
   std::string_view name_;
   Channel channel_;
   LineDriver irq_;
+  LineRecords records_;
   Outputs& outputs_;
   ClockRatio crystal_;
   State state_;
