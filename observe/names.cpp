@@ -49,11 +49,14 @@ constexpr std::array<ExceptionName, 32> exception_names = {{
     {"", "reserved vector 31"},
 }};
 
-constexpr std::array<std::string_view, 22> kind_names = {
-    "unknown",   "raised",          "lowered",      "latched",   "merged", "blocked",
-    "withdrawn", "acknowledged",    "spurious",     "delivered", "eoi",    "returned",
-    "exception", "delivery-failed", "triple-fault", "halted",    "woken",  "interrupts-off",
-    "line-lost", "mask-changed",    "in-service",   "guest-exit"};
+constexpr std::array<std::string_view, 31> kind_names = {
+    "unknown",     "raised",      "lowered",        "latched",           "merged",
+    "blocked",     "withdrawn",   "acknowledged",   "spurious",          "delivered",
+    "eoi",         "returned",    "exception",      "delivery-failed",   "triple-fault",
+    "halted",      "woken",       "interrupts-off", "line-lost",         "mask-changed",
+    "in-service",  "guest-exit",  "withheld",       "device-programmed", "controller-programmed",
+    "attended",    "thread-runs", "thread-woken",   "thread-blocked",    "thread-exited",
+    "thread-named"};
 
 struct Words {
   std::string_view name, clause;

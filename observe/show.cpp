@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "observe/device_words.hpp"
+#include "observe/life/places.hpp"
 #include "observe/names.hpp"
 
 namespace vitrine {
@@ -11,11 +13,14 @@ namespace vitrine {
 namespace {
 
 constexpr std::size_t known_requests = 4096;
+constexpr u64 last_port = 0xFFFF;
 
 std::string source_name(const Record& record, const TraceHeader& header) {
   return record.source < header.sources.size() ? header.sources[record.source]
                                                : fmt::format("source {}", record.source);
 }
+
+u64 waited(const Record& record) { return record.time > record.since ? record.time - record.since : 0; }
 
 bool has_error_code(const Record& record) { return (record.extra >> 32 & 1) != 0; }
 
@@ -37,6 +42,18 @@ std::string blocked_text(const Record& record, const Symboliser* symbols) {
   return text;
 }
 
+/// A device that has cause for an interrupt, and something of its own in the way.
+std::string withheld_text(const Record& record, const std::string& who, const Symboliser* symbols) {
+  std::string text = fmt::format("{} does not raise IRQ {}: {}{}", who, record.pin, withheld_clause(record, who),
+                                 setting_text(record, symbols));
+  // In the other cases the cause itself has not come as far as its register.
+  const auto cause = static_cast<WithheldCause>(record.detail);
+  if (cause == WithheldCause::InterruptEnableOff || cause == WithheldCause::OutputGateOff) {
+    text += fmt::format(" ({})", cause_clause(who, record.extra));
+  }
+  return text;
+}
+
 /// What happened, without when and to which request.
 std::string fragment(const Record& record, const TraceHeader& header, const Symboliser* symbols) {
   const std::string who = source_name(record, header);
@@ -45,7 +62,7 @@ std::string fragment(const Record& record, const TraceHeader& header, const Symb
   switch (record.kind) {
     case RecordKind::Raised:
       return fmt::format("{} raises IRQ {}{}", who, record.pin,
-                         record.detail != 0 ? fmt::format(" (cause {})", record.detail) : "");
+                         record.detail != 0 ? fmt::format(": {}", cause_clause(who, record.detail)) : "");
     case RecordKind::Lowered:
       return fmt::format("{} lowers IRQ {}", who, record.pin);
     case RecordKind::Latched:
@@ -96,12 +113,10 @@ std::string fragment(const Record& record, const TraceHeader& header, const Symb
     case RecordKind::Halted:
       return fmt::format("HLT{} with interrupts {}", by, record.detail != 0 ? "on" : "off");
     case RecordKind::Woken:
-      return fmt::format("wakes the CPU after {}",
-                         duration_text(record.time > record.since ? record.time - record.since : 0));
+      return fmt::format("wakes the CPU after {}", duration_text(waited(record)));
     case RecordKind::InterruptsOff:
-      return fmt::format("longest stretch with interrupts off so far, {}: from {} to {}",
-                         duration_text(record.time > record.since ? record.time - record.since : 0), at(record.address),
-                         at(record.other));
+      return fmt::format("longest stretch with interrupts off so far, {}: from {} to {}", duration_text(waited(record)),
+                         at(record.address), at(record.other));
     case RecordKind::LineLost:
       return fmt::format("is lost: {} can't remember an edge on masked pin {}", who, record.pin);
     case RecordKind::MaskChanged:
@@ -111,17 +126,43 @@ std::string fragment(const Record& record, const TraceHeader& header, const Symb
     case RecordKind::GuestExit:
       return fmt::format("the guest asks for the end with value {:#x}", record.extra);
     case RecordKind::Withheld:
+      return withheld_text(record, who, symbols);
     case RecordKind::DeviceProgrammed:
     case RecordKind::ControllerProgrammed:
+      return fmt::format("{}: {}{}", who, programmed_text(record), by);
     case RecordKind::Attended:
+      return fmt::format("the guest turns to {}: {} {:#x}{}", who, record.extra > last_port ? "address" : "port",
+                         record.extra, by);
     case RecordKind::ThreadRuns:
+      return fmt::format("CPU {} goes on with thread {}{}{}", record.cpu, record.other,
+                         record.since != 0 ? fmt::format(", {} after it was woken", duration_text(waited(record))) : "",
+                         by);
     case RecordKind::ThreadWoken:
+      return fmt::format("wakes thread {}{}", record.other, by);
     case RecordKind::ThreadBlocked:
+      return fmt::format("thread {} waits{}", record.other, by);
     case RecordKind::ThreadExited:
+      return fmt::format("thread {} ends", record.other);
     case RecordKind::ThreadNamed:
-      break;
+      return fmt::format("thread {} is called \"{}\"", record.other, printable_thread_name(record));
   }
   return fmt::format("record of kind {}", static_cast<u32>(record.kind));
+}
+
+/// The detail of the records that have one from an enum of the ledger's, in the field's words.
+std::string_view detail_word(const Record& record) {
+  switch (record.kind) {
+    case RecordKind::Withheld:
+      return withheld_name(static_cast<WithheldCause>(record.detail));
+    case RecordKind::DeviceProgrammed:
+      return register_name(static_cast<DeviceRegister>(record.detail), record.pin);
+    case RecordKind::ControllerProgrammed:
+      return register_name(static_cast<ControllerRegister>(record.detail));
+    case RecordKind::Blocked:
+      return obstacle_name(static_cast<Obstacle>(record.detail));
+    default:
+      return {};
+  }
 }
 
 }  // namespace
@@ -143,7 +184,9 @@ bool ShowSelector::selects(const Record& record) {
     if (!divide_error) return false;
   }
   if (filter_.line && !(is_known && known.line == *filter_.line)) {
-    const bool own = record.kind == RecordKind::Spurious && record.pin == *filter_.line;
+    const bool is_of_line = record.kind == RecordKind::Spurious || record.kind == RecordKind::Withheld ||
+                            record.kind == RecordKind::DeviceProgrammed;
+    const bool own = is_of_line && record.pin == *filter_.line;
     if (!own) return false;
   }
   if (filter_.source) {
@@ -175,8 +218,11 @@ std::string show_json(const Record& record, const TraceHeader& header, const Sym
   number("vector", record.vector);
   number("pin", record.pin);
   number("detail", record.detail);
+  if (const std::string_view word = detail_word(record); !word.empty()) json["what"] = word;
+  const bool is_name = record.kind == RecordKind::ThreadNamed;
+  if (is_name) json["name"] = printable_thread_name(record);
   address("address", record.address);
-  if (symbols != nullptr && record.address != 0) {
+  if (symbols != nullptr && record.address != 0 && !is_name) {
     if (std::string name = symbols->describe(record.address); !name.empty()) json["symbol"] = std::move(name);
   }
   address("other", record.other);

@@ -75,9 +75,11 @@ PcBoard::PcBoard(const Surroundings& surroundings)
       isa_bridge(context_of(Chip::IsaBridge)),
       acpi_pm(context_of(Chip::AcpiPm), drive(IsaSource::Acpi, Chip::AcpiPm), surroundings.control,
               {.base = pm_base, .width = pm_timer_width, .soft_off_sleep_type = acpi_power_off_sleep_type}),
-      devices_{&cpu,      &pic0, &pic1,     &pit,        &system_control, &rtc,    &keyboard_controller, &com1, &com2,
-               &com3,     &com4, &lpt1,     &lpt2,       &fpu_error,      &port92, &debug_ports,         &dma0, &dma1,
-               &dma_page, &vga,  &pci_host, &isa_bridge, &acpi_pm} {
+      annotation(context_of(Chip::Annotation)),
+      devices_{&cpu,        &pic0,        &pic1,      &pit,  &system_control, &rtc,  &keyboard_controller,
+               &com1,       &com2,        &com3,      &com4, &lpt1,           &lpt2, &fpu_error,
+               &port92,     &debug_ports, &dma0,      &dma1, &dma_page,       &vga,  &pci_host,
+               &isa_bridge, &acpi_pm,     &annotation} {
   for (std::size_t i = 0; i < devices_.size(); ++i) VITRINE_ASSERT(devices_[i]->name() == chip_names[i]);
   connect_wires();
   map_ports();
@@ -120,6 +122,7 @@ void PcBoard::map_ports() {
   map(Port92::first_port, Port92::port_count, port92, Port92::Window::Control);
   map(Port(0x0A0), 2, pic1, Pic8259::registers.value);
   map(Port(0x0C0), 0x20, dma1, Dma8237::Window::Registers);
+  map(Annotation::first_port, Annotation::port_count, annotation, 0);
   map(DebugPorts::console_port, 1, debug_ports, DebugPorts::Window::Console);
   map(FpuError::first_port, FpuError::port_count, fpu_error, FpuError::Window::Clear);
   map(DebugPorts::exit_port, DebugPorts::exit_port_count, debug_ports, DebugPorts::Window::Exit);

@@ -11,6 +11,7 @@
 #include "machine/core/pci.hpp"
 #include "machine/cpu/cpu.hpp"
 #include "machine/devices/acpi_pm/acpi_pm.hpp"
+#include "machine/devices/annotation/annotation.hpp"
 #include "machine/devices/debug_ports/debug_ports.hpp"
 #include "machine/devices/dma8237/dma8237.hpp"
 #include "machine/devices/dma_page/dma_page.hpp"
@@ -54,11 +55,12 @@ enum class Chip : u8 {
   PciHost,
   IsaBridge,
   AcpiPm,
+  Annotation,
 };
-inline constexpr std::array<std::string_view, 23> chip_names = {
-    "cpu0",     "pic0", "pic1",     "pit",        "system_control_b", "rtc",    "i8042",       "com1", "com2",
-    "com3",     "com4", "lpt1",     "lpt2",       "fpu-error",        "port92", "debug-ports", "dma0", "dma1",
-    "dma-page", "vga",  "pci-host", "isa-bridge", "acpi-pm"};
+inline constexpr std::array<std::string_view, 24> chip_names = {
+    "cpu0",     "pic0", "pic1",     "pit",        "system_control_b", "rtc",       "i8042",       "com1", "com2",
+    "com3",     "com4", "lpt1",     "lpt2",       "fpu-error",        "port92",    "debug-ports", "dma0", "dma1",
+    "dma-page", "vga",  "pci-host", "isa-bridge", "acpi-pm",          "annotation"};
 
 class PcBoard {
  public:
@@ -130,6 +132,7 @@ class PcBoard {
   PciHost pci_host;
   IsaBridge isa_bridge;
   AcpiPm acpi_pm;
+  Annotation annotation;
 
  private:
   std::array<Device*, chip_names.size()> devices_;
