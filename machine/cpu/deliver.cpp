@@ -1,5 +1,6 @@
 // Which event is delivered when, and what happens when a delivery fails (SDM vol. 3A §6.7 - §6.9, §6.15).
 #include "base/bits.hpp"
+#include "machine/core/delivered_mode.hpp"
 #include "machine/cpu/access.hpp"
 #include "machine/cpu/system.hpp"
 
@@ -36,6 +37,11 @@ Severity severity_of(const Delivery& event) {
 bool names_selector(u8 number) { return number >= vector::invalid_tss && number <= vector::general_protection; }
 
 u64 extra_of(bool has_error_code, u32 error_code) { return has_error_code ? error_code | u64{1} << 32 : 0; }
+
+u64 mode_of(const Cpu& cpu, const ProbedDelivery& entry) {
+  if (!cpu.state.protected_mode()) return u64{1} << delivered_in_real_mode;
+  return (entry.before.flags & flag::virtual_8086) != 0 ? u64{1} << delivered_from_virtual_8086 : 0;
+}
 
 void record(Cpu& cpu, Record entry) {
   entry.source = cpu.context.source.value;
@@ -185,7 +191,7 @@ void note_delivery(Cpu& cpu, const ProbedDelivery& entry) {
                .address = cpu.linear_rip(),
                .other = entry.instruction,
                .frame = entry.frame,
-               .extra = extra_of(entry.has_error_code, entry.error_code),
+               .extra = extra_of(entry.has_error_code, entry.error_code) | mode_of(cpu, entry),
                .kind = RecordKind::Delivered,
                .vector = entry.vector,
                .detail = static_cast<u8>(entry.kind)});
