@@ -103,7 +103,6 @@ void guest_main() {
   out8(0x20, 0x20);
   out8(0x20, 0x0C);
   check_alone("poll: nothing there", in8(0x20) & 0x80, 0, "DS, The Poll Command");
-  out8(0x20, 0x20);
 
   // A request that falls before the acknowledge is none, for this chip's edge mode needs the input high until then.
   {
