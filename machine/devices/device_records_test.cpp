@@ -11,6 +11,7 @@
 #include "machine/devices/i8042/i8042.hpp"
 #include "machine/devices/mc146818/mc146818.hpp"
 #include "machine/devices/parallel/parallel.hpp"
+#include "machine/devices/pic8259/pic8259.hpp"
 #include "machine/devices/pit8254/pit8254.hpp"
 #include "machine/devices/uart16550/uart16550.hpp"
 
@@ -316,6 +317,34 @@ TEST(PitRecords, mode_and_count_are_told_when_they_change) {
   timer.advance(s);
   EXPECT_EQ(timer.count(RecordKind::DeviceProgrammed), 2u) << "the speaker's counter has no line";
   EXPECT_EQ(timer.count(RecordKind::Withheld), 0u);
+}
+
+TEST(PitRecords, ticks_while_the_cpu_takes_none_merge_into_the_first_in_both_periodic_modes) {
+  for (const u8 control : {u8{0x34}, u8{0x36}}) {
+    Bench bench;
+    auto& pic = bench.add<Pic8259>("pic0", pc_primary_pic, bench.output("intr", InterruptLine::no_number));
+    InterruptLine& irq0 = bench.lines.emplace_back(bench.ledger, "irq0", 0);
+    irq0.connect(pic, Pin(0));
+    auto& pit = bench.add<Pit8254>("pit", irq0.add_driver(SourceId(1)));
+    bench.map(0x20, 2, pic);
+    bench.map(0x40, 4, pit);
+    bench.out(0x20, 0x13);
+    bench.out(0x21, 0x20);
+    bench.out(0x21, 0x01);
+    bench.out(0x43, control);
+    bench.out(0x40, 0xA9);
+    bench.out(0x40, 0x04);  // 1193: about 1 kHz
+    bench.advance(5'500 * us);
+    const std::vector<Record> raised = bench.records(RecordKind::Raised);
+    const std::vector<Record> merged = bench.records(RecordKind::Merged);
+    EXPECT_EQ(raised.size(), 6u);
+    ASSERT_EQ(merged.size() + 1, raised.size());
+    for (const Record& record : merged) EXPECT_EQ(record.other, raised[0].id);
+    EXPECT_EQ(bench.count(RecordKind::Latched), 1u);
+    EXPECT_EQ(bench.count(RecordKind::Withdrawn), 0u);
+    if (irq0.level() == Level::Low) bench.advance(ms / 2);
+    EXPECT_EQ(pic.acknowledge().request.value, raised[0].id);
+  }
 }
 
 TEST(AcpiRecords, a_power_button_that_is_not_enabled_says_so) {
