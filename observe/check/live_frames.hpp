@@ -92,8 +92,9 @@ class LiveFrames {
   /// Pushed last of those within `distance` bytes of an address.
   [[nodiscard]] Frame* newest_near(u64 address, u64 distance) {
     Frame* found = nullptr;
-    const auto end = frames_.upper_bound(address + distance);
-    for (auto at = frames_.lower_bound(address - distance); at != end; ++at) {
+    const u64 lowest = address < distance ? 0 : address - distance;
+    for (auto at = frames_.lower_bound(lowest); at != frames_.end(); ++at) {
+      if (at->first > address && at->first - address > distance) break;
       if (found == nullptr || at->second.order > found->order) found = &at->second;
     }
     return found;

@@ -133,6 +133,7 @@ void MisalignedHandlerStack::judge_fault(const Cpu& cpu, const ProbedDelivery& f
   if (address % call_alignment == 0) return;
   const auto known = known_.find(frame->handler);
   const u64 call = known == known_.end() ? 0 : known->second.call;
+  if (reported_.size() == most_known) reported_.clear();
   reported_.insert(frame->handler);
   Finding finding{.rule = "misaligned-handler-stack",
                   .severity = FindingSeverity::Error,
