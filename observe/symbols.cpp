@@ -1,10 +1,13 @@
 #include "observe/symbols.hpp"
 
-#include <cxxabi.h>
+#define HAVE_DECL_BASENAME 1  // <string.h> declares it: libiberty must not do so again
+
+#include <dwarf.h>
 #include <elfutils/libdw.h>
 #include <fmt/format.h>
 #include <gelf.h>
 #include <libelf.h>
+#include <libiberty/demangle.h>
 
 #include <algorithm>
 #include <charconv>
@@ -12,6 +15,7 @@
 #include <cstring>
 #include <optional>
 #include <string_view>
+#include <tuple>
 
 namespace vitrine {
 
@@ -21,11 +25,15 @@ namespace {
 /// function.
 constexpr u64 reach_limit = u64{1} << 20;
 
+/// Longer names are shown as they are: undoing them takes a stack of our own that grows with them.
+constexpr std::size_t longest_mangled = 4096;
+
+/// C++ names of the Itanium ABI, and Rust's, old and new.
 std::string demangled(const char* name) {
-  if (std::strncmp(name, "_Z", 2) != 0) return name;
-  int status = 0;
-  char* text = abi::__cxa_demangle(name, nullptr, nullptr, &status);
-  std::string result = status == 0 && text != nullptr ? text : name;
+  const bool is_mangled = std::strncmp(name, "_Z", 2) == 0 || std::strncmp(name, "_R", 2) == 0;
+  if (!is_mangled || std::strlen(name) > longest_mangled) return name;
+  char* text = cplus_demangle(name, DMGL_AUTO | DMGL_PARAMS | DMGL_ANSI);
+  std::string result = text != nullptr ? text : name;
   std::free(text);
   return result;
 }
@@ -67,9 +75,8 @@ class SymbolTable::ElfImage {
   [[nodiscard]] u64 offset() const { return offset_; }
 
   [[nodiscard]] std::optional<SourcePlace> place(u64 address) const {
-    if (dwarf_ == nullptr) return std::nullopt;
     Dwarf_Die unit;
-    if (dwarf_addrdie(dwarf_, address - offset_, &unit) == nullptr) return std::nullopt;
+    if (!find_unit(address, unit)) return std::nullopt;
     Dwarf_Line* line = dwarf_getsrc_die(&unit, address - offset_);
     int number = 0;
     const char* file = line != nullptr ? dwarf_linesrc(line, nullptr, nullptr) : nullptr;
@@ -77,11 +84,82 @@ class SymbolTable::ElfImage {
     return SourcePlace{file, number};
   }
 
+  /// The function that the compiler put into another one here; empty if none.
+  [[nodiscard]] std::string inlined(u64 address) const {
+    Dwarf_Die unit;
+    if (!find_unit(address, unit)) return {};
+    std::string name;
+    std::size_t budget = most_entries;
+    find_inlined(unit, address - offset_, 0, budget, name);
+    return name;
+  }
+
  private:
+  struct Range {
+    u64 low = 0, high = 0;  // as the file has them
+    Dwarf_Off unit = 0;
+  };
+
+  /// Looks for the innermost one below `parent`. (dwarf_getscopes does not look into namespaces, which have no
+  /// addresses; clang puts functions there.) False: it is not here.
+  static bool find_inlined(Dwarf_Die& parent, Dwarf_Addr address, int depth, std::size_t& budget, std::string& name) {
+    Dwarf_Die die;
+    if (depth == deepest || dwarf_child(&parent, &die) != 0) return false;
+    do {
+      if (budget == 0 || --budget == 0) return true;
+      const int tag = dwarf_tag(&die);
+      const bool is_space = tag == DW_TAG_namespace || tag == DW_TAG_structure_type || tag == DW_TAG_class_type;
+      if (!is_space && dwarf_haspc(&die, address) <= 0) continue;
+      if (tag == DW_TAG_inlined_subroutine) name = function_name(die);
+      if (find_inlined(die, address, depth + 1, budget, name) || !is_space) return true;
+    } while (dwarf_siblingof(&die, &die) == 0);
+    return false;
+  }
+
+  static std::string function_name(Dwarf_Die& function) {
+    Dwarf_Attribute attribute;
+    const char* name = dwarf_formstring(dwarf_attr_integrate(&function, DW_AT_linkage_name, &attribute));
+    if (name == nullptr) name = dwarf_diename(&function);
+    return name != nullptr ? demangled(name) : std::string();
+  }
+
+  /// The compilation unit that an address belongs to. Compilers don't always write .debug_aranges (clang never does),
+  /// so that it is looked for in the units themselves.
+  bool find_unit(u64 address, Dwarf_Die& unit) const {
+    if (dwarf_ == nullptr) return false;
+    if (!has_ranges_) read_ranges();
+    const auto after = std::ranges::upper_bound(ranges_, address - offset_, {}, &Range::low);
+    if (after == ranges_.begin() || std::prev(after)->high <= address - offset_) return false;
+    return dwarf_offdie(dwarf_, std::prev(after)->unit, &unit) != nullptr;
+  }
+
+  void read_ranges() const {
+    has_ranges_ = true;
+    Dwarf_CU* unit = nullptr;
+    Dwarf_Die die;
+    while (ranges_.size() < most_ranges && dwarf_get_units(dwarf_, unit, &unit, nullptr, nullptr, &die, nullptr) == 0) {
+      Dwarf_Addr base = 0;
+      Range range{.unit = dwarf_dieoffset(&die)};
+      for (std::ptrdiff_t next = 0;
+           ranges_.size() < most_ranges && (next = dwarf_ranges(&die, next, &base, &range.low, &range.high)) > 0;) {
+        if (range.low < range.high) ranges_.push_back(range);
+      }
+    }
+    std::ranges::sort(ranges_, [](const Range& one, const Range& other) {
+      return std::tie(one.low, one.high, one.unit) < std::tie(other.low, other.high, other.unit);
+    });
+  }
+
+  static constexpr int deepest = 100;
+  static constexpr std::size_t most_entries = 1'000'000;  // looked at for one address
+  static constexpr std::size_t most_ranges = std::size_t{1} << 20;
+
   std::vector<u8> contents_;
   u64 offset_;
   Elf* elf_ = nullptr;
   Dwarf* dwarf_ = nullptr;
+  mutable std::vector<Range> ranges_;  // by address; read when first asked for
+  mutable bool has_ranges_ = false;
 };
 
 std::string_view describe(SymbolError error) {
@@ -103,6 +181,7 @@ SymbolTable& SymbolTable::operator=(SymbolTable&&) noexcept = default;
 
 std::expected<void, SymbolError> SymbolTable::add(std::vector<u8> contents, u64 offset) {
   const bool is_elf = contents.size() >= 4 && std::memcmp(contents.data(), ELFMAG, SELFMAG) == 0;
+  described_.clear();
   auto result = is_elf ? add_elf(std::move(contents), offset) : add_text(contents, offset);
   sort();
   return result;
@@ -129,9 +208,8 @@ std::expected<void, SymbolError> SymbolTable::add_text(const std::vector<u8>& co
     // kallsyms shows zeroes to those who may not see addresses.
     if (address == 0) continue;
     const bool global = type.front() >= 'A' && type.front() <= 'Z';
-    symbols_.push_back({.address = address + offset,
-                        .rank = static_cast<u8>(global ? 0 : 1),
-                        .name = demangled(std::string(name).c_str())});
+    symbols_.push_back(
+        {.address = address + offset, .rank = static_cast<u8>(global ? 0 : 1), .name = std::string(name)});
   }
   if (symbols_.size() == before) return std::unexpected(SymbolError::NoSymbols);
   return {};
@@ -163,8 +241,7 @@ std::expected<void, SymbolError> SymbolTable::add_elf(std::vector<u8> contents, 
       if (name == nullptr || is_marker(name)) continue;
       const u8 type_rank = type == STT_FUNC || type == STT_GNU_IFUNC ? 0 : type == STT_OBJECT ? 2 : 4;
       const u8 rank = static_cast<u8>(type_rank + (GELF_ST_BIND(symbol.st_info) == STB_LOCAL ? 1 : 0));
-      symbols_.push_back(
-          {.address = symbol.st_value + offset, .size = symbol.st_size, .rank = rank, .name = demangled(name)});
+      symbols_.push_back({.address = symbol.st_value + offset, .size = symbol.st_size, .rank = rank, .name = name});
     }
   }
   if (symbols_.size() == before) return std::unexpected(SymbolError::NoSymbols);
@@ -181,14 +258,26 @@ void SymbolTable::sort() {
 }
 
 std::string SymbolTable::describe(u64 address) const {
+  if (described_.size() == most_described) described_.clear();
+  const auto [known, is_new] = described_.try_emplace(address);
+  if (is_new) known->second = describe_anew(address);
+  return known->second;
+}
+
+std::string SymbolTable::describe_anew(u64 address) const {
   const auto after = std::ranges::upper_bound(symbols_, address, {}, &Symbol::address);
   if (after == symbols_.begin()) return {};
   const Symbol& symbol = *std::prev(after);
   const u64 distance = address - symbol.address;
   if (distance >= (symbol.size != 0 ? symbol.size : reach_limit)) return {};
-  std::string text = distance == 0 ? symbol.name : fmt::format("{}+{:#x}", symbol.name, distance);
-  if (const auto where = place(address)) {
-    text += fmt::format(" ({}:{})", where->file.substr(where->file.rfind('/') + 1), where->line);
+  std::string text = demangled(symbol.name.c_str());
+  if (distance != 0) text += fmt::format("+{:#x}", distance);
+  for (const auto& image : images_) {
+    const auto where = image->place(address);
+    if (!where) continue;
+    const std::string inlined = image->inlined(address);
+    return text + fmt::format(" ({}:{}{}{})", where->file.substr(where->file.rfind('/') + 1), where->line,
+                              inlined.empty() ? "" : ", inlined ", inlined);
   }
   return text;
 }

@@ -1,10 +1,11 @@
 // Names for guest addresses, from ELF files (symbol table, and DWARF line numbers when there are any), from System.map,
-// and from text like /proc/kallsyms. Recognised by content.
+// and from text like /proc/kallsyms. Recognised by content. C++ and Rust names are shown as their authors wrote them.
 #pragma once
 
 #include <expected>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "base/types.hpp"
@@ -37,18 +38,22 @@ class SymbolTable final : public Symboliser {
  private:
   struct Symbol {
     u64 address = 0;
-    u64 size = 0;  ///< 0: not known, reaches to the next symbol
-    u8 rank = 0;   ///< which of several names at one address is shown: the lowest
-    std::string name;
+    u64 size = 0;      ///< 0: not known, reaches to the next symbol
+    u8 rank = 0;       ///< which of several names at one address is shown: the lowest
+    std::string name;  ///< as it stands in the file
   };
   class ElfImage;
 
   std::expected<void, SymbolError> add_text(const std::vector<u8>& contents, u64 offset);
   std::expected<void, SymbolError> add_elf(std::vector<u8> contents, u64 offset);
   void sort();
+  [[nodiscard]] std::string describe_anew(u64 address) const;
 
   std::vector<Symbol> symbols_;  // by address; one per address
   std::vector<std::unique_ptr<ElfImage>> images_;
+  static constexpr std::size_t most_described = 65'536;
+  mutable std::unordered_map<u64, std::string>
+      described_;  // by address: a trace asks for the same ones again and again
 };
 
 }  // namespace vitrine

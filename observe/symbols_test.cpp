@@ -35,6 +35,43 @@ TEST(SymbolTable, reads_system_map_and_kallsyms) {
   EXPECT_EQ(table.describe(0xffffffffffffff00), "");
 }
 
+TEST(SymbolTable, shows_names_as_their_authors_wrote_them) {
+  const std::pair<std::string_view, std::string_view> names[] = {
+      {"_ZN7vitrine3runEv", "vitrine::run()"},
+      {"_ZN4core3fmt9Formatter3pad17h0123456789abcdefE", "core::fmt::Formatter::pad"},
+      {"_ZN48_$LT$pulse..Uart$u20$as$u20$core..fmt..Write$GT$9write_str17h00112233445566aaE",
+       "<pulse::Uart as core::fmt::Write>::write_str"},
+      {"_RNvCs1234_7mycrate3foo", "mycrate::foo"},
+      {"_RNvMNtCs1234_5pulse4uartNtB2_4Uart4poll", "<pulse::uart::Uart>::poll"},
+      {"_Znonsense", "_Znonsense"},
+      {"_Rx", "_Rx"},
+      {"plain_name", "plain_name"},
+  };
+  for (const auto& [mangled, wanted] : names) {
+    SymbolTable table;
+    ASSERT_TRUE(table.add(bytes_of("0000000000001000 T " + std::string(mangled) + "\n"), 0).has_value());
+    EXPECT_EQ(table.describe(0x1000), wanted);
+  }
+}
+
+TEST(SymbolTable, names_of_any_length_do_no_harm) {
+  SymbolTable table;
+  const std::string deep = "_Z1f" + std::string(200'000, 'P') + "i";
+  const std::string rust = "_RNv" + std::string(200'000, 'B');
+  ASSERT_TRUE(table.add(bytes_of("1000 T " + deep + "\n2000 T " + rust + "\n"), 0).has_value());
+  EXPECT_EQ(table.describe(0x1000), deep);
+  EXPECT_EQ(table.describe(0x2000), rust);
+}
+
+TEST(SymbolTable, several_files_add_up) {
+  SymbolTable table;
+  ASSERT_TRUE(table.add(bytes_of("1000 T first\n"), 0).has_value());
+  EXPECT_EQ(table.describe(0x9000), "first+0x8000");
+  ASSERT_TRUE(table.add(bytes_of("1000 T second\n"), 0x8000).has_value());
+  EXPECT_EQ(table.describe(0x9000), "second") << "what was said before a file came does not stick";
+  EXPECT_EQ(table.describe(0x1000), "first");
+}
+
 TEST(SymbolTable, moves_symbols_by_the_offset) {
   SymbolTable table;
   ASSERT_TRUE(table.add(bytes_of(system_map), 0x1000000).has_value());

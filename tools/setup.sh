@@ -4,7 +4,7 @@
 set -euo pipefail
 
 build=(clang-19 lld-19 libclang-rt-19-dev cmake ninja-build ccache acpica-tools
-       libzydis-dev libxbyak-dev libfmt-dev libcli11-dev nlohmann-json3-dev libdw-dev libelf-dev
+       libzydis-dev libxbyak-dev libfmt-dev libcli11-dev nlohmann-json3-dev libdw-dev libelf-dev libiberty-dev
        libgtest-dev libgmock-dev libbenchmark-dev)
 check=(clang-format-19 clang-tidy-19 git)
 test=(qemu-system-x86                          # our guest images must print the same on it
