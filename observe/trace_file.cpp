@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cstring>
 #include <optional>
 
 namespace vitrine {
@@ -19,19 +20,30 @@ constexpr std::size_t block_limit = std::size_t{16} << 20;
 /// Bits of a record's mask behind those of wide_fields.
 enum Field : u32 { vector_bit = 8, pin_bit, detail_bit, source_bit, cpu_bit, privilege_bit, field_count };
 
-constexpr std::array<u32, 256> crc_table = [] {
-  std::array<u32, 256> table{};
+/// [0]: what a byte does to the checksum; [n]: what it does n bytes later. Eight bytes are taken at a time.
+constexpr std::array<std::array<u32, 256>, 8> crc_tables = [] {
+  std::array<std::array<u32, 256>, 8> tables{};
   for (u32 i = 0; i < 256; ++i) {
     u32 value = i;
     for (int step = 0; step < 8; ++step) value = (value >> 1) ^ ((value & 1) != 0 ? 0xEDB88320u : 0);
-    table[i] = value;
+    tables[0][i] = value;
   }
-  return table;
+  for (std::size_t n = 1; n < tables.size(); ++n) {
+    for (u32 i = 0; i < 256; ++i) tables[n][i] = (tables[n - 1][i] >> 8) ^ tables[0][tables[n - 1][i] & 0xFF];
+  }
+  return tables;
 }();
 
 u32 crc32(std::span<const u8> bytes) {
   u32 crc = ~u32{0};
-  for (const u8 byte : bytes) crc = (crc >> 8) ^ crc_table[(crc ^ byte) & 0xFF];
+  for (; bytes.size() >= 8; bytes = bytes.subspan(8)) {
+    u64 word = 0;
+    std::memcpy(&word, bytes.data(), 8);
+    word ^= crc;
+    crc = 0;
+    for (std::size_t i = 0; i < 8; ++i) crc ^= crc_tables[7 - i][word >> (8 * i) & 0xFF];
+  }
+  for (const u8 byte : bytes) crc = (crc >> 8) ^ crc_tables[0][(crc ^ byte) & 0xFF];
   return ~crc;
 }
 
@@ -60,6 +72,8 @@ class Taker {
   [[nodiscard]] bool good() const { return good_; }
   [[nodiscard]] bool at_end() const { return position_ == bytes_.size(); }
   [[nodiscard]] std::size_t left() const { return bytes_.size() - position_; }
+  [[nodiscard]] const u8* here() const { return bytes_.data() + position_; }
+  void skip(std::size_t count) { position_ += count; }
 
   u8 byte() {
     if (position_ >= bytes_.size()) return fail();
@@ -107,6 +121,30 @@ class Taker {
   bool good_ = true;
 };
 
+/// The same for one record, where all that it can take is known to be there.
+class HastyTaker {
+ public:
+  explicit HastyTaker(const u8* start) : start_(start), next_(start) {}
+  [[nodiscard]] bool good() const { return good_; }
+  [[nodiscard]] std::size_t taken() const { return static_cast<std::size_t>(next_ - start_); }
+  u8 byte() { return *next_++; }
+  u64 varint() {
+    u64 value = 0;
+    for (unsigned shift = 0; shift < 64; shift += 7) {
+      const u8 part = byte();
+      value |= static_cast<u64>(part & 0x7F) << shift;
+      if ((part & 0x80) == 0) return value;
+    }
+    good_ = false;
+    return 0;
+  }
+
+ private:
+  const u8* start_;
+  const u8* next_;
+  bool good_ = true;
+};
+
 /// The 64-bit fields in the order of their mask bits.
 constexpr std::array<u64 Record::*, 8> wide_fields = {&Record::time,    &Record::instructions, &Record::id,
                                                       &Record::address, &Record::other,        &Record::frame,
@@ -119,6 +157,29 @@ Record predict(const Record& before, const Record& same_kind) {
   predicted.instructions = before.instructions;
   predicted.id = before.id;
   return predicted;
+}
+
+/// Kind, mask, eight wide fields, source: ten bytes at most for each varint; and five single bytes.
+constexpr std::size_t most_record_bytes = 1 + 10 + 8 * 10 + 10 + 5;
+
+template <class From>
+bool take_record(From& from, const Record& last, std::vector<Record>& last_of_kind, Record& record) {
+  const u8 kind = from.byte();
+  const u64 mask = from.varint();
+  if (mask >> field_count != 0) return false;
+  record = predict(last, last_of_kind[kind]);
+  record.kind = static_cast<RecordKind>(kind);
+  for (u32 field = 0; field < wide_fields.size(); ++field) {
+    if ((mask >> field & 1) != 0) record.*wide_fields[field] += unzigzag(from.varint());
+  }
+  if ((mask >> vector_bit & 1) != 0) record.vector = from.byte();
+  if ((mask >> pin_bit & 1) != 0) record.pin = from.byte();
+  if ((mask >> detail_bit & 1) != 0) record.detail = from.byte();
+  if ((mask >> source_bit & 1) != 0) record.source = static_cast<u16>(from.varint());
+  if ((mask >> cpu_bit & 1) != 0) record.cpu = from.byte();
+  if ((mask >> privilege_bit & 1) != 0) record.privilege = from.byte();
+  last_of_kind[kind] = record;
+  return from.good();
 }
 
 }  // namespace
@@ -343,28 +404,19 @@ bool TraceReader::decode(std::span<const u8> payload) {
   Taker taker(payload);
   const u64 count = taker.count();
   if (!taker.good() || count == 0 || count > records_limit) return false;
-  records_.clear();
+  records_.resize(static_cast<std::size_t>(count));
   std::ranges::fill(last_of_kind_, Record{});
-  Record last;
-  for (u64 i = 0; i < count; ++i) {
-    const u8 kind = taker.byte();
-    const u64 mask = taker.varint();
-    if (mask >> field_count != 0) return false;
-    Record record = predict(last, last_of_kind_[kind]);
-    record.kind = static_cast<RecordKind>(kind);
-    for (u32 field = 0; field < wide_fields.size(); ++field) {
-      if ((mask >> field & 1) != 0) record.*wide_fields[field] += unzigzag(taker.varint());
+  const Record none;
+  const Record* last = &none;
+  for (Record& record : records_) {
+    if (taker.left() >= most_record_bytes) {
+      HastyTaker hasty(taker.here());
+      if (!take_record(hasty, *last, last_of_kind_, record)) return false;
+      taker.skip(hasty.taken());
+    } else if (!take_record(taker, *last, last_of_kind_, record)) {
+      return false;
     }
-    if ((mask >> vector_bit & 1) != 0) record.vector = taker.byte();
-    if ((mask >> pin_bit & 1) != 0) record.pin = taker.byte();
-    if ((mask >> detail_bit & 1) != 0) record.detail = taker.byte();
-    if ((mask >> source_bit & 1) != 0) record.source = static_cast<u16>(taker.varint());
-    if ((mask >> cpu_bit & 1) != 0) record.cpu = taker.byte();
-    if ((mask >> privilege_bit & 1) != 0) record.privilege = taker.byte();
-    if (!taker.good()) return false;
-    last_of_kind_[kind] = record;
-    last = record;
-    records_.push_back(record);
+    last = &record;
   }
   return taker.at_end();
 }
