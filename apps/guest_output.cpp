@@ -27,7 +27,10 @@ void GuestOutput::byte_out(Channel channel, u8 byte) {
   if (channel != Channel::Com1 && channel != Channel::DebugConsole) return;
   Stream& stream = channel == Channel::Com1 ? serial_ : debug_console_;
   if (stream.target != nullptr) stream.target->write({&byte, 1});
-  if (stream.target == &standard_output_) line_is_open_ = byte != '\n';
+  if (stream.target == &standard_output_) {
+    if (on_print) on_print();
+    line_is_open_ = byte != '\n';
+  }
   if (stream.matcher.feed(byte) && !matched_) {
     matched_ = true;
     if (on_match) on_match();

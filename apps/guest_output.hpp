@@ -21,6 +21,9 @@ class GuestOutput final : public Outputs {
   /// Called once, when --until's text was printed.
   std::function<void()> on_match;
 
+  /// Called before anything is printed on standard output.
+  std::function<void()> on_print;
+
   [[nodiscard]] bool matched() const { return matched_; }
   /// The last line on standard output has no end yet.
   [[nodiscard]] bool line_is_open() const { return line_is_open_; }

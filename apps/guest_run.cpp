@@ -2,8 +2,10 @@
 #include <csignal>
 #include <deque>
 #include <memory>
+#include <optional>
 
 #include "apps/guest_output.hpp"
+#include "apps/live_status.hpp"
 #include "apps/register_dump.hpp"
 #include "apps/run_observers.hpp"
 #include "apps/run_options.hpp"
@@ -44,6 +46,7 @@ class GuestRun {
                          !observers_.attach(*machine_, description_, problem)) {
       return problem;
     }
+    if (options_.live) attach_live();
     RunEnd end;
     {
       const bool uses_input = options_.serial == "stdio";
@@ -53,6 +56,7 @@ class GuestRun {
       interactive_ = uses_input && standard_input_is_terminal();
       if (interactive_) terminal = std::make_unique<RawTerminal>();
       end = loop(signals, uses_input);
+      if (live_) live_->hide();
     }
     end.time = machine_->clock().now().value;
     end.instructions = machine_->cpu().state.instructions;
@@ -122,6 +126,26 @@ class GuestRun {
     return true;
   }
 
+  void attach_live() {
+    if (!standard_error_is_terminal()) {
+      return tell("vitrine: --live does nothing here: it needs a terminal as standard error\n");
+    }
+    live_.emplace(machine_->ledger().sources());
+    machine_->ledger().attach(live_->counts);
+    // Where the guest's output goes elsewhere, it can't meet the line.
+    shares_terminal_ = standard_output_is_terminal();
+    if (shares_terminal_) output_.on_print = [this] { live_->hide(); };
+    observers_.on_print = [this] { live_->hide(); };
+  }
+
+  /// Not while the guest is in the middle of a line of its own on the same terminal.
+  void draw_live() {
+    const u64 wall = wall_nanoseconds();
+    if (!live_->is_due(wall) || (shares_terminal_ && output_.line_is_open())) return;
+    machine_->ledger().flush();
+    live_->draw({.wall = wall, .guest = now(), .instructions = machine_->cpu().state.instructions});
+  }
+
   // --- the run ----------------------------------------------------------------------------------------------------
 
   RunEnd loop(const StopSignals& signals, bool uses_input) {
@@ -142,6 +166,7 @@ class GuestRun {
                 .sentence = "The guest's output could not be written.",
                 .status = status::internal};
       }
+      if (live_) draw_live();
       if (output_.matched()) {
         return {.reason = "until",
                 .sentence = fmt::format("The guest printed \"{}\".", options_.until),
@@ -230,7 +255,8 @@ class GuestRun {
     key_due_ = now() + key_interval + stroke.pause;
   }
 
-  static void print_help() {
+  void print_help() {
+    if (live_) live_->hide();
     tell("\n[vitrine] Ctrl-A x  leave    Ctrl-A Ctrl-A  send Ctrl-A    Ctrl-A h  this help\n");
   }
 
@@ -276,8 +302,8 @@ class GuestRun {
     machine_->ledger().flush();
     observers_.judge(end);
     int exit_status = static_cast<int>(end.status);
-    // On a terminal, what the guest printed and what we say are one text.
-    if (output_.line_is_open() && outputs_are_one_terminal()) tell("\n");
+    // Where both end in one place, what the guest printed and what we say are one text.
+    if (output_.line_is_open() && outputs_meet()) tell("\n");
     if (!output_.error().empty()) {
       exit_status = complain(status::internal, output_.error());
     } else {
@@ -301,6 +327,8 @@ class GuestRun {
   SymbolTable symbols_;
   std::string description_;
   RunObservers observers_{options_, symbols_};
+  std::optional<LiveStatus> live_;
+  bool shares_terminal_ = false;
   std::unique_ptr<Machine> machine_;  // goes first: it knows the others
 
   InputStream input_;

@@ -150,6 +150,8 @@ Command add_run_command(CLI::App& parent) {
                   "Write every interrupt's life, for `vitrine report` and `vitrine show`")
       ->type_name("FILE")
       ->group("What happened");
+  app->add_flag("--live", options.live, "A line that follows the run: guest time, speed, interrupts (on a terminal)")
+      ->group("What happened");
   app->add_option("--symbols", options.symbols, "Names for addresses: ELF or System.map; may be given again")
       ->type_name("FILE[@OFFSET]")
       ->allow_extra_args(false)

@@ -69,6 +69,7 @@ void RunObservers::found(Machine& machine, const Finding& finding) {
     machine.request_stop();
   } else if (standard_error_is_terminal()) {
     // Somebody is watching: they need not wait for the end of the run to learn that it went wrong.
+    if (on_print) on_print();
     tell("vitrine: {}\n", finding_line(finding, &symbols_));
   }
 }

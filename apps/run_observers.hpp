@@ -1,6 +1,7 @@
 // What watches a run: report, trace, sanitizer. Made before the first instruction, asked for its results at the end.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -19,6 +20,8 @@ class RunObservers {
 
   /// Creates the files and attaches itself. `description`: the guest's format. False: it has complained.
   [[nodiscard]] bool attach(Machine& machine, const std::string& description, int& problem);
+  /// Called before it prints while the guest runs.
+  std::function<void()> on_print;
   /// Has --check-fatal ended the run?
   [[nodiscard]] bool wants_end() const { return wants_end_; }
 

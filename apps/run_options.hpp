@@ -41,6 +41,7 @@ struct RunOptions {
   bool json = false;
   std::string trace_file;
   std::vector<std::string> symbols;
+  bool live = false;
 };
 
 /// Runs the guest, and reports. Returns the exit status.

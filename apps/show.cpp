@@ -1,11 +1,15 @@
 // vitrine show TRACE
 #include "observe/show.hpp"
 
+#include <algorithm>
+#include <optional>
+
 #include "apps/commands.hpp"
 #include "apps/status.hpp"
 #include "apps/trace_input.hpp"
 #include "apps/values.hpp"
 #include "host/file.hpp"
+#include "observe/life/life.hpp"
 
 namespace vitrine {
 
@@ -33,6 +37,35 @@ bool take(const char* name, const std::string& text, Parsed<u64> (*parse)(std::s
   return true;
 }
 
+std::size_t steps(const Life& life) { return life.records.size() + static_cast<std::size_t>(life.left_out); }
+
+/// The life of one request, as far as the trace is good.
+int show_life(const ShowOptions& options, u64 id, TraceReader& reader, const SymbolTable& symbols) {
+  LifeTracker tracker;
+  std::optional<Life> life;
+  u64 last_id = 0;
+  for (auto records = reader.next(); !records.empty(); records = reader.next()) {
+    for (const Record& record : records) {
+      tracker.consume(record);
+      last_id = std::max(last_id, record.id);
+      if (last_id < id) continue;
+      // A life that has ended is forgotten sooner or later, and threads that it woke run after that.
+      const Life* now = tracker.find(id);
+      if (now != nullptr && (!life || steps(*now) != steps(*life))) life = *now;
+    }
+  }
+  if (!life) {
+    if (const int damage = finish_trace(options.trace, reader); damage != status::success) return damage;
+    return complain(status::usage,
+                    last_id == 0 ? fmt::format("--id {}: the trace has no requests", id)
+                                 : fmt::format("--id {}: the trace has no such request; the last is {}", id, last_id));
+  }
+  const std::string text =
+      options.json ? life_json(*life, reader.header(), &symbols) + "\n" : life_text(*life, reader.header(), &symbols);
+  if (const int printed = print_result(text); printed != status::success) return printed;
+  return finish_trace(options.trace, reader);
+}
+
 int show(const ShowOptions& options) {
   ShowFilter filter;
   if (!take("--line", options.line, parse_number, 255, filter.line) ||
@@ -56,6 +89,9 @@ int show(const ShowOptions& options) {
     return complain(status::usage,
                     fmt::format("--source {}: the trace has no such source; it has {}", *filter.source, known));
   }
+
+  const bool only_id = filter.id && !filter.line && !filter.vector && !filter.source && !filter.from && !filter.to;
+  if (only_id) return show_life(options, *filter.id, reader, symbols);
 
   ShowSelector selector(filter, header);
   OutputFile output = OutputFile::standard_output();
@@ -81,7 +117,8 @@ Command add_show_command(CLI::App& parent) {
       ->type_name("IRQ");
   app->add_option("--vector", options->vector, "Only records with this vector, e.g. 0x30")->type_name("N");
   app->add_option("--source", options->source, "Only records and requests of this device")->type_name("NAME");
-  app->add_option("--id", options->id, "Only this request, from its cause to its end")->type_name("N");
+  app->add_option("--id", options->id, "The life of one request, step by step, from its cause to its end")
+      ->type_name("N");
   app->add_option("--from", options->from, "Not what was earlier, e.g. 1.5s")->type_name("TIME");
   app->add_option("--to", options->to, "Not what was later")->type_name("TIME");
   app->add_option("--symbols", options->symbols, "Names for addresses: ELF or System.map; may be given again")

@@ -28,7 +28,8 @@ bool load_symbols(const std::vector<std::string>& arguments, SymbolTable& table,
     auto contents = read_file(file.path, largest_file);
     if (!contents) {
       exit_status = complain(status::no_input,
-                             fmt::format("can't read the symbols in '{}': {}", file.path, contents.error().clause));
+                             fmt::format("can't read the symbols in '{}': {}{}", file.path, contents.error().clause,
+                                         file.path.contains('@') ? " (what is after @ must be a number)" : ""));
       return false;
     }
     if (const auto added = table.add(std::move(*contents), file.offset); !added) {

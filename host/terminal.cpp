@@ -1,8 +1,11 @@
 #include "host/terminal.hpp"
 
+#include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <cstdlib>
@@ -33,7 +36,18 @@ bool standard_output_is_terminal() { return ::isatty(STDOUT_FILENO) == 1; }
 
 bool standard_error_is_terminal() { return ::isatty(STDERR_FILENO) == 1; }
 
-bool outputs_are_one_terminal() { return ::isatty(STDOUT_FILENO) == 1 && ::isatty(STDERR_FILENO) == 1; }
+bool outputs_meet() {
+  struct stat output{};
+  struct stat error{};
+  return ::fstat(STDOUT_FILENO, &output) == 0 && ::fstat(STDERR_FILENO, &error) == 0 && output.st_dev == error.st_dev &&
+         output.st_ino == error.st_ino;
+}
+
+std::size_t standard_error_width() {
+  winsize size{};
+  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
+  return std::max<std::size_t>(size.ws_col, 20);
+}
 
 RawTerminal::RawTerminal() {
   if (::tcgetattr(STDIN_FILENO, &original_settings) != 0) return;

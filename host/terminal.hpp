@@ -1,6 +1,7 @@
 // The terminal in raw mode, for a guest that wants every key; given back as it was on every way out.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 
 #include "base/types.hpp"
@@ -12,8 +13,11 @@ namespace vitrine {
 /// Does a person read standard output, or standard error?
 [[nodiscard]] bool standard_output_is_terminal();
 [[nodiscard]] bool standard_error_is_terminal();
-/// Do standard output and standard error meet on a terminal?
-[[nodiscard]] bool outputs_are_one_terminal();
+/// Do standard output and standard error end in the same place, be it a terminal, a file or a pipe?
+[[nodiscard]] bool outputs_meet();
+
+/// Columns of standard error's terminal: at least 20; 80 if it does not tell.
+[[nodiscard]] std::size_t standard_error_width();
 
 /// Puts the terminal of standard input into raw mode while it lives. Also restored when the program ends by exit() or
 /// by a signal that means a crash. Output processing stays on, so that our own messages look right.

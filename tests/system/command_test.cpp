@@ -224,6 +224,23 @@ TEST_F(Command, serial_output_goes_where_it_is_told) {
   EXPECT_EQ(contents_of(path), "hello\n");
 }
 
+TEST_F(Command, what_we_say_starts_on_a_line_of_its_own_where_both_outputs_meet) {
+  const std::string kernel = file("kernel", multiboot(print("READY") + loop_forever));
+  const std::string run_it = std::string(VITRINE_COMMAND) + " run " + kernel + " --until READY";
+  const Result together = vitrine::tests::run({"bash", "-c", run_it + " 2>&1"});
+  EXPECT_THAT(together.out, testing::StartsWith("READY\nvitrine: The guest printed"));
+  const Result apart = vitrine::tests::run({"bash", "-c", run_it});
+  EXPECT_EQ(apart.out, "READY");
+}
+
+TEST_F(Command, live_without_a_terminal_is_one_line_and_changes_nothing) {
+  const std::string kernel = file("kernel", multiboot(write_f4));
+  const Result result = run({"run", kernel, "--live"});
+  EXPECT_EQ(result.status, 33);
+  EXPECT_THAT(result.err, testing::StartsWith("vitrine: --live does nothing here"));
+  EXPECT_EQ(std::ranges::count(result.err, '\n'), 2) << result.err;
+}
+
 TEST_F(Command, outputs_that_fail_end_the_run_with_status_70) {
   const std::string kernel = file("kernel", multiboot(print("hello\n") + loop_forever));
   for (const Stdout kind : {Stdout::Closed, Stdout::Full, Stdout::ClosedPipe}) {

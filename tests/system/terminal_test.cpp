@@ -27,16 +27,21 @@ std::string kernel(const std::string& tail) {
   return image + tail;
 }
 const std::string loop_forever("\xEB\xFE", 2);
+const std::string end_the_line("\xB0\x0A\xEE", 3);  // out 0x3F8, '\n'
+/// mov ecx, 600000000; loop $; out 0x3F8, 'x'; then end_the_line: 0.6 s of the guest's later, which is at least as much
+/// of ours.
+const std::string line_after_a_while("\xB9\x00\x46\xC3\x23\xE2\xFE\xB0\x78\xEE", 10);
 const std::string halt_forever("\xFA\xB9\x00\x2D\x31\x01\xE2\xFE\xF4", 9);  // cli; 20 ms of loop; hlt
 
 class Terminal : public testing::Test {
  protected:
-  void start(const std::string& image) {
+  void start(const std::string& image, const char* option = "--report", unsigned short columns = 0) {
     path_ = std::filesystem::temp_directory_path() / ("vitrine-terminal-" + std::to_string(::getpid()));
     std::ofstream(path_, std::ios::binary) << image;
-    child_ = ::forkpty(&terminal_, nullptr, nullptr, nullptr);
+    const winsize size{.ws_row = 24, .ws_col = columns, .ws_xpixel = 0, .ws_ypixel = 0};
+    child_ = ::forkpty(&terminal_, nullptr, nullptr, columns != 0 ? &size : nullptr);
     if (child_ == 0) {
-      ::execl(VITRINE_COMMAND, VITRINE_COMMAND, "run", path_.c_str(), "--report", nullptr);
+      ::execl(VITRINE_COMMAND, VITRINE_COMMAND, "run", path_.c_str(), option, nullptr);
       ::_exit(98);
     }
     ASSERT_EQ(::tcgetattr(terminal_, &before_), 0);
@@ -125,6 +130,54 @@ TEST_F(Terminal, is_given_back_when_the_guest_halts_for_good) {
   EXPECT_TRUE(read_until("Interrupt report"));
   expect_restored();
   EXPECT_EQ(wait(), 83);
+}
+
+/// What a terminal shows of these bytes: lines, with what was taken back gone.
+std::string shown(const std::string& bytes) {
+  std::string text, line;
+  std::size_t column = 0;
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    if (bytes[i] == '\x1B') {
+      const std::size_t end = bytes.find_first_of("mK", i);
+      if (end != std::string::npos && bytes[end] == 'K') line.resize(column);
+      i = end;
+    } else if (bytes[i] == '\r') {
+      column = 0;
+    } else if (bytes[i] == '\n') {
+      text += line + "\n";
+      line.clear();
+    } else {
+      line.resize(std::max(line.size(), column + 1));
+      line[column++] = bytes[i];
+    }
+  }
+  return text + line;
+}
+
+TEST_F(Terminal, the_live_line_follows_the_run_and_takes_nothing_from_the_guests_output) {
+  start(kernel(end_the_line + line_after_a_while + end_the_line + loop_forever), "--live", 100);
+  ASSERT_TRUE(read_until("interrupts/s"));
+  EXPECT_TRUE(seen_.find("x real time") != std::string::npos) << seen_;
+  EXPECT_TRUE(seen_.find("MIPS") != std::string::npos) << seen_;
+  ASSERT_TRUE(read_until("x\r\n"));
+  type("\x01x");
+  ASSERT_TRUE(read_until("You left it"));
+  EXPECT_TRUE(shown(seen_).starts_with("up\nx\nvitrine: You left it")) << shown(seen_);
+}
+
+TEST_F(Terminal, the_live_line_does_not_wrap) {
+  start(kernel(end_the_line + loop_forever), "--live", 30);
+  ASSERT_TRUE(read_until("real"));
+  ASSERT_TRUE(read_until("\x1B[m"));
+  const std::size_t begin = seen_.find("\x1B[7m") + 4;
+  EXPECT_LT(seen_.find("\x1B[m") - begin, 30u);
+}
+
+TEST_F(Terminal, the_live_line_waits_while_the_guest_is_in_the_middle_of_a_line) {
+  start(kernel(line_after_a_while + end_the_line + loop_forever), "--live", 100);
+  ASSERT_TRUE(read_until("x\r\n"));
+  EXPECT_TRUE(seen_.find("MIPS") == std::string::npos) << seen_;
+  EXPECT_TRUE(read_until("MIPS")) << "once the line has ended it comes";
 }
 
 }  // namespace

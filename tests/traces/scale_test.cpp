@@ -61,6 +61,53 @@ TEST_F(Scale, a_reader_that_has_seen_enough_is_no_error) {
   }
 }
 
+TEST_F(Scale, one_life_is_told_step_by_step) {
+  make_trace(path("trace"), 1000);
+  const Result keyboard = vitrine({"show", path("trace"), "--id", "20"});  // of the sixteenth round
+  EXPECT_EQ(keyboard.status, 0) << keyboard.err;
+  std::size_t at = 0;
+  for (const char* step : {"keyboard", "IRQ 1", "0x31", "EOI", "shell"}) {
+    const std::size_t found = keyboard.out.find(step, at);
+    EXPECT_NE(found, std::string::npos) << step << "\n" << keyboard.out;
+    at = std::min(found, at);
+  }
+  const Result listed = vitrine({"show", path("trace"), "--id", "20", "--from", "0ns"});
+  EXPECT_THAT(listed.out, HasSubstr("#20")) << "with another filter it is a list of records";
+}
+
+TEST_F(Scale, a_life_that_is_not_there_is_one_clear_line) {
+  make_trace(path("trace"), 100);
+  const Result result = vitrine({"show", path("trace"), "--id", "4711"});
+  EXPECT_EQ(result.status, 64);
+  EXPECT_THAT(result.err, HasSubstr("the trace has no such request; the last is"));
+}
+
+TEST_F(Scale, symbols_name_addresses_in_every_command_and_bad_ones_are_one_line) {
+  make_trace(path("trace"), 1000);
+  std::ofstream(path("map")) << "0000000000000100 T _ZN6driver5enterEv\n";
+  std::ofstream(path("other")) << "ffffffff81000150 t end_of_interrupt\n";
+  std::ofstream(path("noise")) << "\x7F"
+                                  "ELF and then nothing of the kind";
+  const std::string moved = path("map") + "@0xffffffff81000000";
+  for (std::vector<std::string> words : {std::vector<std::string>{"show", path("trace")},
+                                         {"show", path("trace"), "--json"},
+                                         {"show", path("trace"), "--id", "1"},
+                                         {"export", path("trace"), "--chrome", "-"}}) {
+    const auto plain = words;
+    words.insert(words.end(), {"--symbols", moved, "--symbols", path("other")});
+    const Result result = vitrine(words);
+    EXPECT_EQ(result.status, 0) << result.err;
+    EXPECT_THAT(result.out, testing::AllOf(HasSubstr("driver::enter()"), HasSubstr("end_of_interrupt")));
+    for (const std::string& bad : {path("noise"), path("none"), path("map") + "@lots", path("")}) {
+      words = plain;
+      words.insert(words.end(), {"--symbols", bad});
+      const Result refused = vitrine(words);
+      EXPECT_EQ(refused.status, 66) << bad;
+      EXPECT_EQ(std::ranges::count(refused.err, '\n'), 1) << refused.err;
+    }
+  }
+}
+
 TEST_F(Scale, a_trace_can_come_through_a_pipe) {
   make_trace(path("trace"), 1000);
   const Result direct = vitrine({"report", path("trace")});
