@@ -15,9 +15,15 @@ class Shared {
   virtual ~Shared() = default;
   void retain() { ++owners_; }
   void release() {
-    if (--owners_ == 0) delete this;
+    if (--owners_ > 0) return;
+    last_owner_left();
+    delete this;
   }
   [[nodiscard]] u32 owners() const { return owners_; }
+
+ protected:
+  /// Right before it is destroyed, while it is still whole.
+  virtual void last_owner_left() {}
 
  private:
   u32 owners_ = 0;

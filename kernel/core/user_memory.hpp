@@ -43,6 +43,10 @@ class UserBuffer final : public IoBuffer {
   [[nodiscard]] std::size_t remaining() const override { return remaining_; }
   [[nodiscard]] Result<void> put(std::span<const u8> bytes) override;
   [[nodiscard]] Result<void> get(std::span<u8> bytes) override;
+  void go_back(std::size_t bytes) override {
+    next_ -= bytes;
+    remaining_ += bytes;
+  }
 
  private:
   u64 next_;

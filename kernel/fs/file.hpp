@@ -13,7 +13,11 @@
 
 namespace pulse {
 
+class EventQueue;
 class Node;
+class SignalFile;
+class TimerFile;
+struct WatchedFile;
 
 /// The bytes that a read fills or a write takes: a program's memory, or the kernel's.
 class IoBuffer {
@@ -24,6 +28,8 @@ class IoBuffer {
   [[nodiscard]] virtual Result<void> put(std::span<const u8> bytes) = 0;
   /// Takes the next bytes from the caller.
   [[nodiscard]] virtual Result<void> get(std::span<u8> bytes) = 0;
+  /// The last `bytes` bytes were not used after all: they are next again.
+  virtual void go_back(std::size_t bytes) = 0;
 
  protected:
   ~IoBuffer() = default;
@@ -61,6 +67,18 @@ class File : public Shared {
   [[nodiscard]] virtual WaitQueue* wait_queue() { return nullptr; }
   /// A descriptor of it was closed (others may remain).
   virtual void closed() {}
+
+  // Itself, if it is one; else null.
+  [[nodiscard]] virtual const EventQueue* as_event_queue() const { return nullptr; }
+  [[nodiscard]] virtual EventQueue* as_event_queue() { return nullptr; }
+  [[nodiscard]] virtual TimerFile* as_timer() { return nullptr; }
+  [[nodiscard]] virtual SignalFile* as_signals() { return nullptr; }
+  /// The event queues that watch it (event_queue.hpp); theirs.
+  WatchedFile* watchers = nullptr;
+
+ protected:
+  /// Leaves the event queues: an open file is watched no longer than it is open (epoll(7)).
+  void last_owner_left() override;
 };
 
 }  // namespace pulse

@@ -20,6 +20,11 @@ class KernelBuffer final : public IoBuffer {
     return advance(bytes.size());
   }
 
+  void go_back(std::size_t bytes) override {
+    next_ -= bytes;
+    remaining_ += bytes;
+  }
+
  private:
   Result<void> advance(std::size_t size) {
     next_ += size;

@@ -30,6 +30,7 @@ struct CallEntry {
 /// What each file of this folder brings.
 [[nodiscard]] std::span<const CallEntry> process_calls();
 [[nodiscard]] std::span<const CallEntry> memory_calls();
+[[nodiscard]] std::span<const CallEntry> event_calls();
 [[nodiscard]] std::span<const CallEntry> file_calls();
 [[nodiscard]] std::span<const CallEntry> path_calls();
 [[nodiscard]] std::span<const CallEntry> poll_calls();

@@ -8,6 +8,7 @@
 #include "kernel/core/time.hpp"
 #include "kernel/core/user_memory.hpp"
 #include "kernel/syscalls/call.hpp"
+#include "kernel/syscalls/other_mask.hpp"
 
 namespace pulse {
 
@@ -93,28 +94,6 @@ CallResult poll_files(Call& call, u64 deadline) {
   }
   return count;
 }
-
-/// While one lives, the thread has another signal mask; a handler that runs meanwhile sees the old one come back.
-class OtherMask {
- public:
-  explicit OtherMask(u64 mask) : thread_(current_thread()), before_(thread_.signal_mask) {
-    thread_.signal_mask = mask & ~unblockable_signals;
-  }
-  ~OtherMask() {
-    if (deliverable_signals(thread_) != 0) {
-      thread_.saved_mask = before_;
-      thread_.saved_mask_valid = true;
-    } else {
-      thread_.signal_mask = before_;
-    }
-  }
-  OtherMask(const OtherMask&) = delete;
-  OtherMask& operator=(const OtherMask&) = delete;
-
- private:
-  Thread& thread_;
-  u64 before_;
-};
 
 struct TimeSpecification {
   i64 seconds, nanoseconds;

@@ -44,8 +44,8 @@ void serve(Frame& frame) {
 }  // namespace
 
 void register_calls() {
-  for (const auto part :
-       {process_calls(), memory_calls(), file_calls(), path_calls(), poll_calls(), signal_calls(), time_calls()}) {
+  for (const auto part : {process_calls(), memory_calls(), event_calls(), file_calls(), path_calls(), poll_calls(),
+                          signal_calls(), time_calls()}) {
     for (const CallEntry& entry : part) calls[entry.number] = &entry;
   }
 }

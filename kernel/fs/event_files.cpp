@@ -1,0 +1,96 @@
+#include "kernel/fs/event_files.hpp"
+
+#include <cstring>
+
+#include "kernel/core/critical.hpp"
+
+namespace pulse {
+
+namespace {
+
+Result<std::size_t> put_number(IoBuffer& into, u64 number) {
+  u8 bytes[sizeof number];
+  std::memcpy(bytes, &number, sizeof number);
+  const auto done = into.put(bytes);
+  return done ? Result<std::size_t>(sizeof number) : fail(done.error());
+}
+
+}  // namespace
+
+Result<std::size_t> EventCounter::read(IoBuffer& into) {
+  if (into.remaining() < sizeof(u64)) return fail(Errno::Invalid);
+  if (count_ == 0) return fail(Errno::TryAgain);
+  const u64 taken = reads_ == Reads::One ? 1 : count_;
+  const auto moved = put_number(into, taken);
+  if (!moved) return moved;
+  const Critical critical;
+  count_ -= taken;
+  changed_.wake(pulse::ready::out);
+  return moved;
+}
+
+Result<std::size_t> EventCounter::write(IoBuffer& from) {
+  if (from.remaining() < sizeof(u64)) return fail(Errno::Invalid);
+  u8 bytes[sizeof(u64)];
+  if (const auto done = from.get(bytes); !done) return fail(done.error());
+  u64 number;
+  std::memcpy(&number, bytes, sizeof number);
+  if (number > most) return fail(Errno::Invalid);
+  if (number > most - count_) {
+    from.go_back(sizeof number);
+    return fail(Errno::TryAgain);
+  }
+  const Critical critical;
+  count_ += number;
+  changed_.wake(pulse::ready::in);
+  return sizeof number;
+}
+
+u32 EventCounter::ready() const {
+  return (count_ > 0 ? pulse::ready::in : 0) | (count_ < most ? pulse::ready::out : 0);
+}
+
+TimerFile::~TimerFile() {
+  const Critical critical;
+  queue_->remove(timer_);
+}
+
+void TimerFile::set(u64 due, u64 period) {
+  const Critical critical;
+  queue_->remove(timer_);
+  period_ = period;
+  expirations_ = 0;
+  if (due == 0) return;
+  timer_.expired = [](Timer& self) {
+    TimerFile& file = *static_cast<Own&>(self).file;
+    ++file.expirations_;
+    if (file.period_ != 0) file.queue_->add(self, self.due + file.period_);
+    file.changed_.wake(pulse::ready::in);
+  };
+  queue_->add(timer_, due);
+}
+
+Result<std::size_t> TimerFile::read(IoBuffer& into) {
+  if (into.remaining() < sizeof(u64)) return fail(Errno::Invalid);
+  if (expirations_ == 0) return fail(Errno::TryAgain);
+  const auto moved = put_number(into, expirations_);
+  if (moved) expirations_ = 0;
+  return moved;
+}
+
+Result<std::size_t> SignalFile::read(IoBuffer& into) {
+  constexpr std::size_t record_bytes = 128;  // struct signalfd_siginfo
+  if (into.remaining() < record_bytes) return fail(Errno::Invalid);
+  std::size_t moved = 0;
+  while (into.remaining() >= record_bytes) {
+    const u32 number = source_->take(mask_);
+    if (number == 0) break;
+    u8 record[record_bytes] = {};
+    std::memcpy(record, &number, sizeof number);
+    if (const auto done = into.put(record); !done) return fail(done.error());
+    moved += record_bytes;
+  }
+  return moved > 0 ? Result<std::size_t>(moved) : fail(Errno::TryAgain);
+}
+
+}  // namespace pulse
