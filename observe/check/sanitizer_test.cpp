@@ -171,6 +171,19 @@ TEST(Suppressions, match_by_function_source_line_vector_and_irq_line) {
   }
 }
 
+TEST(Suppressions, a_function_that_was_put_into_the_named_one_does_not_hide_its_name) {
+  class Inlined final : public Symboliser {
+   public:
+    [[nodiscard]] std::string describe(u64 /*address*/) const override {
+      return "driver::handler(int) (poll.cpp:12, inlined driver::poke(int))";
+    }
+  };
+  auto parsed = Suppressions::parse("*:driver::handler", "list");
+  ASSERT_TRUE(parsed.has_value());
+  const Inlined symbols;
+  EXPECT_TRUE(parsed->covers({.rule = "halt", .address = 0x100}, &symbols));
+}
+
 TEST(Suppressions, a_wrong_line_is_named_with_file_and_number) {
   for (const auto& [text, clause] : std::initializer_list<std::pair<const char*, const char*>>{
            {"\nno colon here", "list:2: 'no colon here' is not RULE:WHERE"},

@@ -40,9 +40,11 @@ std::optional<int> number_in(std::string_view text, int most) {
   return value;
 }
 
-/// "name+0x12 (file.c:34)" without what follows the name.
+/// "name+0x12 (file.c:34)" or "name+0x12 (file.c:34, inlined other)" without what follows the name.
 std::string_view symbol_in(std::string_view description) {
-  if (description.ends_with(')')) {
+  const std::size_t inlined = description.find(", inlined ");
+  description = description.substr(0, inlined);
+  if (inlined != std::string_view::npos || description.ends_with(')')) {
     const std::size_t place = description.rfind(" (");
     const bool has_line = place != std::string_view::npos && description.find(':', place) != std::string_view::npos &&
                           description.find("::", place) == std::string_view::npos;
