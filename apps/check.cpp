@@ -39,7 +39,7 @@ int check(const CheckCommandOptions& options) {
   SymbolTable symbols;
   if (!plan_check(options.words, plan, exit_status)) return exit_status;
   const auto trace = open_trace(options.trace, exit_status);
-  if (!trace || !load_symbols(options.symbols, symbols, exit_status) ||
+  if (!trace || !load_symbols(options.symbols, *trace, symbols, exit_status) ||
       !create_check_files(options.words, plan, exit_status)) {
     return exit_status;
   }

@@ -90,7 +90,7 @@ int export_trace(const ExportOptions& options) {
   int exit_status = status::success;
   SymbolTable symbols;
   const auto trace = open_trace(options.trace, exit_status);
-  if (!trace || !load_symbols(options.symbols, symbols, exit_status)) return exit_status;
+  if (!trace || !load_symbols(options.symbols, *trace, symbols, exit_status)) return exit_status;
   TraceReader& reader = trace->reader;
   if (!options.perfetto.empty()) exit_status = export_timeline<PerfettoWriter>(options.perfetto, reader, symbols);
   if (exit_status == status::success && !options.chrome.empty()) {

@@ -300,6 +300,7 @@ class GuestRun {
 
   int finish(RunEnd end) {
     machine_->ledger().flush();
+    observers_.name_guest();
     observers_.judge(end);
     int exit_status = static_cast<int>(end.status);
     // Where both end in one place, what the guest printed and what we say are one text.

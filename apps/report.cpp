@@ -50,7 +50,7 @@ int report(const ReportOptions& options) {
   int exit_status = status::success;
   SymbolTable symbols;
   const auto trace = open_trace(options.trace, exit_status);
-  if (!trace || !load_symbols(options.symbols, symbols, exit_status)) return exit_status;
+  if (!trace || !load_symbols(options.symbols, *trace, symbols, exit_status)) return exit_status;
   TraceReader& reader = trace->reader;
   ReportBuilder builder(reader.header());
   const std::optional<RunEnd> cut = consume(reader, to, builder);

@@ -28,6 +28,7 @@ struct Words {
   std::string memory = "256M";
   std::string rtc = "2026-01-01";
   std::string engine = "interpreter";
+  std::string threads = "on";
   std::string report;
   std::string max_time, keys, max_instructions;
   unsigned cpus = 1;
@@ -83,6 +84,9 @@ int check(const Words& words, RunOptions& options) {
   auto keys = parse_keys(words.keys);
   if (!keys) return wrong("--keys", words.keys, keys.error());
   options.keys = std::move(*keys);
+
+  if (words.threads != "on" && words.threads != "off") return wrong("--threads", words.threads, "it is on or off");
+  options.threads = words.threads == "on";
 
   options.report = !words.report.empty();
   if (words.report != "-") options.report_file = words.report;
@@ -155,6 +159,9 @@ Command add_run_command(CLI::App& parent) {
   app->add_option("--symbols", options.symbols, "Names for addresses: ELF or System.map; may be given again")
       ->type_name("FILE[@OFFSET]")
       ->allow_extra_args(false)
+      ->group("What happened");
+  app->add_option("--threads", words->threads, "off: leave the threads of a Linux guest out of the trace and the check")
+      ->type_name("on|off")
       ->group("What happened");
   app->add_option("--check", options.check.rules,
                   "The interrupt sanitizer: all rules, or these, e.g. missing-eoi,bad-idt or -timer-rate")

@@ -35,6 +35,8 @@ bool RunObservers::create(const char* option, const std::string& path, OutputFil
 
 bool RunObservers::attach(Machine& machine, const std::string& description, int& problem) {
   const TraceHeader header = header_of(machine, options_, description);
+  const bool observed = options_.report || !options_.trace_file.empty() || options_.check.wanted();
+  if (observed && LinuxWatch::is_linux(description)) linux_ = std::make_unique<LinuxWatch>(machine, symbols_);
   if (!options_.report_file.empty() && !create("--report", options_.report_file, report_file_, problem)) return false;
   if (options_.report) {
     report_ = std::make_unique<ReportBuilder>(header);
@@ -44,8 +46,13 @@ bool RunObservers::attach(Machine& machine, const std::string& description, int&
     if (!create("--trace", options_.trace_file, trace_file_, problem)) return false;
     trace_ = std::make_unique<TraceWriter>(trace_sink_, header);
     machine.ledger().attach(*trace_);
+    if (linux_) linux_->keep_addresses();
   }
-  return !options_.check.wanted() || attach_sanitizer(machine, header, problem);
+  // Before the sanitizer: its rules may then ask which thread runs.
+  if (linux_ && options_.threads && (trace_ || options_.check.wanted())) linux_->watch_threads(probes_);
+  if (options_.check.wanted() && !attach_sanitizer(machine, header, problem)) return false;
+  if (!probes_.empty()) machine.set_probe(&probes_);
+  return true;
 }
 
 bool RunObservers::attach_sanitizer(Machine& machine, const TraceHeader& header, int& problem) {
@@ -58,7 +65,7 @@ bool RunObservers::attach_sanitizer(Machine& machine, const TraceHeader& header,
                                                                       .suppressions = check_plan_.suppressions});
   sanitizer_->on_finding = [this, &machine](const Finding& finding) { found(machine, finding); };
   machine.ledger().attach(*sanitizer_);
-  machine.set_probe(sanitizer_.get());
+  probes_.add(*sanitizer_);
   return true;
 }
 
@@ -72,6 +79,10 @@ void RunObservers::found(Machine& machine, const Finding& finding) {
     if (on_print) on_print();
     tell("vitrine: {}\n", finding_line(finding, &symbols_));
   }
+}
+
+void RunObservers::name_guest() {
+  if (linux_) linux_->find_names();
 }
 
 void RunObservers::judge(RunEnd& end) {
@@ -91,6 +102,7 @@ bool RunObservers::finish(const RunEnd& end) {
 
 bool RunObservers::finish_trace(const RunEnd& end) {
   if (!trace_) return true;
+  if (linux_) trace_->add_symbols(linux_->names_for_trace());
   trace_->finish(end);
   if (trace_file_.close()) return true;
   complain(status::internal, fmt::format("--trace: can't write '{}': {}", options_.trace_file, trace_file_.error()));

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 
+#include "apps/linux_watch.hpp"
 #include "apps/run_options.hpp"
 #include "host/file.hpp"
 #include "machine/boards/machine.hpp"
@@ -16,7 +17,7 @@ namespace vitrine {
 
 class RunObservers {
  public:
-  RunObservers(const RunOptions& options, const SymbolTable& symbols) : options_(options), symbols_(symbols) {}
+  RunObservers(const RunOptions& options, SymbolTable& symbols) : options_(options), symbols_(symbols) {}
 
   /// Creates the files and attaches itself. `description`: the guest's format. False: it has complained.
   [[nodiscard]] bool attach(Machine& machine, const std::string& description, int& problem);
@@ -25,6 +26,8 @@ class RunObservers {
   /// Has --check-fatal ended the run?
   [[nodiscard]] bool wants_end() const { return wants_end_; }
 
+  /// After the last instruction: names the guest's addresses if the guest itself has names for them.
+  void name_guest();
   /// After Ledger::flush(). Lets the rules judge the end; --check-fatal may change the status.
   void judge(RunEnd& end);
   /// Completes the trace, prints findings and report. False: something could not be written, and it has complained.
@@ -48,10 +51,12 @@ class RunObservers {
   [[nodiscard]] bool print_report(const RunEnd& end);
 
   const RunOptions& options_;
-  const SymbolTable& symbols_;
+  SymbolTable& symbols_;
   OutputFile report_file_, trace_file_;
   FileByteSink trace_sink_{trace_file_};
   CheckPlan check_plan_;
+  ProbeFanout probes_;
+  std::unique_ptr<LinuxWatch> linux_;
   std::unique_ptr<ReportBuilder> report_;
   std::unique_ptr<TraceWriter> trace_;
   std::unique_ptr<Sanitizer> sanitizer_;

@@ -42,6 +42,7 @@ struct RunOptions {
   std::string trace_file;
   std::vector<std::string> symbols;
   bool live = false;
+  bool threads = true;  ///< of a Linux guest: watch its scheduler while something observes
 };
 
 /// Runs the guest, and reports. Returns the exit status.

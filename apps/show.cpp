@@ -80,7 +80,7 @@ int show(const ShowOptions& options) {
   int exit_status = status::success;
   SymbolTable symbols;
   const auto trace = open_trace(options.trace, exit_status);
-  if (!trace || !load_symbols(options.symbols, symbols, exit_status)) return exit_status;
+  if (!trace || !load_symbols(options.symbols, *trace, symbols, exit_status)) return exit_status;
   TraceReader& reader = trace->reader;
   const TraceHeader& header = reader.header();
   if (filter.source && std::ranges::find(header.sources, *filter.source) == header.sources.end()) {

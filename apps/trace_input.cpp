@@ -41,6 +41,15 @@ bool load_symbols(const std::vector<std::string>& arguments, SymbolTable& table,
   return true;
 }
 
+bool load_symbols(const std::vector<std::string>& arguments, const OpenTrace& trace, SymbolTable& table,
+                  int& exit_status) {
+  if (const std::string_view names = trace.reader.symbols(); arguments.empty() && !names.empty()) {
+    // A trace whose names nobody can read is still a trace.
+    [[maybe_unused]] const auto added = table.add({names.begin(), names.end()}, 0);
+  }
+  return load_symbols(arguments, table, exit_status);
+}
+
 std::unique_ptr<OpenTrace> open_trace(const std::string& path, int& exit_status) {
   auto file = InputFile::open(path);
   if (!file) {

@@ -14,6 +14,11 @@ namespace vitrine {
 /// Reads the files of --symbols. False: it has complained.
 [[nodiscard]] bool load_symbols(const std::vector<std::string>& arguments, SymbolTable& table, int& exit_status);
 
+/// Reads the files of --symbols; without any, takes the names that the trace itself carries. False: it has complained.
+struct OpenTrace;
+[[nodiscard]] bool load_symbols(const std::vector<std::string>& arguments, const OpenTrace& trace, SymbolTable& table,
+                                int& exit_status);
+
 /// Opens a trace. Null: it has complained.
 struct OpenTrace {
   TraceReader reader;

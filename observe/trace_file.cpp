@@ -11,7 +11,7 @@ namespace vitrine {
 namespace {
 
 constexpr std::array<u8, 8> magic = {0x89, 'V', 'T', 'R', 'C', 0x0D, 0x0A, 0x1A};
-constexpr u16 version = 1;
+constexpr u16 version = 2, oldest_version = 1;
 constexpr std::size_t block_prefix = 9;
 constexpr u32 records_per_block = 4096;
 constexpr u32 records_limit = 65536;
@@ -266,6 +266,14 @@ void TraceWriter::flush_records() {
   std::ranges::fill(last_of_kind_, Record{});
 }
 
+void TraceWriter::add_symbols(std::string_view lines) {
+  if (lines.empty()) return;
+  flush_records();
+  // What does not fit is cut off behind a line.
+  if (lines.size() > block_limit) lines = lines.substr(0, lines.rfind('\n', block_limit - 1) + 1);
+  block('S', {reinterpret_cast<const u8*>(lines.data()), lines.size()});
+}
+
 void TraceWriter::finish(const RunEnd& end) {
   flush_records();
   std::vector<u8> payload;
@@ -317,7 +325,8 @@ std::expected<TraceReader, TraceError> TraceReader::open(std::unique_ptr<ByteSou
     return std::unexpected(TraceError::NotATrace);
   }
   if (start.size() < start_size) return std::unexpected(TraceError::BadHeader);
-  if (Taker(start.subspan(magic.size())).fixed(2) != version) return std::unexpected(TraceError::WrongVersion);
+  const u64 found_version = Taker(start.subspan(magic.size())).fixed(2);
+  if (found_version < oldest_version || found_version > version) return std::unexpected(TraceError::WrongVersion);
   reader.position_ = start_size;
   const auto header = reader.next_block();
   if (!header || header->type != 'H') return std::unexpected(TraceError::BadHeader);
@@ -338,6 +347,7 @@ std::expected<TraceReader, TraceError> TraceReader::open(std::unique_ptr<ByteSou
   to.symbols = taker.string();
   if (!taker.good() || !taker.at_end()) return std::unexpected(TraceError::BadHeader);
   reader.last_of_kind_.resize(256);
+  reader.look_for_symbols();
   return reader;
 }
 
@@ -349,13 +359,31 @@ std::expected<TraceReader::Block, TraceError> TraceReader::next_block() {
   const u8 type = prefix.byte();
   const u64 length = prefix.fixed(4);
   const u64 checksum = prefix.fixed(4);
-  if (type != 'H' && type != 'R' && type != 'E') return std::unexpected(TraceError::BadBlock);
+  if (type != 'H' && type != 'R' && type != 'S' && type != 'E') return std::unexpected(TraceError::BadBlock);
   if (length > block_limit) return std::unexpected(TraceError::BadBlock);
   const std::span<const u8> payload = source_->read(position_ + block_prefix, static_cast<std::size_t>(length));
   if (payload.size() < length) return std::unexpected(TraceError::Truncated);
   if (crc32(payload) != checksum) return std::unexpected(TraceError::BadChecksum);
   position_ += block_prefix + payload.size();
   return Block{type, payload};
+}
+
+void TraceReader::look_for_symbols() {
+  const auto start = position_;
+  for (;;) {
+    const std::span<const u8> next = source_->read(position_, block_prefix);
+    if (next.size() < block_prefix) break;
+    Taker prefix(next);
+    const u8 type = prefix.byte();
+    const u64 length = prefix.fixed(4);
+    if (type == 'S') {
+      if (const auto block = next_block()) symbols_.assign(block->payload.begin(), block->payload.end());
+      break;
+    }
+    if (type != 'R' || length > block_limit) break;
+    position_ += block_prefix + length;
+  }
+  position_ = start;
 }
 
 std::span<const Record> TraceReader::stop(TraceError error) {
@@ -380,7 +408,8 @@ std::span<const Record> TraceReader::next() {
     block_start_ = position_;
     return stop(TraceError::NoEnd);
   }
-  const auto block = next_block();
+  auto block = next_block();
+  if (block && block->type == 'S') block = next_block();
   if (!block) return stop(block.error());
   if (block->type == 'R') {
     if (!decode(block->payload)) return stop(TraceError::BadBlock);

@@ -2,7 +2,7 @@
 //
 // Layout (all integers little-endian; "varint" is LEB128; "string" is varint length + bytes):
 //   magic    8 bytes  89 'V' 'T' 'R' 'C' 0D 0A 1A
-//   version  u16      1
+//   version  u16      2; 1 has no block S
 //   block*            type u8, payload length u32, CRC-32 (IEEE) of the payload u32, payload
 // Block 'H', first and once: sources (varint count, strings), lines (varint count, then varint number + string),
 // options
@@ -10,6 +10,8 @@
 // Block 'R', any number: varint record count (at most 65536), then the records. Each stands for itself: what records
 // are
 //   predicted from starts anew with each block, so a damaged block costs only itself.
+// Block 'S', at most one, right before 'E': names that were found in the guest's memory, as lines of System.map; those
+//   of the addresses in the records. Any bytes.
 // Block 'E', last and once: varint record count, u64 digest (digest.hpp), varint end time, varint end instruction
 // count,
 //   string stop reason, string its sentence, varint exit status.
@@ -71,6 +73,8 @@ class TraceWriter final : public LedgerSink {
  public:
   TraceWriter(ByteSink& sink, const TraceHeader& header);
   void consume(std::span<const Record> records) override;
+  /// Writes a block of names (lines as in System.map), unless there are none. At most once, right before finish().
+  void add_symbols(std::string_view lines);
   /// Writes what is left and the end block. Call once, after Ledger::flush().
   void finish(const RunEnd& end);
   [[nodiscard]] u64 digest() const { return digest_.value(); }
@@ -112,6 +116,8 @@ class TraceReader {
   [[nodiscard]] static std::expected<TraceReader, TraceError> open(std::span<const u8> bytes);
 
   [[nodiscard]] const TraceHeader& header() const { return header_; }
+  /// Names that the run found in the guest's memory; empty if there are none. Known from the beginning.
+  [[nodiscard]] std::string_view symbols() const { return symbols_; }
   /// The next records, in order; empty at the end or at the first damage. Valid until the next call.
   std::span<const Record> next();
   /// Back to before the first record.
@@ -134,6 +140,7 @@ class TraceReader {
   std::expected<Block, TraceError> next_block();
   std::span<const Record> stop(TraceError error);
   bool decode(std::span<const u8> payload);
+  void look_for_symbols();
   bool read_end(std::span<const u8> payload, u64& records, u64& digest);
 
   std::unique_ptr<ByteSource> source_;
@@ -141,6 +148,7 @@ class TraceReader {
   u64 block_start_ = 0;
   u64 first_block_ = 0;  ///< behind the header
   TraceHeader header_;
+  std::string symbols_;
   std::vector<Record> records_;
   std::vector<Record> last_of_kind_;
   Digest digest_;

@@ -90,6 +90,31 @@ TEST(TraceFile, gives_back_every_record_the_header_and_the_end) {
   EXPECT_EQ(TraceReader::open(bytes)->header(), some_header());
 }
 
+TEST(TraceFile, names_from_the_guest_are_known_before_the_records_and_change_none) {
+  const auto records = random_records(10'000);
+  const std::string names = "ffffffff81000000 T start\n";
+  MemorySink sink;
+  TraceWriter writer(sink, some_header());
+  writer.consume(records);
+  writer.add_symbols(names);
+  writer.finish(some_end());
+  EXPECT_EQ(TraceReader::open(sink.bytes)->symbols(), names);
+  EXPECT_EQ(TraceReader::open(trace_of(records))->symbols(), "");
+  const ReadResult result = read(sink.bytes);
+  EXPECT_EQ(result.error, TraceError::None);
+  EXPECT_TRUE(same(result.records, records));
+  EXPECT_EQ(result.end, some_end());
+}
+
+TEST(TraceFile, traces_of_version_1_are_read) {
+  const auto records = random_records(100);
+  auto bytes = trace_of(records);
+  bytes[8] = 1;
+  const ReadResult result = read(bytes);
+  EXPECT_EQ(result.error, TraceError::None);
+  EXPECT_TRUE(same(result.records, records));
+}
+
 TEST(TraceFile, does_not_depend_on_how_the_records_are_batched) {
   const auto records = random_records(5000);
   MemorySink sink;
