@@ -172,7 +172,7 @@ class Linux : public testing::Test {
                             folder_);
     ASSERT_EQ(made.status, 0) << made.err;
     std::ofstream(folder_ / "script") << script;
-    boot_ = boot_with_script("first");
+    boot_ = boot_with_script("first", {"--check", "--findings", folder_ / "findings.json"});
   }
   static void TearDownTestSuite() {
     if (!folder_.empty()) fs::remove_all(folder_);
@@ -191,11 +191,17 @@ class Linux : public testing::Test {
   static std::vector<std::string> deaf_command() {
     return {VITRINE_COMMAND, "run", guests / "memtest86+x64.bin", "--append", "console=ttyS0,115200", "--report"};
   }
-  static Result boot_with_script(const std::string& name) {
+  static Result boot_with_script(const std::string& name, const std::vector<std::string>& more = {}) {
     // The keys come when somebody reads /dev/tty1: Linux forgets those that come before.
-    return run(command({"--trace", folder_ / (name + ".trace"), "--report=" + std::string(folder_ / (name + ".json")),
-                        "--keys", "<wait 8s>From the keyboard\\n", "--max-time", "60s"}),
-               folder_, folder_ / "script");
+    std::vector<std::string> options = {"--trace",
+                                        folder_ / (name + ".trace"),
+                                        "--keys",
+                                        "<wait 8s>From the keyboard\\n",
+                                        "--max-time",
+                                        "60s",
+                                        "--report=" + std::string(folder_ / (name + ".json"))};
+    options.insert(options.end(), more.begin(), more.end());
+    return run(command(options), folder_, folder_ / "script");
   }
   static json report() { return json::parse(contents_of(folder_ / "first.json")); }
   static std::string trace() { return folder_ / "first.trace"; }
@@ -280,6 +286,20 @@ TEST_F(Linux, every_request_is_accounted_for) {
   }
 }
 
+TEST_F(Linux, the_sanitizer_finds_no_error_and_no_warning) {
+  const json live = json::parse(contents_of(folder_ / "findings.json"));
+  EXPECT_GE(live["checked"].size(), 20u);
+  EXPECT_EQ(live["errors"], 0) << live["findings"].dump(2);
+  EXPECT_EQ(live["warnings"], 0) << live["findings"].dump(2);
+
+  const Result from_trace = vitrine({"check", trace(), "--json"});
+  EXPECT_EQ(from_trace.status, 0) << from_trace.err;
+  const json later = json::parse(from_trace.out);
+  EXPECT_EQ(later["errors"], 0) << later["findings"].dump(2);
+  EXPECT_EQ(later["warnings"], 0) << later["findings"].dump(2);
+}
+
+// The first boot ran under the sanitizer, the second does not: being watched changes nothing.
 TEST_F(Linux, a_second_boot_writes_the_same_trace_and_report_byte_for_byte) {
   const Result second = boot_with_script("second");
   EXPECT_EQ(second.status, 0);

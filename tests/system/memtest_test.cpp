@@ -16,6 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
 
 struct Result {
   int status = -1;
@@ -45,11 +46,13 @@ class Memtest : public testing::TestWithParam<const char*> {
 TEST_P(Memtest, counts_passes_without_errors_on_the_text_screen) {
   // Configuration, test selection: clear, add the range 1 to 3; out of both menus; start.
   const Result result = run(image_,
-                            "--memory 8M --serial none --max-time 5s --screen --keys "
+                            "--check --memory 8M --serial none --max-time 5s --screen --keys "
                             R"("<f1><wait 50ms><f1><wait 50ms><f1><wait 50ms><f4><wait 50ms>1\n<wait 50ms>3\n)"
                             R"(<wait 50ms><f10><wait 50ms><f10><wait 50ms>\n")");
   EXPECT_EQ(result.status, 80);
   EXPECT_THAT(result.both, AllOf(HasSubstr("Memtest86+ v"), HasSubstr("Vitrine virtual CPU"), HasSubstr("Errors: 0")));
+  EXPECT_THAT(result.both, HasSubstr("Interrupt sanitizer:"));
+  EXPECT_THAT(result.both, AllOf(Not(HasSubstr("error[")), Not(HasSubstr("warning["))));
   const std::string label = "Pass:  ";
   const auto at = result.both.find(label);
   ASSERT_NE(at, std::string::npos) << result.both;

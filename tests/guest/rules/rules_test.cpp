@@ -164,7 +164,9 @@ TEST(Rules, each_has_a_bad_and_a_good_kernel_and_a_page) {
   std::vector<std::string> rules;
   for (const std::string& line : words_of(list.out, '\n')) rules.push_back(line.substr(0, line.find(' ')));
   const std::vector<std::string> names = guest_names();
+  const std::string table = contents_of(fs::path(PAGES_FOLDER) / "README.md");
   for (const std::string& rule : rules) {
+    EXPECT_NE(table.find("| [" + rule + "](" + rule + ".md)"), std::string::npos) << rule << " is not in the table";
     for (const std::string kind : {"-bad", "-good"}) {
       EXPECT_TRUE(std::ranges::any_of(names, [&](const std::string& name) { return name.starts_with(rule + kind); }))
           << rule << " has no tests/guest/rules/" << rule << kind << ".cpp";
@@ -174,6 +176,66 @@ TEST(Rules, each_has_a_bad_and_a_good_kernel_and_a_page) {
   for (const std::string& name : names) {
     EXPECT_TRUE(std::ranges::find(rules, guest_of(name).rule) != rules.end()) << name << ": there is no such rule";
   }
+}
+
+// --- the options, on a kernel that never ends its timer's interrupt -------------------------------------------------
+
+class CheckOptions : public testing::Test {
+ protected:
+  Result run_bad(const std::vector<std::string>& more) const { return on_vitrine(guest_, more); }
+
+  RuleGuest guest_ = guest_of("missing-eoi-bad_64");
+  Folder folder_;
+};
+
+TEST_F(CheckOptions, findings_leave_the_status_alone_unless_they_are_fatal) {
+  EXPECT_EQ(run_bad({"--check"}).status, run_bad({}).status);
+  const Result fatal = run_bad({"--check-fatal"});
+  EXPECT_EQ(fatal.status, 82);
+  EXPECT_NE(fatal.err.find("error[missing-eoi]"), std::string::npos) << fatal.err;
+  EXPECT_NE(fatal.err.find("docs/rules/missing-eoi.md"), std::string::npos) << fatal.err;
+}
+
+TEST_F(CheckOptions, rules_that_are_not_selected_find_nothing) {
+  const Result result = run_bad({"--check=all,-missing-eoi", "--check-fatal"});
+  EXPECT_NE(result.status, 82) << result.err;
+  EXPECT_NE(result.err.find("nothing found"), std::string::npos) << result.err;
+}
+
+TEST_F(CheckOptions, suppressed_findings_are_counted_and_never_fatal) {
+  const std::string file = folder_.file("list", "missing-eoi:*\n*:no_such_function\n");
+  const Result result = run_bad({"--suppress", file, "--check-fatal"});
+  EXPECT_NE(result.status, 82) << result.err;
+  EXPECT_NE(result.err.find("Suppressed: 1 finding."), std::string::npos) << result.err;
+  EXPECT_NE(result.err.find("covered nothing: " + file + ":2: *:no_such_function"), std::string::npos) << result.err;
+}
+
+TEST_F(CheckOptions, sarif_names_the_source_line) {
+  const std::string file = folder_.path / "findings.sarif";
+  run_bad({"--sarif", file});
+  const json sarif = json::parse(contents_of(file));
+  ASSERT_EQ(sarif["runs"][0]["results"].size(), 1u) << sarif.dump(2);
+  const json& result = sarif["runs"][0]["results"][0];
+  EXPECT_EQ(result["ruleId"], "missing-eoi");
+  const json& place = result["locations"][0]["physicalLocation"];
+  EXPECT_TRUE(place["artifactLocation"]["uri"].get<std::string>().ends_with("/" + guest_.source)) << place.dump(2);
+  EXPECT_GE(place["region"]["startLine"].get<int>(), 1);
+}
+
+TEST_F(CheckOptions, a_trace_is_judged_like_the_run_and_a_damaged_one_as_far_as_it_goes) {
+  const fs::path trace = folder_.path / "trace";
+  run_bad({"--trace", trace});
+  EXPECT_EQ(run({VITRINE_COMMAND, "check", trace}).status, 0);
+  const Result fatal = run({VITRINE_COMMAND, "check", trace, "--check-fatal"});
+  EXPECT_EQ(fatal.status, 82) << fatal.err;
+  EXPECT_NE(fatal.out.find("error[missing-eoi]"), std::string::npos) << fatal.out;
+
+  fs::resize_file(trace, fs::file_size(trace) - 3);
+  const Result damaged = run({VITRINE_COMMAND, "check", trace, "--check-fatal"});
+  EXPECT_EQ(damaged.status, 66);
+  EXPECT_NE(damaged.out.find("error[missing-eoi]"), std::string::npos) << damaged.out;
+  EXPECT_NE(damaged.out.find("damaged trace"), std::string::npos) << damaged.out;
+  EXPECT_NE(damaged.err.find("is not whole"), std::string::npos) << damaged.err;
 }
 
 }  // namespace
