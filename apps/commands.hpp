@@ -16,10 +16,9 @@ struct Command {
 Command add_run_command(CLI::App& parent);
 Command add_report_command(CLI::App& parent);
 Command add_show_command(CLI::App& parent);
+Command add_why_command(CLI::App& parent);
 Command add_check_command(CLI::App& parent);
 Command add_export_command(CLI::App& parent);
-/// why: a name that the contract has, and this version does not.
-std::vector<Command> add_absent_commands(CLI::App& parent);
 
 /// The whole program: parses, runs, returns the exit status.
 int run_program(std::vector<std::string> arguments);

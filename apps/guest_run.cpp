@@ -60,6 +60,7 @@ class GuestRun {
     }
     end.time = machine_->clock().now().value;
     end.instructions = machine_->cpu().state.instructions;
+    end.address = machine_->cpu().linear_rip();
     return finish(end);
   }
 

@@ -15,6 +15,7 @@ Examples:
   vitrine run kernel.elf --until READY --max-time 10s --trace run.trace
   vitrine report run.trace
   vitrine show run.trace --line 0 --from 1.5s
+  vitrine why run.trace --source keyboard
   vitrine export run.trace --perfetto run.perfetto-trace
 
 `vitrine COMMAND --help` tells all options of a command.)";
@@ -43,8 +44,7 @@ int run(std::vector<std::string> arguments) {
   app.footer(main_footer);
 
   std::vector<Command> commands = {add_run_command(app), add_report_command(app), add_show_command(app),
-                                   add_check_command(app), add_export_command(app)};
-  for (Command& command : add_absent_commands(app)) commands.push_back(std::move(command));
+                                   add_why_command(app), add_check_command(app),  add_export_command(app)};
 
   if (!arguments.empty() && arguments.front() == "run") {
     std::ranges::transform(arguments, arguments.begin(), with_value);

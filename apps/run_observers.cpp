@@ -48,6 +48,8 @@ bool RunObservers::attach(Machine& machine, const std::string& description, int&
     machine.ledger().attach(*trace_);
     if (linux_) linux_->keep_addresses();
   }
+  why_ = std::make_unique<WhyBuilder>(header);
+  machine.ledger().attach(*why_);
   // Before the sanitizer: its rules may then ask which thread runs.
   if (linux_ && options_.threads && (trace_ || options_.check.wanted())) linux_->watch_threads(probes_);
   if (options_.check.wanted() && !attach_sanitizer(machine, header, problem)) return false;
@@ -94,7 +96,17 @@ void RunObservers::judge(RunEnd& end) {
   }
 }
 
+/// A guest that did not get to its end may wait for an interrupt: nobody should have to run it again to learn why.
+void RunObservers::tell_what_is_stuck(const RunEnd& end) const {
+  const bool unfinished =
+      end.status == status::budget || end.status == status::triple_fault || end.status == status::halted;
+  if (!unfinished || options_.json) return;
+  const std::vector<WhyAnswer> answers = why_->about_what_is_stuck(end, &symbols_);
+  if (!answers.empty()) tell("\n{}", why_text(answers, why_->state().header(), &symbols_, WhyDetail::Short));
+}
+
 bool RunObservers::finish(const RunEnd& end) {
+  tell_what_is_stuck(end);
   const bool traced = finish_trace(end);
   const bool checked = print_findings();
   return print_report(end) && traced && checked;

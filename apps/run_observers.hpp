@@ -1,4 +1,5 @@
-// What watches a run: report, trace, sanitizer. Made before the first instruction, asked for its results at the end.
+// What watches a run: report, trace, sanitizer, and what knows why an interrupt did not arrive. Made before the first
+// instruction, asked for its results at the end.
 #pragma once
 
 #include <functional>
@@ -12,6 +13,7 @@
 #include "observe/check/sanitizer.hpp"
 #include "observe/report.hpp"
 #include "observe/symbols.hpp"
+#include "observe/why/why.hpp"
 
 namespace vitrine {
 
@@ -30,7 +32,8 @@ class RunObservers {
   void name_guest();
   /// After Ledger::flush(). Lets the rules judge the end; --check-fatal may change the status.
   void judge(RunEnd& end);
-  /// Completes the trace, prints findings and report. False: something could not be written, and it has complained.
+  /// Says what is stuck, completes the trace, prints findings and report. False: something could not be written, and it
+  /// has complained.
   [[nodiscard]] bool finish(const RunEnd& end);
 
  private:
@@ -46,6 +49,7 @@ class RunObservers {
   [[nodiscard]] bool attach_sanitizer(Machine& machine, const TraceHeader& header, int& problem);
   [[nodiscard]] bool create(const char* option, const std::string& path, OutputFile& file, int& problem) const;
   void found(Machine& machine, const Finding& finding);
+  void tell_what_is_stuck(const RunEnd& end) const;
   [[nodiscard]] bool finish_trace(const RunEnd& end);
   [[nodiscard]] bool print_findings();
   [[nodiscard]] bool print_report(const RunEnd& end);
@@ -59,6 +63,7 @@ class RunObservers {
   std::unique_ptr<LinuxWatch> linux_;
   std::unique_ptr<ReportBuilder> report_;
   std::unique_ptr<TraceWriter> trace_;
+  std::unique_ptr<WhyBuilder> why_;
   std::unique_ptr<Sanitizer> sanitizer_;
   std::optional<CheckResult> check_result_;
   bool wants_end_ = false;

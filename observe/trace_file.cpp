@@ -284,6 +284,7 @@ void TraceWriter::finish(const RunEnd& end) {
   put_string(payload, end.reason);
   put_string(payload, end.sentence);
   put_varint(payload, end.status);
+  put_varint(payload, end.address);
   block('E', payload);
 }
 
@@ -460,6 +461,7 @@ bool TraceReader::read_end(std::span<const u8> payload, u64& records, u64& diges
   end.reason = taker.string();
   end.sentence = taker.string();
   end.status = static_cast<u32>(taker.varint());
+  if (!taker.at_end()) end.address = taker.varint();
   if (!taker.good() || !taker.at_end()) return false;
   end_ = std::move(end);
   return true;

@@ -51,6 +51,12 @@ const Record* Life::last(RecordKind kind) const {
   return nullptr;
 }
 
+std::optional<u8> Life::line() const {
+  if (const Record* raised = first(RecordKind::Raised)) return raised->pin;
+  if (const Record* latched = first(RecordKind::Latched)) return latched->pin;
+  return std::nullopt;
+}
+
 LifeTracker::Entry* LifeTracker::entry_of(u64 id) {
   const auto found = entries_.find(id);
   return found == entries_.end() ? nullptr : &found->second;
@@ -82,6 +88,9 @@ void LifeTracker::reopen(Entry& entry) {
 
 /// Closes the life if nothing more is to come. `entry` stays valid.
 void LifeTracker::settle(Entry& entry) {
+  entry.life.pending = entry.pending_in != 0 || (entry.on_its_way && !entry.acknowledged);
+  entry.life.in_service = entry.in_service != 0;
+  entry.life.in_handler = entry.frames != 0;
   const bool busy = entry.on_its_way || entry.pending_in != 0 || entry.in_service != 0 || entry.frames != 0;
   if (busy || entry.life.closed) return;
   entry.life.closed = true;
@@ -112,6 +121,7 @@ void LifeTracker::consume(const Record& record) {
     case RecordKind::Raised:
       entry = &make(record.id, record.pin);
       entry->on_its_way = true;
+      entry->acknowledged = false;
       break;
     case RecordKind::Merged:
       return merged(record);
@@ -120,6 +130,7 @@ void LifeTracker::consume(const Record& record) {
       if (entry == nullptr) entry = &make(record.id, record.pin);  // a level that outlived what we remember
       reopen(*entry);
       entry->on_its_way = false;
+      entry->acknowledged = false;
       entry->pending_in |= controller_bit(record.source);
       break;
     case RecordKind::Lowered:
@@ -140,6 +151,7 @@ void LifeTracker::consume(const Record& record) {
       } else {
         entry->pending_in = 0;  // the other chip of a cascade gives it away too
         entry->on_its_way = true;
+        entry->acknowledged = true;
       }
       break;
     case RecordKind::InService:
@@ -221,6 +233,7 @@ void LifeTracker::delivered(const Record& record) {
       reopen(*entry);
       entry->on_its_way = false;
       ++entry->frames;
+      settle(*entry);
     }
   }
   cpu.frames.push_back({.id = record.id,
@@ -270,7 +283,7 @@ void LifeTracker::exception(const Record& record) {
   cpu.failed = 0;
   if (record.id == 0) return;
   Entry& entry = make(record.id, vector_key(record.vector));
-  entry.on_its_way = true;
+  entry.on_its_way = entry.acknowledged = true;
   add(entry.life, record);
 }
 

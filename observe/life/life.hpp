@@ -27,6 +27,9 @@ struct Life {
   u64 left_out = 0;             ///< records that stood between the first ones and the last
   bool closed = false;        ///< returned (and in service nowhere), withdrawn, polled away or merged: nothing more is
                               ///< expected. A level that is still high opens it again
+  bool pending = false;       ///< raised, and the CPU has not taken it yet
+  bool in_service = false;    ///< some controller waits for its EOI
+  bool in_handler = false;    ///< delivered, and no IRET has left the frame yet
   std::optional<u64> thread;  ///< that ran when it was delivered, if the guest tells of threads
   std::map<u64, std::string> thread_names;  ///< of the threads in the records, as far as they have names
   static constexpr std::size_t most_records = 64;
@@ -34,6 +37,8 @@ struct Life {
   /// The first (or last) record of a kind; null if there is none.
   [[nodiscard]] const Record* first(RecordKind kind) const;
   [[nodiscard]] const Record* last(RecordKind kind) const;
+  /// The IRQ line that it came on; empty for exceptions, NMI and INT n.
+  [[nodiscard]] std::optional<u8> line() const;
 };
 
 /// A frame that no IRET has left yet.
@@ -73,6 +78,7 @@ class LifeTracker {
     u32 in_service = 0;       // a bit for each controller
     u32 frames = 0;           // live ones
     bool on_its_way = false;  // raised and not latched yet, or acknowledged and not delivered yet
+    bool acknowledged = false;
   };
   struct Link {
     u64 serial = 0;
@@ -85,6 +91,9 @@ class LifeTracker {
     u64 current = 0;          // serial of the frame whose handler runs
     u64 spurious_of = 0;      // the acknowledge found nothing; its delivery follows
     u64 failed = 0;           // the life whose delivery failed; the exception follows
+    bool pending = false;     ///< raised, and the CPU has not taken it yet
+    bool in_service = false;  ///< some controller waits for its EOI
+    bool in_handler = false;  ///< delivered, and no IRET has left the frame yet
     std::optional<u64> thread;
     std::map<u64, u64> suspended;  // thread -> serial of the handler that runs on it
   };

@@ -282,6 +282,30 @@ TEST(LifeText, has_a_twin_in_json) {
   EXPECT_EQ(json["steps"][0]["place"], "timer");
 }
 
+class Fixed final : public Symboliser {
+ public:
+  explicit Fixed(std::string name) : name_(std::move(name)) {}
+  [[nodiscard]] std::string describe(u64) const override { return name_; }
+
+ private:
+  std::string name_;
+};
+
+TEST(Places, of_code_leave_the_parameters_of_c_plus_plus_out) {
+  const auto place = [](const char* name) {
+    const Fixed symbols(name);
+    return code_place(1, &symbols);
+  };
+  EXPECT_EQ(place("f(int, char (*)(int))+0x12 (a.cpp:3)"), "f+0x12 (a.cpp:3)");
+  EXPECT_EQ(place("a::f() const (a.cpp:3)"), "a::f (a.cpp:3)");
+  EXPECT_EQ(place("f(int)"), "f");
+  EXPECT_EQ(place("f+0x1 (a.c:3)"), "f+0x1 (a.c:3)");
+  EXPECT_EQ(place("f (a.c:3)"), "f (a.c:3)");
+  EXPECT_EQ(place("x::operator()(int)+0x3"), "x::operator()+0x3");
+  EXPECT_EQ(place("(anonymous namespace)::f()"), "(anonymous namespace)::f");
+  EXPECT_EQ(place(""), "0x1");
+}
+
 TEST(Places, have_the_names_that_people_use) {
   EXPECT_EQ(device_title("i8042", 1), "keyboard");
   EXPECT_EQ(device_title("i8042", 12), "mouse");

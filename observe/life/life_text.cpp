@@ -21,6 +21,7 @@ struct Step {
   Floor floor{};
   std::string place, what;
   const Record* record = nullptr;
+  u32 joined = 1;  // records that it tells
 };
 
 std::string error_code_text(u64 extra) {
@@ -43,6 +44,7 @@ class Staircase {
     for (const Record& record : life.records) {
       Step step{.time = record.time, .after = record.time > before ? record.time - before : 0, .record = &record};
       before = record.time;
+      if (joins(record)) continue;
       describe(record, step);
       steps.push_back(std::move(step));
     }
@@ -71,6 +73,16 @@ class Staircase {
   std::vector<Step> steps;
 
  private:
+  /// Requests that merge into this one, one after the other, are one step.
+  bool joins(const Record& record) {
+    const bool merges = record.kind == RecordKind::Merged && record.id != life_.id;
+    if (!merges || steps.empty() || steps.back().record->kind != RecordKind::Merged) return false;
+    Step& step = steps.back();
+    ++step.joined;
+    step.what = fmt::format("{} more requests, #{} to #{}, come while this one waits: all become one interrupt",
+                            step.joined, step.record->id, record.id);
+    return true;
+  }
   [[nodiscard]] std::string at(u64 address) const { return code_place(address, symbols_); }
   [[nodiscard]] std::string place(const Record& record) const { return place_of(record.source, record.pin, header_); }
   [[nodiscard]] std::string source(const Record& record) const {
@@ -137,7 +149,7 @@ class Staircase {
         step.what = fmt::format("{}: it raises IRQ {}", cause_clause(source(record), record.detail), record.pin);
         return;
       case RecordKind::Lowered:
-        step.what = fmt::format("has what it wanted and lowers IRQ {} again", record.pin);
+        step.what = fmt::format("lowers IRQ {} again", record.pin);
         return;
       case RecordKind::Attended:
         step.floor = Floor::Handler;
@@ -288,6 +300,7 @@ std::string life_text(const Life& life, const TraceHeader& header, const Symboli
   std::string text = fmt::format("{}#{}: {}\n", indent, life.id, stairs.title());
   auto floor = Floor::Device;
   u8 lowest = life.records.empty() ? u8{0} : static_cast<u8>(stairs.steps.front().floor);
+  const Record* gap = life.records.data() + Life::most_records * 3 / 4 - 1;  // the last one before what is left out
   for (std::size_t i = 0; i < stairs.steps.size(); ++i) {
     const Step& step = stairs.steps[i];
     floor = std::max(floor, step.floor);
@@ -295,7 +308,9 @@ std::string life_text(const Life& life, const TraceHeader& header, const Symboli
     const std::string when =
         i == 0 ? fmt::format("{} s", moment_text(step.time)) : fmt::format("+{}", duration_text(step.after));
     text += fmt::format("{}{:>{}}  {:{}}{}: {}\n", indent, when, time_width, "", 2 * depth, step.place, step.what);
-    if (life.left_out != 0 && i + 1 == Life::most_records * 3 / 4) {
+    const bool last_before_gap =
+        step.record <= gap && (i + 1 == stairs.steps.size() || stairs.steps[i + 1].record > gap);
+    if (life.left_out != 0 && last_before_gap) {
       text += fmt::format("{}{:>{}}  ({} left out)\n", indent, "...", time_width, counted(life.left_out, "step"));
     }
   }

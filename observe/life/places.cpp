@@ -58,6 +58,24 @@ constexpr std::array cause_words = {
     CauseWords{"acpi-pm", 6, "a general-purpose event came"},
 };
 
+/// "f(int, char*)+0x12 (file.cpp:3)" becomes "f+0x12 (file.cpp:3)". What stands before is kept: "operator()(int)",
+/// "(anonymous namespace)::f(int)".
+std::string without_parameters(const std::string& name) {
+  std::size_t end = name.rfind(" (");  // of the name and its offset
+  if (end == std::string::npos || name.find(':', end) == std::string::npos || name[end - 1] == ',') end = name.size();
+  if (const std::size_t plus = name.rfind("+0x", end); plus != std::string::npos) end = std::min(end, plus);
+  std::size_t close = end;
+  if (std::string_view(name).substr(0, close).ends_with(" const")) close -= 6;
+  if (close == 0 || name[close - 1] != ')') return name;
+  int depth = 0;
+  for (std::size_t i = close; i-- > 0;) {
+    if (name[i] == ')') ++depth;
+    if (name[i] == '(' && --depth == 0)
+      return i == 0 || name[i - 1] == ' ' ? name : name.substr(0, i) + name.substr(end);
+  }
+  return name;
+}
+
 }  // namespace
 
 std::string device_title(std::string_view source, int line) {
@@ -65,6 +83,11 @@ std::string device_title(std::string_view source, int line) {
   if (source.starts_with("cpu")) return fmt::format("CPU {}", source.substr(3));
   const auto found = std::ranges::find(titles, source, &Title::source);
   return std::string(found != titles.end() ? found->title : source);
+}
+
+std::string with_article(const std::string& title) {
+  const bool is_name = !title.empty() && title.front() >= 'A' && title.front() <= 'Z';
+  return is_name ? title : "the " + title;
 }
 
 std::string place_of(u16 source, int line, const TraceHeader& header) {
@@ -79,8 +102,8 @@ std::string cause_clause(std::string_view source, u64 cause) {
 }
 
 std::string code_place(u64 address, const Symboliser* symbols) {
-  std::string name = symbols != nullptr ? symbols->describe(address) : std::string();
-  return name.empty() ? fmt::format("{:#x}", address) : name;
+  const std::string name = symbols != nullptr ? symbols->describe(address) : std::string();
+  return name.empty() ? fmt::format("{:#x}", address) : without_parameters(name);
 }
 
 }  // namespace vitrine

@@ -240,6 +240,8 @@ extern "C" void guest_dispatch(Frame* frame) {
   panic("at", frame->ip);
 }
 
+extern "C" [[gnu::weak]] void guest_prepare_controllers() { pic_start(); }
+
 extern "C" [[noreturn]] void guest_start() {
   for (int vector = 0; vector < 256; ++vector) {
     set_gate_target(static_cast<u8>(vector), guest_stubs + vector * 16);
@@ -257,7 +259,7 @@ extern "C" [[noreturn]] void guest_start() {
   const auto tss = static_cast<u32>(reinterpret_cast<word>(&guest_tss));
   put_descriptor(task_selector, descriptor(tss, sizeof guest_tss - 1, 0x89, 0));
   asm volatile("ltr %w0; lldt %w1" ::"r"(u32{task_selector}), "r"(0) : "memory");
-  pic_start();
+  guest_prepare_controllers();
   guest_main();
   finish();
 }

@@ -30,6 +30,8 @@ using word = unsigned long;  ///< as wide as a register
 #endif
 
 void guest_main();
+/// Runs before it, and does what is said above of the 8259s. An image that has its own finds them as firmware leaves them.
+extern "C" void guest_prepare_controllers();
 
 // --- ports ----------------------------------------------------------------------------------------------------------
 inline void out8(u16 port, u8 value) { asm volatile("outb %0, %1" ::"a"(value), "Nd"(port) : "memory"); }

@@ -1,0 +1,108 @@
+// From the state of all interrupts to sentences. One object for one question; it changes nothing.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "observe/why/interrupt_state.hpp"
+#include "observe/why/why.hpp"
+
+namespace vitrine {
+
+class Diagnosis {
+ public:
+  Diagnosis(const InterruptState& state, const RunEnd& end, const Symboliser* symbols)
+      : state_(state), end_(end), symbols_(symbols) {}
+
+  /// What became of this device's requests on this line.
+  [[nodiscard]] WhyAnswer line(u8 line, u16 source) const;
+  [[nodiscard]] WhyAnswer vector(u8 vector) const;
+  /// A line that nothing drives.
+  [[nodiscard]] WhyAnswer empty_line(u8 line) const;
+  /// Set if the device has cause for an interrupt and keeps it to itself.
+  [[nodiscard]] std::optional<WhyAnswer> withheld(u8 line, u16 source) const;
+  /// Set if it comes to the CPU by a vector that is an exception's.
+  [[nodiscard]] std::optional<WhyAnswer> wrong_vector(u8 line, u16 source) const;
+  /// The request waits, or its delivery was refused.
+  [[nodiscard]] WhyAnswer waiting(const Life& life) const;
+  [[nodiscard]] WhyAnswer refused(u8 line, const Record& failure) const;
+
+  /// "IRQ 1 (keyboard)".
+  [[nodiscard]] std::string line_name(u8 line, u16 source) const;
+
+ private:
+  /// Something that keeps a request from the CPU now.
+  struct Standing {
+    Obstacle obstacle{};
+    u16 place = 0;  // source of the controller or CPU
+    u8 pin = 0;     // of the controller
+    u8 cpu = 0;
+    SetBy by;
+    u64 other = 0;  // id that is in service, or goes first
+  };
+  /// A part of an answer.
+  struct Story {
+    std::string cause, clause;
+    std::vector<WhyEvidence> evidence;
+    std::vector<std::string> advice;
+    bool stuck = false;
+  };
+  using Explain = Story (Diagnosis::*)(const Standing&, const Life&, int) const;
+  struct ObstacleRow {
+    Obstacle obstacle;
+    Explain explain;
+  };
+  static const std::vector<ObstacleRow>& obstacle_rows();
+
+  // Obstacles: diagnosis_obstacles.cpp.
+  [[nodiscard]] std::vector<Standing> standing(const Life& life) const;
+  void add_controller_obstacles(const Life& life, const ControllerState& controller, u8 pin,
+                                std::vector<Standing>& into) const;
+  void add_cpu_obstacles(const Life& life, std::vector<Standing>& into) const;
+  [[nodiscard]] Story explain(const Standing& standing, const Life& life, int depth) const;
+  Story masked(const Standing& standing, const Life& life, int depth) const;
+  Story cascade_masked(const Standing& standing, const Life& life, int depth) const;
+  Story in_service(const Standing& standing, const Life& life, int depth) const;
+  Story interrupt_flag(const Standing& standing, const Life& life, int depth) const;
+  Story interrupt_shadow(const Standing& standing, const Life& life, int depth) const;
+  Story not_initialised(const Standing& standing, const Life& life, int depth) const;
+  Story higher_pending(const Standing& standing, const Life& life, int depth) const;
+  Story shut_down(const Standing& standing, const Life& life, int depth) const;
+  /// Why `served` is still in service.
+  [[nodiscard]] Story unended(const Life& served, const ControllerState& controller) const;
+
+  // The CPU and its handlers: diagnosis_handlers.cpp.
+  [[nodiscard]] Story not_returned(const Life& life) const;
+  void add_handler_evidence(const Life& life, Story& story) const;
+  void add_where_the_cpu_is(u8 cpu, Story& story) const;
+  [[nodiscard]] Story refusal(const Record& failure) const;
+
+  // Lines and devices: diagnosis_lines.cpp.
+  [[nodiscard]] WhyAnswer never_raised(u8 line, u16 source) const;
+  [[nodiscard]] WhyAnswer raised_in_vain(u8 line, u16 source) const;
+  [[nodiscard]] WhyAnswer arrived(u8 line, u16 source) const;
+  [[nodiscard]] std::optional<WhyAnswer> still_high(u8 line, u16 source) const;
+  void add_counts(u8 line, WhyAnswer& answer) const;
+  void add_settings(u8 line, u16 source, WhyAnswer& answer) const;
+  [[nodiscard]] WhyAnswer about(u8 line, u16 source) const;
+  static void take(Story story, WhyAnswer& answer);
+
+  // Vectors: diagnosis_vectors.cpp.
+  [[nodiscard]] WhyAnswer exception(u8 vector) const;
+
+  [[nodiscard]] std::string at(u64 address) const;
+  [[nodiscard]] std::string controller_name(u16 source) const;
+  [[nodiscard]] std::string name_of(u64 id) const;
+  /// "since 1.2 s, by init (pic.c:7)".
+  [[nodiscard]] std::string since_by(const SetBy& by) const;
+  [[nodiscard]] static std::string moment(u64 time);
+  [[nodiscard]] static std::string since(u64 time);
+  [[nodiscard]] u64 now() const { return end_.time > state_.now() ? end_.time : state_.now(); }
+
+  const InterruptState& state_;
+  const RunEnd& end_;
+  const Symboliser* symbols_;
+};
+
+}  // namespace vitrine

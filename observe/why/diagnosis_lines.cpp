@@ -1,0 +1,415 @@
+// One line of one device: which story applies.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "observe/life/places.hpp"
+#include "observe/names.hpp"
+#include "observe/why/devices.hpp"
+#include "observe/why/diagnosis.hpp"
+
+namespace vitrine {
+
+std::string Diagnosis::at(u64 address) const { return code_place(address, symbols_); }
+std::string Diagnosis::controller_name(u16 source) const { return place_of(source, -1, state_.header()); }
+
+std::string Diagnosis::moment(u64 time) {
+  std::string text = moment_text(time);
+  const std::size_t last = text.find_last_not_of('0');
+  text.erase(text[last] == '.' ? last : last + 1);
+  return text + " s";
+}
+
+std::string Diagnosis::since(u64 time) { return time == 0 ? " since power-on" : " since " + moment(time); }
+
+std::string Diagnosis::since_by(const SetBy& by) const {
+  return since(by.time) + (by.address != 0 ? fmt::format(", by {}", at(by.address)) : "");
+}
+
+std::string Diagnosis::line_name(u8 line, u16 source) const {
+  return fmt::format("IRQ {} ({})", line, place_of(source, line, state_.header()));
+}
+
+/// A request that others speak of.
+std::string Diagnosis::name_of(u64 id) const {
+  const Life* life = state_.lives().find(id);
+  if (life == nullptr) return fmt::format("request #{}", id);
+  const Record* raised = life->first(RecordKind::Raised);
+  if (raised != nullptr) return line_name(raised->pin, raised->source);
+  const Record* entered = life->first(RecordKind::Delivered);
+  if (entered == nullptr) return fmt::format("request #{}", id);
+  return static_cast<DeliveryKind>(entered->detail) == DeliveryKind::Software
+             ? fmt::format("INT {:#04x}", entered->vector)
+             : vector_name(entered->vector);
+}
+
+WhyAnswer Diagnosis::about(u8 line, u16 source) const {
+  WhyAnswer answer;
+  answer.subject = line_name(line, source);
+  answer.line = line;
+  return answer;
+}
+
+void Diagnosis::take(Story story, WhyAnswer& answer) {
+  answer.cause = std::move(story.cause);
+  answer.stuck = answer.stuck || story.stuck;
+  for (WhyEvidence& each : story.evidence) answer.evidence.push_back(std::move(each));
+  for (std::string& each : story.advice) answer.advice.push_back(std::move(each));
+}
+
+void Diagnosis::add_counts(u8 line, WhyAnswer& answer) const {
+  const LineState* state = state_.line(line);
+  if (state == nullptr || state->raised == 0) return;
+  std::string text = fmt::format("IRQ {} so far: {} raised, {} delivered", line, count_text(state->raised),
+                                 count_text(state->delivered));
+  const auto count = [&](u64 number, std::string_view what) {
+    if (number != 0) text += fmt::format(", {} {}", count_text(number), what);
+  };
+  count(state->merged, "merged into one that waited");
+  count(state->withdrawn, "withdrawn");
+  count(state->lost, "lost");
+  count(state->polled, "taken by polling");
+  count(state->failed, "refused by the CPU");
+  answer.evidence.push_back({.text = std::move(text)});
+}
+
+void Diagnosis::add_settings(u8 line, u16 source, WhyAnswer& answer) const {
+  for (const DeviceState& device : state_.devices()) {
+    if (device.source != source) continue;
+    for (const auto& [number, record] : device.programmed) {
+      const auto which = static_cast<DeviceRegister>(number);
+      answer.evidence.push_back({.time = record.time,
+                                 .text = fmt::format("{} of {}: {}{}", register_title(which),
+                                                     with_article(place_of(source, line, state_.header())),
+                                                     register_value(which, record.extra),
+                                                     record.address != 0 ? ", written at " + at(record.address) : ""),
+                                 .address = record.address});
+    }
+  }
+}
+
+WhyAnswer Diagnosis::line(u8 line, u16 source) const {
+  if (auto answer = wrong_vector(line, source)) return *answer;
+  const std::vector<const Life*> waiting_now = state_.pending(line);
+  if (!waiting_now.empty()) return waiting(*waiting_now.front());
+  if (auto answer = withheld(line, source)) return *answer;
+  const LineState* state = state_.line(line);
+  const DeviceState* device = state_.device(source, line);
+  if (state == nullptr || state->raised == 0 || device == nullptr || device->raised == 0)
+    return never_raised(line, source);
+  if (state->last_failed && (!state->last_delivered || state->last_delivered->time < state->last_failed->time)) {
+    return refused(line, *state->last_failed);
+  }
+  if (state->delivered == 0) return raised_in_vain(line, source);
+  const Life* last = state_.lives().find(state->last_delivered->id);
+  if (last != nullptr && last->in_handler) {
+    Story story = not_returned(*last);
+    WhyAnswer answer = about(line, source);
+    answer.sentence =
+        fmt::format("{} was delivered at {}: {}.", answer.subject, moment(state->last_delivered->time), story.clause);
+    take(std::move(story), answer);
+    answer.id = last->id;
+    answer.life = *last;
+    add_counts(line, answer);
+    return answer;
+  }
+  if (auto answer = still_high(line, source)) return *answer;
+  return arrived(line, source);
+}
+
+WhyAnswer Diagnosis::waiting(const Life& life) const {
+  const Record* raised = life.first(RecordKind::Raised);
+  const u8 line = life.line().value_or(0);
+  const LineState* state = state_.line(line);
+  const u16 source = raised != nullptr ? raised->source : state != nullptr ? state->source : u16{0};
+  WhyAnswer answer = about(line, source);
+  answer.id = life.id;
+  answer.since = raised != nullptr ? raised->time : life.records.front().time;
+  answer.life = life;
+  const std::string begin = fmt::format("{} was raised at {} and not delivered", answer.subject, moment(answer.since));
+  const std::vector<Standing> obstacles = standing(life);
+  if (obstacles.empty()) {
+    answer.cause = "on-its-way";
+    answer.sentence = fmt::format("{} yet: nothing is known to stand in its way, so it is about to be.", begin);
+    answer.evidence.push_back({.time = answer.since, .text = "raised"});
+    add_counts(line, answer);
+    return answer;
+  }
+  Story story = explain(obstacles.front(), life, 0);
+  answer.reason = story.clause;
+  answer.sentence = fmt::format("{}: {}.", begin, story.clause);
+  take(std::move(story), answer);
+  for (std::size_t i = 1; i < obstacles.size(); ++i) {
+    // Requests of other priorities come and go; what was set stays until somebody clears it.
+    if (obstacles[i].obstacle == Obstacle::HigherPending) continue;
+    Story more = explain(obstacles[i], life, 0);
+    answer.evidence.push_back({.time = obstacles[i].by.time != 0 ? std::optional(obstacles[i].by.time) : std::nullopt,
+                               .text = fmt::format("that would not be all: {}", more.clause),
+                               .address = obstacles[i].by.address});
+    answer.stuck = answer.stuck || more.stuck;
+  }
+  for (const Record& record : life.records) {
+    if (record.kind != RecordKind::Merged || record.id == life.id) continue;
+    answer.evidence.push_back({.time = record.time, .text = fmt::format("one more, #{}, merged into it", record.id)});
+    break;
+  }
+  // By time; what is of the same moment stays in order.
+  const auto moment_of = [](const WhyEvidence& each) { return each.time.value_or(0); };
+  for (auto each = answer.evidence.begin(); each != answer.evidence.end(); ++each) {
+    const auto place = std::ranges::upper_bound(answer.evidence.begin(), each, moment_of(*each), {}, moment_of);
+    std::rotate(place, each, each + 1);
+  }
+  add_counts(line, answer);
+  return answer;
+}
+
+WhyAnswer Diagnosis::refused(u8 line, const Record& failure) const {
+  const LineState* state = state_.line(line);
+  WhyAnswer answer = about(line, state != nullptr ? state->source : u16{0});
+  Story story = refusal(failure);
+  answer.sentence = fmt::format("{} reached the CPU at {} and was not delivered: {}.", answer.subject,
+                                moment(failure.time), story.clause);
+  answer.reason = story.clause;
+  answer.vector = failure.vector;
+  take(std::move(story), answer);
+  if (const Life* life = state_.lives().find(failure.id)) answer.life = *life;
+  add_counts(line, answer);
+  return answer;
+}
+
+std::optional<WhyAnswer> Diagnosis::withheld(u8 line, u16 source) const {
+  const DeviceState* device = state_.device(source, line);
+  if (device == nullptr || !device->withheld) return std::nullopt;
+  const Record& record = *device->withheld;
+  const std::string name = state_.source_name(source);
+  const DeviceKnowledge* knowledge = knowledge_of(name, line);
+  const LineState* state = state_.line(line);
+  const SetBy by{.time = record.since, .address = record.address};
+  const std::string set = by.address != 0 ? since_by(by) : by.time == 0 ? ", and never was otherwise" : since(by.time);
+
+  WhyAnswer answer = about(line, source);
+  answer.since = record.time;
+  answer.stuck = true;
+  const bool before = device->raised != 0;
+  std::string reason;
+  std::string_view advice = knowledge != nullptr ? knowledge->how_to_enable : std::string_view();
+  switch (static_cast<WithheldCause>(record.detail)) {
+    case WithheldCause::InterruptEnableOff:
+      answer.cause = "device-interrupt-off";
+      reason = fmt::format("its own interrupt-enable bit is off{}", set);
+      break;
+    case WithheldCause::OutputGateOff:
+      answer.cause = "device-gate-off";
+      reason = fmt::format("the gate behind its interrupt-enable bit (OUT2) is closed{}", set);
+      break;
+    case WithheldCause::BufferNotRead:
+    case WithheldCause::FlagNotRead: {
+      const bool flag = static_cast<WithheldCause>(record.detail) == WithheldCause::FlagNotRead;
+      answer.cause = flag ? "flag-not-read" : "buffer-not-read";
+      reason = fmt::format("{}{}, so its line can't rise again",
+                           flag ? "the flag that it set before was never read" : "what it said before was never read",
+                           by.time != 0 ? since(by.time) : "");
+      if (knowledge != nullptr && !knowledge->how_to_serve.empty()) advice = knowledge->how_to_serve;
+      const Life* last =
+          state != nullptr && state->last_delivered ? state_.lives().find(state->last_delivered->id) : nullptr;
+      if (last != nullptr && last->last(RecordKind::Attended) == nullptr) {
+        reason += fmt::format("; {} did not touch it", at(state->last_delivered->address));
+        Story story;
+        add_handler_evidence(*last, story);
+        answer.evidence = std::move(story.evidence);
+        answer.life = *last;
+      }
+      break;
+    }
+    case WithheldCause::PortDisabled:
+      answer.cause = "device-off";
+      reason = fmt::format("its port is switched off{}", set);
+      break;
+    default:
+      answer.cause = "device-not-programmed";
+      reason = fmt::format("it has not been programmed to the end{}", set);
+      break;
+  }
+  const std::string title = with_article(place_of(source, line, state_.header()));
+  if (answer.cause == "device-not-programmed") {
+    answer.sentence =
+        fmt::format("{} {}: {}.", answer.subject, before ? "is not raised any more" : "was never raised", reason);
+  } else {
+    answer.sentence = fmt::format("{} {}: {} has had cause for it since {} ({}), but {}.", answer.subject,
+                                  before ? "is not raised any more" : "was never raised", title, moment(record.time),
+                                  cause_clause(name, record.extra), reason);
+  }
+  answer.reason = reason;
+  answer.evidence.push_back(
+      {.time = record.time,
+       .text = fmt::format("{}: {}; its line stays low", title, cause_clause(name, record.extra))});
+  add_settings(line, source, answer);
+  add_counts(line, answer);
+  if (!advice.empty()) answer.advice.emplace_back(advice);
+  return answer;
+}
+
+WhyAnswer Diagnosis::never_raised(u8 line, u16 source) const {
+  WhyAnswer answer = about(line, source);
+  answer.cause = "never-raised";
+  const std::string title = with_article(place_of(source, line, state_.header()));
+  const DeviceKnowledge* knowledge = knowledge_of(state_.source_name(source), line);
+  const Record* enable = nullptr;
+  bool programmed = false;
+  for (const DeviceState& device : state_.devices()) {
+    if (device.source != source) continue;
+    programmed = programmed || !device.programmed.empty();
+    const auto found =
+        knowledge != nullptr ? device.programmed.find(knowledge->enable_register) : device.programmed.end();
+    if (found != device.programmed.end()) enable = &found->second;
+  }
+  std::string why;
+  const bool off_at_power_on = knowledge != nullptr && knowledge->enable_bits != 0 && knowledge->source != "i8042";
+  if (enable != nullptr && (enable->extra & knowledge->enable_bits) == 0) {
+    answer.cause = "device-interrupt-off";
+    why = fmt::format("{} is {:#04x}, which enables no interrupt{}",
+                      register_title(static_cast<DeviceRegister>(enable->detail)), enable->extra,
+                      since_by({.time = enable->time, .address = enable->address}));
+  } else if (enable == nullptr && off_at_power_on) {
+    answer.cause = "device-not-enabled";
+    why = fmt::format("the guest has never enabled the interrupts of {}{}", title,
+                      programmed ? "" : ", nor programmed it at all");
+  } else if (knowledge != nullptr) {
+    why = fmt::format("{} has had no cause for it; it comes when {}", title, knowledge->when_it_comes);
+  } else {
+    why = fmt::format("{} has had no cause for it", title);
+  }
+  answer.sentence = fmt::format("{} was never raised: {}.", answer.subject, why);
+  answer.reason = why;
+  add_settings(line, source, answer);
+  if (answer.cause != "never-raised" && knowledge != nullptr) answer.advice.emplace_back(knowledge->how_to_enable);
+  const ControllerState* controller = state_.controller_of(line);
+  if (controller != nullptr && (controller->mask >> (line & 7) & 1) != 0) {
+    const SetBy& by = controller->pin[line & 7].masked;
+    answer.evidence.push_back({.text = fmt::format("it would not get through either: mask bit {} of the {} is set{}",
+                                                   line & 7, controller_name(controller->source), since_by(by)),
+                               .address = by.address});
+  }
+  return answer;
+}
+
+WhyAnswer Diagnosis::empty_line(u8 line) const {
+  WhyAnswer answer;
+  answer.line = line;
+  answer.cause = "no-device";
+  const auto known = std::ranges::find(state_.header().lines, u32{line}, &TraceLine::number);
+  const std::string name = known == state_.header().lines.end() ? "" : fmt::format(" ({})", known->name);
+  answer.subject = fmt::format("IRQ {}{}", line, name);
+  answer.sentence = line == 2
+                        ? "IRQ 2 was never raised: it is the input of the first 8259 that the second one's IRQ 8 to 15 "
+                          "come through."
+                        : fmt::format("{} was never raised: this machine has no device on it.", answer.subject);
+  answer.reason = answer.sentence;
+  return answer;
+}
+
+/// Raised, and never delivered, and nothing of it is left.
+WhyAnswer Diagnosis::raised_in_vain(u8 line, u16 source) const {
+  const LineState& state = *state_.line(line);
+  WhyAnswer answer = about(line, source);
+  const Life* last = state_.lives().find(state.last_id);
+  const std::string begin = fmt::format("{} was raised {} and never delivered", answer.subject,
+                                        state.raised == 1 ? "once" : fmt::format("{} times", count_text(state.raised)));
+  std::string why = "what became of it is not known";
+  answer.cause = "lost";
+  if (last != nullptr) {
+    answer.life = *last;
+    answer.id = last->id;
+    if (last->first(RecordKind::LineLost) != nullptr) {
+      why = "its edge came while the input was masked, and this controller can't remember that";
+      answer.advice.emplace_back(
+          "Open the input before the device may interrupt, and look at the device once after that.");
+    } else if (const Record* merged = last->last(RecordKind::Merged); merged != nullptr && merged->id == last->id) {
+      why = fmt::format("it came together with #{}, {}, on the same line", merged->other, name_of(merged->other));
+      answer.cause = "merged";
+    } else if (state.polled != 0) {
+      why = "the guest takes it by polling the 8259, so it gets no vector";
+      answer.cause = "polled";
+    } else if (const Record* gone = last->last(RecordKind::Withdrawn)) {
+      why = fmt::format("the request went away at {}, before the CPU took it", moment(gone->time));
+      answer.cause = "withdrawn";
+      answer.evidence.push_back({.time = gone->time,
+                                 .text = fmt::format("the {} dropped the request: the line fell, or the controller was "
+                                                     "initialised",
+                                                     controller_name(gone->source))});
+    } else if (const Record* lowered = last->last(RecordKind::Lowered)) {
+      why = fmt::format("the line fell again at {}, before a controller noticed", moment(lowered->time));
+    }
+    if (const Record* blocked = last->last(RecordKind::Blocked)) {
+      const auto obstacle = static_cast<Obstacle>(blocked->detail);
+      why += fmt::format("; until then it had to wait: {}", obstacle_clause(obstacle));
+      answer.evidence.push_back({.time = blocked->time,
+                                 .text = fmt::format("it had to wait: {}{}", obstacle_clause(obstacle),
+                                                     since_by({.time = blocked->since, .address = blocked->address})),
+                                 .address = blocked->address});
+    }
+  }
+  answer.sentence = fmt::format("{}: {}.", begin, why);
+  answer.reason = why;
+  add_counts(line, answer);
+  return answer;
+}
+
+/// Its handler has come and gone, and the line did not fall: an edge-triggered input will see nothing more.
+std::optional<WhyAnswer> Diagnosis::still_high(u8 line, u16 source) const {
+  const LineState& state = *state_.line(line);
+  const Life* last = state_.lives().find(state.last_delivered->id);
+  if (!state.high || last == nullptr || !last->closed || last->last(RecordKind::Returned) == nullptr)
+    return std::nullopt;
+  WhyAnswer answer = about(line, source);
+  answer.cause = "line-still-high";
+  answer.stuck = true;
+  answer.life = *last;
+  const std::string title = with_article(place_of(source, line, state_.header()));
+  const std::string handler = at(state.last_delivered->address);
+  const bool attended = last->last(RecordKind::Attended) != nullptr;
+  answer.sentence = fmt::format(
+      "{} can't be raised again: {} has held its line high since {}, because {}, and the 8259 "
+      "waits for it to fall first.",
+      answer.subject, title, moment(state.last_raised),
+      attended ? fmt::format("{} did not do all that it wants", handler)
+               : fmt::format("{} returned without touching it", handler));
+  answer.reason = answer.sentence;
+  Story story;
+  add_handler_evidence(*last, story);
+  answer.evidence = std::move(story.evidence);
+  if (const DeviceKnowledge* knowledge = knowledge_of(state_.source_name(source), line);
+      knowledge != nullptr && !knowledge->how_to_serve.empty()) {
+    answer.advice.emplace_back(knowledge->how_to_serve);
+  }
+  add_counts(line, answer);
+  return answer;
+}
+
+WhyAnswer Diagnosis::arrived(u8 line, u16 source) const {
+  const LineState& state = *state_.line(line);
+  const Record& delivered = *state.last_delivered;
+  const Life* last = state_.lives().find(delivered.id);
+  const ControllerState* controller = state_.controller_of(line);
+  WhyAnswer answer = about(line, source);
+  answer.vector = delivered.vector;
+  const std::string counts = fmt::format("{} of {}", count_text(state.delivered), counted(state.raised, "request"));
+  const std::string when = fmt::format("the last time at {}, with vector {:#04x}, to {}", moment(delivered.time),
+                                       delivered.vector, at(delivered.address));
+  if (last != nullptr && last->in_service && controller != nullptr) {
+    Story story = unended(*last, *controller);
+    answer.sentence =
+        fmt::format("{} arrived ({} delivered), {}; it is the last: {}.", answer.subject, counts, when, story.clause);
+    take(std::move(story), answer);
+  } else {
+    answer.cause = "arrived";
+    answer.sentence = fmt::format("{} arrives: {} delivered, {}.", answer.subject, counts, when);
+  }
+  if (last != nullptr) answer.life = *last;
+  answer.reason = answer.sentence;
+  add_settings(line, source, answer);
+  add_counts(line, answer);
+  return answer;
+}
+
+}  // namespace vitrine

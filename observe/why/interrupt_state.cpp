@@ -1,0 +1,268 @@
+#include "observe/why/interrupt_state.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/bits.hpp"
+
+namespace vitrine {
+
+namespace {
+
+constexpr std::size_t most_devices = 64;
+constexpr std::size_t most_controllers = 16;
+constexpr u8 no_pin = 0xFF;  // of an EOI that ended nothing
+
+/// What a PC's firmware leaves in an 8259: it is not in the trace, which begins behind it. The same values as in
+/// machine/boards/pc_firmware.cpp.
+struct FirmwareSetting {
+  std::string_view source;
+  u8 first_line, mask, vector_base;
+};
+constexpr std::array firmware_settings = {FirmwareSetting{"pic0", 0, 0xF8, 0x08},
+                                          FirmwareSetting{"pic1", 8, 0xEF, 0x70}};
+
+bool is_hardware(DeliveryKind kind) { return kind == DeliveryKind::External || kind == DeliveryKind::Nmi; }
+
+}  // namespace
+
+InterruptState::InterruptState(const TraceHeader& header) : header_(header) {
+  for (std::size_t source = 0; source < header.sources.size(); ++source) {
+    const auto setting = std::ranges::find(firmware_settings, header.sources[source], &FirmwareSetting::source);
+    if (setting == firmware_settings.end()) continue;
+    controllers_.push_back({.source = static_cast<u16>(source),
+                            .first_line = setting->first_line,
+                            .mask = setting->mask,
+                            .vector_base = setting->vector_base});
+  }
+}
+
+LineState& InterruptState::line_state(u8 line) { return lines_[line]; }
+
+const LineState* InterruptState::line(u8 line) const {
+  const auto found = lines_.find(line);
+  return found == lines_.end() ? nullptr : &found->second;
+}
+
+const ControllerState* InterruptState::controller_of(u8 line) const {
+  const auto found = std::ranges::find_if(controllers_, [&](const ControllerState& each) {
+    return line >= each.first_line && line < each.first_line + ControllerState::pins;
+  });
+  return found == controllers_.end() ? nullptr : &*found;
+}
+
+const ControllerState* InterruptState::controller(u16 source) const {
+  const auto found = std::ranges::find(controllers_, source, &ControllerState::source);
+  return found == controllers_.end() ? nullptr : &*found;
+}
+
+ControllerState* InterruptState::controller_mutable(u16 source) {
+  const auto found = std::ranges::find(controllers_, source, &ControllerState::source);
+  return found == controllers_.end() ? nullptr : &*found;
+}
+
+const DeviceState* InterruptState::device(u16 source, u8 line) const {
+  const auto found = std::ranges::find_if(
+      devices_, [&](const DeviceState& each) { return each.source == source && each.line == line; });
+  return found == devices_.end() ? nullptr : &*found;
+}
+
+DeviceState& InterruptState::device_state(u16 source, u8 line) {
+  const auto found = std::ranges::find_if(
+      devices_, [&](const DeviceState& each) { return each.source == source && each.line == line; });
+  if (found != devices_.end()) return *found;
+  if (devices_.size() == most_devices) return devices_.back();  // only in a damaged trace
+  devices_.push_back({.source = source, .line = line});
+  return devices_.back();
+}
+
+VectorState& InterruptState::vector_state(u8 vector) {
+  auto& state = vectors_[vector];
+  if (!state) state.emplace();
+  return *state;
+}
+
+const CpuNow& InterruptState::cpu(u8 cpu) const {
+  static const CpuNow nothing;
+  return cpu < cpus_.size() ? cpus_[cpu] : nothing;
+}
+
+std::optional<u8> InterruptState::line_of(u64 id) const {
+  const Life* life = id != 0 ? lives_.find(id) : nullptr;
+  return life != nullptr ? life->line() : std::nullopt;
+}
+
+std::string InterruptState::source_name(u16 source) const {
+  return source < header_.sources.size() ? header_.sources[source] : fmt::format("source {}", source);
+}
+
+std::vector<const Life*> InterruptState::pending(std::optional<u8> line) const {
+  std::vector<const Life*> waiting = lives_.open();
+  std::erase_if(waiting,
+                [&](const Life* life) { return !life->pending || !life->line() || (line && life->line() != line); });
+  return waiting;
+}
+
+void InterruptState::consume(const Record& record) {
+  lives_.consume(record);
+  now_ = record.time;
+  switch (record.kind) {
+    case RecordKind::Raised: {
+      LineState& line = line_state(record.pin);
+      if (line.raised++ == 0) line.first_raised = record.time;
+      line.last_raised = record.time;
+      line.last_id = record.id;
+      line.source = record.source;
+      line.high = true;
+      DeviceState& device = device_state(record.source, record.pin);
+      ++device.raised;
+      device.last_raised = record.time;
+      device.withheld.reset();
+      return;
+    }
+    case RecordKind::Lowered:
+      line_state(record.pin).high = false;
+      return;
+    case RecordKind::Merged:
+      ++line_state(record.pin).merged;
+      return;
+    case RecordKind::LineLost:
+      ++line_state(record.pin).lost;
+      return;
+    case RecordKind::Withdrawn:
+      if (const auto line = line_of(record.id); line && *line == record.pin) ++line_state(*line).withdrawn;
+      return;
+    case RecordKind::Withheld: {
+      DeviceState& device = device_state(record.source, record.pin);
+      device.withheld = record;
+      if (static_cast<WithheldCause>(record.detail) == WithheldCause::None) device.withheld.reset();
+      return;
+    }
+    case RecordKind::DeviceProgrammed:
+      device_state(record.source, record.pin).programmed[record.detail] = record;
+      return;
+    case RecordKind::Spurious:
+      ++line_state(record.pin).spurious;
+      return;
+    case RecordKind::Acknowledged:
+      if (static_cast<AcknowledgeKind>(record.detail) == AcknowledgeKind::Poll) {
+        if (const auto line = line_of(record.id)) ++line_state(*line).polled;
+      }
+      return;
+    case RecordKind::InService:
+    case RecordKind::EndOfInterrupt:
+    case RecordKind::MaskChanged:
+    case RecordKind::ControllerProgrammed:
+      return controller_record(record);
+    default:
+      break;
+  }
+  // What is left comes from a CPU.
+  if (record.cpu >= cpus_.size()) cpus_.resize(std::size_t{record.cpu} + 1);
+  CpuNow& cpu = cpus_[record.cpu];
+  if (record.address != 0 && record.kind != RecordKind::Blocked) cpu.last = record;
+  switch (record.kind) {
+    case RecordKind::Delivered: {
+      VectorState& vector = vector_state(record.vector);
+      const auto kind = static_cast<DeliveryKind>(record.detail);
+      ++(is_hardware(kind) ? vector.external : kind == DeliveryKind::Software ? vector.software : vector.exceptions);
+      vector.last_delivered = record;
+      const auto line = is_hardware(kind) ? line_of(record.id) : std::nullopt;
+      if (!line) return;
+      vector.lines |= u32{1} << (*line & 31);
+      LineState& state = line_state(*line);
+      ++state.delivered;
+      state.last_delivered = record;
+      return;
+    }
+    case RecordKind::DeliveryFailed: {
+      VectorState& vector = vector_state(record.vector);
+      ++vector.failed;
+      vector.last_failed = record;
+      const auto line = line_of(record.id);
+      if (!line) return;
+      vector.lines |= u32{1} << (*line & 31);
+      LineState& state = line_state(*line);
+      ++state.failed;
+      state.last_failed = record;
+      return;
+    }
+    case RecordKind::Returned:
+      ++vector_state(record.vector).returned;
+      if (const auto line = line_of(record.id)) ++line_state(*line).returned;
+      return;
+    case RecordKind::Exception:
+      ++vector_state(record.vector).raised;
+      return;
+    case RecordKind::Halted:
+      cpu.halted = record;
+      return;
+    case RecordKind::Woken:
+      cpu.halted.reset();
+      return;
+    case RecordKind::TripleFault:
+      cpu.shutdown = record;
+      return;
+    default:
+      return;
+  }
+}
+
+void InterruptState::controller_record(const Record& record) {
+  ControllerState* controller = controller_mutable(record.source);
+  if (controller == nullptr) {
+    if (controllers_.size() == most_controllers) return;
+    controllers_.push_back(
+        {.source = record.source, .first_line = static_cast<u8>(record.pin & ~(ControllerState::pins - 1))});
+    controller = &controllers_.back();
+  }
+  const SetBy by{.time = record.time, .address = record.address};
+  switch (record.kind) {
+    case RecordKind::InService: {
+      ControllerState::PinState& pin = controller->pin[record.pin & 7];
+      pin.in_service = true;
+      pin.serving = record.id;
+      pin.in_service_since = record.time;
+      return;
+    }
+    case RecordKind::EndOfInterrupt:
+      if (static_cast<EndKind>(record.detail) <= EndKind::Specific) controller->last_end = record;
+      if (record.pin != no_pin) controller->pin[record.pin & 7].in_service = false;
+      return;
+    case RecordKind::MaskChanged:
+      for (u8 pin = 0; pin < ControllerState::pins; ++pin) {
+        if (bit(static_cast<u8>(record.extra), pin) != bit(static_cast<u8>(record.other), pin)) {
+          controller->pin[pin].masked = by;
+          if (controller->initialised && !bit(static_cast<u8>(record.extra), pin)) controller->pin[pin].opened = true;
+        }
+      }
+      controller->mask = static_cast<u8>(record.extra);
+      return;
+    default:
+      break;
+  }
+  switch (static_cast<ControllerRegister>(record.detail)) {
+    case ControllerRegister::VectorBase:
+      controller->vector_base = static_cast<u8>(record.extra & 0xF8);
+      controller->vector_base_by = by;
+      return;
+    case ControllerRegister::Automatic:
+      controller->automatic_end = record.extra != 0;
+      return;
+    case ControllerRegister::SpecialMask:
+      controller->special_mask = record.extra != 0;
+      return;
+    case ControllerRegister::Rotation:
+      controller->lowest_priority = static_cast<u8>(record.extra & 7);
+      return;
+    case ControllerRegister::Initialised:
+      controller->initialised = record.extra != 0;
+      controller->initialised_by = by;
+      return;
+    default:
+      return;
+  }
+}
+
+}  // namespace vitrine

@@ -1,0 +1,122 @@
+// Where every interrupt stands at one moment of a record stream: lines, controllers, devices, vectors, CPUs.
+//
+// Bounded memory; cheap enough to follow every run.
+#pragma once
+
+#include <array>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "base/types.hpp"
+#include "machine/core/ledger.hpp"
+#include "observe/life/life.hpp"
+#include "observe/trace_file.hpp"
+
+namespace vitrine {
+
+/// Who set something, and when. Address 0: nobody but the firmware, or power-on.
+struct SetBy {
+  u64 time = 0;
+  u64 address = 0;
+};
+
+/// One of the board's lines.
+struct LineState {
+  u64 raised = 0, merged = 0, withdrawn = 0, lost = 0, polled = 0, failed = 0, delivered = 0, returned = 0,
+      spurious = 0;
+  bool high = false;
+  u16 source = 0;                         ///< the device that raised it last
+  u64 first_raised = 0, last_raised = 0;  ///< times
+  u64 last_id = 0;                        ///< of the last request
+  std::optional<Record> last_delivered;
+  std::optional<Record> last_failed;  ///< DeliveryFailed
+};
+
+/// An 8259, or what else collects up to eight lines.
+struct ControllerState {
+  static constexpr u8 pins = 8;
+  struct PinState {
+    SetBy masked;
+    u64 serving = 0;      ///< id in service
+    bool opened = false;  ///< the guest has cleared its mask bit, which ICW1 does too, of its own will
+    bool in_service = false;
+    u64 in_service_since = 0;
+  };
+  u16 source = 0;
+  u8 first_line = 0;
+  u8 mask = 0;  ///< IMR
+  bool initialised = true;
+  SetBy initialised_by;  ///< or who began and did not end it
+  u8 vector_base = 0;
+  SetBy vector_base_by;
+  bool automatic_end = false;  ///< AEOI
+  bool special_mask = false;
+  u8 lowest_priority = 7;
+  std::array<PinState, pins> pin;
+  std::optional<Record> last_end;  ///< the last EOI of the guest's
+};
+
+/// A device on one of its lines.
+struct DeviceState {
+  u16 source = 0;
+  u8 line = 0;
+  u64 raised = 0, last_raised = 0;
+  std::optional<Record> withheld;   ///< stands now
+  std::map<u8, Record> programmed;  ///< by DeviceRegister, the last one
+};
+
+struct VectorState {
+  u64 external = 0, exceptions = 0, software = 0, raised = 0, failed = 0, returned = 0;
+  u32 lines = 0;  ///< a bit for each line that came with it
+  std::optional<Record> last_delivered;
+  std::optional<Record> last_failed;
+};
+
+struct CpuNow {
+  std::optional<Record> halted;  ///< set while it sleeps
+  std::optional<Record> shutdown;
+  std::optional<Record> last;  ///< the last record of this CPU that has an address
+};
+
+class InterruptState {
+ public:
+  explicit InterruptState(const TraceHeader& header);
+  void consume(const Record& record);
+
+  [[nodiscard]] const LifeTracker& lives() const { return lives_; }
+  [[nodiscard]] const TraceHeader& header() const { return header_; }
+  /// Null if nothing is known of it.
+  [[nodiscard]] const LineState* line(u8 line) const;
+  [[nodiscard]] const VectorState* vector(u8 vector) const { return vectors_[vector] ? &*vectors_[vector] : nullptr; }
+  [[nodiscard]] const std::vector<ControllerState>& controllers() const { return controllers_; }
+  [[nodiscard]] const ControllerState* controller_of(u8 line) const;
+  [[nodiscard]] const ControllerState* controller(u16 source) const;
+  /// In the order of their first record.
+  [[nodiscard]] const std::vector<DeviceState>& devices() const { return devices_; }
+  [[nodiscard]] const DeviceState* device(u16 source, u8 line) const;
+  [[nodiscard]] const CpuNow& cpu(u8 cpu) const;
+  /// Lives that wait, by id; `line`: only of this one.
+  [[nodiscard]] std::vector<const Life*> pending(std::optional<u8> line) const;
+  [[nodiscard]] std::string source_name(u16 source) const;
+  [[nodiscard]] u64 now() const { return now_; }
+
+ private:
+  LineState& line_state(u8 line);
+  ControllerState* controller_mutable(u16 source);
+  DeviceState& device_state(u16 source, u8 line);
+  VectorState& vector_state(u8 vector);
+  void controller_record(const Record& record);
+  [[nodiscard]] std::optional<u8> line_of(u64 id) const;
+
+  TraceHeader header_;
+  LifeTracker lives_;
+  std::map<u8, LineState> lines_;
+  std::vector<ControllerState> controllers_;
+  std::vector<DeviceState> devices_;
+  std::array<std::optional<VectorState>, 256> vectors_;
+  std::vector<CpuNow> cpus_;
+  u64 now_ = 0;
+};
+
+}  // namespace vitrine

@@ -1,0 +1,156 @@
+#include "observe/why/why.hpp"
+
+#include <algorithm>
+#include <cctype>
+
+#include "observe/life/places.hpp"
+#include "observe/why/devices.hpp"
+#include "observe/why/diagnosis.hpp"
+
+namespace vitrine {
+
+namespace {
+
+constexpr u8 first_free_vector = 32;
+
+bool same_word(std::string_view a, std::string_view b) {
+  return std::ranges::equal(a, b, [](char x, char y) {
+    return std::tolower(static_cast<unsigned char>(x)) == std::tolower(static_cast<unsigned char>(y));
+  });
+}
+
+/// A device on a line of this trace.
+struct Seat {
+  u16 source = 0;
+  u8 line = 0;
+  bool operator==(const Seat&) const = default;
+};
+
+std::vector<Seat> seats(const InterruptState& state) {
+  std::vector<Seat> found;
+  const auto add = [&](Seat seat) {
+    if (std::ranges::find(found, seat) == found.end()) found.push_back(seat);
+  };
+  const auto& sources = state.header().sources;
+  for (const DeviceKnowledge& known : known_devices()) {
+    const auto source = std::ranges::find(sources, known.source);
+    if (source != sources.end()) add({static_cast<u16>(source - sources.begin()), known.line});
+  }
+  for (const DeviceState& device : state.devices()) {
+    // A register that both lines of a chip share is not a seat of its own.
+    if (device.raised != 0 || device.withheld) add({device.source, device.line});
+  }
+  return found;
+}
+
+}  // namespace
+
+std::vector<WhyAnswer> WhyBuilder::about_line(u8 line, const RunEnd& end, const Symboliser* symbols) const {
+  const Diagnosis diagnosis(state_, end, symbols);
+  std::vector<Seat> here = seats(state_);
+  std::erase_if(here, [&](const Seat& seat) { return seat.line != line; });
+  const LineState* state = state_.line(line);
+  if (here.empty() && (state == nullptr || state->raised == 0)) return {diagnosis.empty_line(line)};
+
+  std::vector<WhyAnswer> answers;
+  // The line's requests are told once; a device that shares it has a say if it keeps something to itself.
+  u16 first = here.empty() ? u16{0} : here.front().source;
+  for (const Seat& seat : here) {
+    const DeviceState* device = state_.device(seat.source, line);
+    if (device != nullptr && device->withheld) first = seat.source;
+  }
+  if (state != nullptr && state->raised != 0) first = state->source;
+  answers.push_back(diagnosis.line(line, first));
+  for (const Seat& seat : here) {
+    if (seat.source == first) continue;
+    if (auto answer = diagnosis.withheld(line, seat.source)) answers.push_back(std::move(*answer));
+  }
+  return answers;
+}
+
+std::vector<WhyAnswer> WhyBuilder::about_vector(u8 vector, const RunEnd& end, const Symboliser* symbols) const {
+  const Diagnosis diagnosis(state_, end, symbols);
+  const VectorState* state = state_.vector(vector);
+  const u32 came = state != nullptr ? state->lines : 0;
+  std::vector<WhyAnswer> answers;
+  for (u8 line = 0; line < 32; ++line) {
+    const ControllerState* controller = state_.controller_of(line);
+    // Below 32 the number is an exception's first of all, even if a controller has not been moved away from there.
+    const bool sends =
+        controller != nullptr && vector >= first_free_vector && controller->vector_base + (line & 7) == vector;
+    if (!sends && (came >> line & 1) == 0) continue;
+    for (WhyAnswer& answer : about_line(line, end, symbols)) {
+      answer.vector = vector;
+      answers.push_back(std::move(answer));
+    }
+  }
+  const bool other = state != nullptr && state->exceptions + state->software != 0;
+  if (answers.empty() || other) answers.push_back(diagnosis.vector(vector));
+  return answers;
+}
+
+std::expected<std::vector<WhyAnswer>, std::string> WhyBuilder::about_source(std::string_view name, const RunEnd& end,
+                                                                            const Symboliser* symbols) const {
+  const Diagnosis diagnosis(state_, end, symbols);
+  std::vector<WhyAnswer> answers;
+  std::string known;
+  const auto& sources = state_.header().sources;
+  for (const Seat& seat : seats(state_)) {
+    const std::string title = device_title(sources.size() > seat.source ? sources[seat.source] : "", seat.line);
+    if (same_word(name, title) || same_word(name, state_.source_name(seat.source))) {
+      answers.push_back(diagnosis.line(seat.line, seat.source));
+    }
+    known += (known.empty() ? "" : ", ") + title;
+  }
+  if (!answers.empty()) return answers;
+  for (const TraceLine& line : state_.header().lines) {
+    if (same_word(name, line.name)) return about_line(static_cast<u8>(line.number), end, symbols);
+  }
+  return std::unexpected(known);
+}
+
+/// The timer ticks from power-on, as the firmware leaves it: a guest that never opens its line does not wait for it.
+bool WhyBuilder::is_wanted(u8 line, u16 source) const {
+  const ControllerState* controller = state_.controller_of(line);
+  const bool masked = controller != nullptr && (controller->mask >> (line & 7) & 1) != 0;
+  return state_.source_name(source) != "pit" || !masked || controller->pin[line & 7].opened;
+}
+
+std::vector<WhyAnswer> WhyBuilder::about_what_is_stuck(const RunEnd& end, const Symboliser* symbols) const {
+  const Diagnosis diagnosis(state_, end, symbols);
+  std::vector<WhyAnswer> answers;
+  std::vector<u8> told;
+  for (const Life* life : state_.pending(std::nullopt)) {
+    const u8 line = life->line().value_or(0);
+    if (std::ranges::find(told, line) != told.end()) continue;
+    const LineState* state = state_.line(line);
+    if (state != nullptr && !is_wanted(line, state->source)) continue;
+    WhyAnswer answer = diagnosis.line(line, state != nullptr ? state->source : u16{0});
+    const bool is_final = end.reason == "halted" || end.reason == "triple-fault";
+    const bool is_slow = is_final || (end.time > answer.since && end.time - answer.since >= why_patience);
+    if (!answer.stuck && (!is_slow || answer.id == 0)) continue;
+    told.push_back(line);
+    answers.push_back(std::move(answer));
+  }
+  for (u8 line = 0; line < 32; ++line) {
+    const LineState* state = state_.line(line);
+    if (state == nullptr || std::ranges::find(told, line) != told.end()) continue;
+    const bool refused =
+        state->last_failed && (!state->last_delivered || state->last_delivered->time < state->last_failed->time);
+    if (!refused && !diagnosis.wrong_vector(line, state->source)) continue;
+    told.push_back(line);
+    answers.push_back(diagnosis.line(line, state->source));
+  }
+  for (const Seat& seat : seats(state_)) {
+    if (std::ranges::find(told, seat.line) != told.end()) continue;
+    const DeviceState* device = state_.device(seat.source, seat.line);
+    if (device == nullptr || !device->withheld ||
+        !is_worth_telling(state_.source_name(seat.source), *device->withheld)) {
+      continue;
+    }
+    if (auto answer = diagnosis.withheld(seat.line, seat.source)) answers.push_back(std::move(*answer));
+  }
+  return answers;
+}
+
+}  // namespace vitrine
