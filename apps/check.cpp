@@ -5,6 +5,7 @@
 #include "apps/commands.hpp"
 #include "apps/status.hpp"
 #include "apps/trace_input.hpp"
+#include "host/file.hpp"
 #include "host/terminal.hpp"
 
 namespace vitrine {
@@ -33,6 +34,11 @@ int check(const CheckCommandOptions& options) {
   if (options.list) return list_rules();
   if (options.trace.empty()) {
     return complain(status::usage, "TRACE is required (see `vitrine check --help`); --list alone prints the rules");
+  }
+  for (const std::string* path : {&options.words.findings_file, &options.words.sarif_file}) {
+    if (!path->empty() && is_same_file(*path, options.trace)) {
+      return complain(status::usage, fmt::format("'{}' is the trace itself; write the findings elsewhere", *path));
+    }
   }
   int exit_status = status::success;
   CheckPlan plan;

@@ -60,7 +60,7 @@ int why(const WhyOptions& options) {
   int exit_status = status::success;
   SymbolTable symbols;
   const auto trace = open_trace(options.trace, exit_status);
-  if (!trace || !load_symbols(options.symbols, symbols, exit_status)) return exit_status;
+  if (!trace || !load_symbols(options.symbols, *trace, symbols, exit_status)) return exit_status;
   TraceReader& reader = trace->reader;
   WhyBuilder builder(reader.header());
   const std::optional<RunEnd> cut = consume(reader, at, builder);

@@ -115,8 +115,8 @@ std::string fragment(const Record& record, const TraceHeader& header, const Symb
     case RecordKind::Woken:
       return fmt::format("wakes the CPU after {}", duration_text(waited(record)));
     case RecordKind::InterruptsOff:
-      return fmt::format("longest stretch with interrupts off so far, {}: from {} to {}", duration_text(waited(record)),
-                         at(record.address), at(record.other));
+      return fmt::format("interrupts were off for {}: from {} to {}", duration_text(waited(record)), at(record.address),
+                         at(record.other));
     case RecordKind::LineLost:
       return fmt::format("is lost: {} can't remember an edge on masked pin {}", who, record.pin);
     case RecordKind::MaskChanged:

@@ -333,9 +333,11 @@ Outcome probed_return(Cpu& cpu, const Operation& operation) {
     iret.request = live->request;
     iret.vector = live->vector;
   }
+  const CpuProbe* const probe = cpu.probe;
   cpu.probe->returning(cpu, iret);
   const Outcome outcome = return_by_mode(cpu, operation);
-  if (outcome != Outcome::Fault) cpu.probe->returned(cpu, iret);
+  // A callback may have taken the probe off.
+  if (outcome != Outcome::Fault && cpu.probe == probe && probe != nullptr) cpu.probe->returned(cpu, iret);
   return outcome;
 }
 

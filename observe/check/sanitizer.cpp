@@ -150,7 +150,7 @@ void Sanitizer::report(Finding finding) {
   }
   if (options_.suppressions.covers(finding, options_.symbols)) {
     ++result_.suppressed;
-    places_.emplace(place, is_suppressed);
+    if (places_.size() < 2 * most_findings) places_.emplace(place, is_suppressed);
     return;
   }
   if (result_.findings.size() == most_findings) {

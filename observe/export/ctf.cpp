@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <iterator>
 
-#include "observe/export/thread_name.hpp"
+#include "observe/device_words.hpp"
 #include "observe/names.hpp"
 
 namespace vitrine {
@@ -244,7 +244,7 @@ bool CtfWriter::add_thread(Stream& stream, const Record& record) {
       put(stream, usual_priority, 4);
       return true;
     default:
-      thread->name = thread_name(record);
+      thread->name = printable_thread_name(record);
       return false;
   }
 }

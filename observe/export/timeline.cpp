@@ -6,7 +6,7 @@
 #include <iterator>
 #include <utility>
 
-#include "observe/export/thread_name.hpp"
+#include "observe/device_words.hpp"
 #include "observe/names.hpp"
 
 namespace vitrine {
@@ -104,7 +104,7 @@ void TimelineSurvey::consume(std::span<const Record> records) {
         if (threads_.size() == most_threads && !threads_.contains(thread)) break;
         std::string& name = threads_[thread];
         lives_of_thread_.insert({record.other, 0});
-        if (record.kind == RecordKind::ThreadNamed) name = thread_name(record);
+        if (record.kind == RecordKind::ThreadNamed) name = printable_thread_name(record);
         if (record.kind == RecordKind::ThreadExited) ++lives_of_thread_[record.other];
         break;
       }

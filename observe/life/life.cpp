@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "observe/device_words.hpp"
+
 namespace vitrine {
 
 namespace {
@@ -18,18 +20,6 @@ void add(Life& life, const Record& record) {
     ++life.left_out;
   }
   life.records.push_back(record);
-}
-
-std::string name_in(const Record& record) {
-  std::string name;
-  for (const u64 word : {record.address, record.frame}) {
-    for (unsigned byte = 0; byte < 8; ++byte) {
-      const auto character = static_cast<char>(word >> (8 * byte));
-      if (character == '\0') return name;
-      name += character;
-    }
-  }
-  return name;
 }
 
 template <class Map>
@@ -178,8 +168,11 @@ void LifeTracker::consume(const Record& record) {
     case RecordKind::ThreadWoken:
       return thread_woken(record);
     case RecordKind::ThreadNamed:
-      names_[record.other] = name_in(record);
+      names_[record.other] = printable_thread_name(record);
       return bound(names_, most_threads);
+    case RecordKind::ThreadBlocked:
+      woken_.erase(record.other);  // whoever wakes it next does
+      return;
     case RecordKind::ThreadExited:
       names_.erase(record.other);
       woken_.erase(record.other);
@@ -227,7 +220,7 @@ void LifeTracker::delivered(const Record& record) {
     add(entry->life, record);
     entry->life.thread = cpu.thread;
     if (cpu.thread) {
-      if (const auto name = names_.find(*cpu.thread); name != names_.end()) entry->life.thread_names.insert(*name);
+      keep_name(*entry, *cpu.thread);
     }
     if (record.id != 0) {
       reopen(*entry);
@@ -289,7 +282,14 @@ void LifeTracker::exception(const Record& record) {
 
 void LifeTracker::add_thread(Entry& entry, const Record& record) {
   add(entry.life, record);
-  if (const auto name = names_.find(record.other); name != names_.end()) entry.life.thread_names.insert(*name);
+  keep_name(entry, record.other);
+}
+
+/// A life has no more names than records, however many threads its handler speaks of.
+void LifeTracker::keep_name(Entry& entry, u64 thread) {
+  const auto name = names_.find(thread);
+  if (name != names_.end() && entry.life.thread_names.size() < Life::most_records)
+    entry.life.thread_names.insert(*name);
 }
 
 void LifeTracker::thread_runs(const Record& record) {
@@ -316,7 +316,8 @@ void LifeTracker::thread_woken(const Record& record) {
   Entry* entry = life != 0 ? entry_of(life) : nullptr;
   if (entry == nullptr) return;
   add_thread(*entry, record);
-  woken_.emplace(record.other, life);  // the first who woke it did it
+  if (cpu_state(record.cpu).thread == record.other) return;  // it runs
+  woken_.emplace(record.other, life);                        // the first who woke it did it
   bound(woken_, most_threads);
 }
 

@@ -107,6 +107,7 @@ class LifeTracker {
   void reopen(Entry& entry);
   void settle(Entry& entry);
   CpuState& cpu_state(u8 cpu);
+  void keep_name(Entry& entry, u64 thread);
   void drop_frame(CpuState& cpu, std::size_t index);
   [[nodiscard]] const Link* current_link(u8 cpu) const;
   void merged(const Record& record);

@@ -300,7 +300,8 @@ std::string life_text(const Life& life, const TraceHeader& header, const Symboli
   std::string text = fmt::format("{}#{}: {}\n", indent, life.id, stairs.title());
   auto floor = Floor::Device;
   u8 lowest = life.records.empty() ? u8{0} : static_cast<u8>(stairs.steps.front().floor);
-  const Record* gap = life.records.data() + Life::most_records * 3 / 4 - 1;  // the last one before what is left out
+  // The last one before what is left out.
+  const Record* gap = life.left_out == 0 ? nullptr : life.records.data() + Life::most_records * 3 / 4 - 1;
   for (std::size_t i = 0; i < stairs.steps.size(); ++i) {
     const Step& step = stairs.steps[i];
     floor = std::max(floor, step.floor);
@@ -309,8 +310,8 @@ std::string life_text(const Life& life, const TraceHeader& header, const Symboli
         i == 0 ? fmt::format("{} s", moment_text(step.time)) : fmt::format("+{}", duration_text(step.after));
     text += fmt::format("{}{:>{}}  {:{}}{}: {}\n", indent, when, time_width, "", 2 * depth, step.place, step.what);
     const bool last_before_gap =
-        step.record <= gap && (i + 1 == stairs.steps.size() || stairs.steps[i + 1].record > gap);
-    if (life.left_out != 0 && last_before_gap) {
+        life.left_out != 0 && step.record <= gap && (i + 1 == stairs.steps.size() || stairs.steps[i + 1].record > gap);
+    if (last_before_gap) {
       text += fmt::format("{}{:>{}}  ({} left out)\n", indent, "...", time_width, counted(life.left_out, "step"));
     }
   }

@@ -97,7 +97,7 @@ TEST_F(Scale, symbols_name_addresses_in_every_command_and_bad_ones_are_one_line)
     words.insert(words.end(), {"--symbols", moved, "--symbols", path("other")});
     const Result result = vitrine(words);
     EXPECT_EQ(result.status, 0) << result.err;
-    EXPECT_THAT(result.out, testing::AllOf(HasSubstr("driver::enter()"), HasSubstr("end_of_interrupt")));
+    EXPECT_THAT(result.out, testing::AllOf(HasSubstr("driver::enter"), HasSubstr("end_of_interrupt")));
     for (const std::string& bad : {path("noise"), path("none"), path("map") + "@lots", path("")}) {
       words = plain;
       words.insert(words.end(), {"--symbols", bad});

@@ -85,7 +85,8 @@ void EndedInterrupts::left(u64 id, Way way, const Moment& moment) {
   if (delivered == nullptr || line < 0 || !is_kernel_delivery(*delivered)) return;
   const u8 chips = chips_serving(id, static_cast<u8>(line));
   if (chips == 0) return;
-  const auto known = std::ranges::find(unended_, id, &Unended::id);
+  // One for each in-service bit: in special fully nested mode later requests of the line are served under the same one.
+  const auto known = std::ranges::find(unended_, static_cast<u8>(line), &Unended::line);
   if (known != unended_.end()) return;
   Unended entry = {.id = id,
                    .way = way,

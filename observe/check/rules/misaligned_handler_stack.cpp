@@ -102,6 +102,8 @@ const MisalignedHandlerStack::Verdict& MisalignedHandlerStack::verdict_of(const 
           });
   if (function == 0) return verdict;
   explore(code, function, 0, Calls::StepOver, most_of_function, [&](const GuestInstruction& instruction, int) {
+    // A function that aligns its own stack may be called with any.
+    if (instruction.decoded.mnemonic == ZYDIS_MNEMONIC_AND && instruction.writes_general(rsp)) return Step::Stop;
     const ZydisDecodedOperand* operand = aligned_operand(instruction);
     if (operand == nullptr || !on_the_stack(*operand)) return Step::On;
     verdict.access = instruction.address;
@@ -180,7 +182,7 @@ void MisalignedHandlerStack::warn(const Frame& frame) {
                   .id = frame.delivery.request};
   finding.sentence = fmt::format(
       "the CALL at {} leaves the stack misaligned, and what it calls has an aligned access "
-      "to its stack ({}), which will fault",
+      "to its stack ({}), which faults when it is reached",
       address_mark(verdict.call), address_mark(verdict.access));
   finding.evidence = {
       "RSP must be a multiple of 16 at every CALL of compiled code (System V ABI, AMD64 supplement, 3.2.2). The CPU "

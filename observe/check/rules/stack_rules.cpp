@@ -56,12 +56,14 @@ const StackRules::Frame* StackRules::base_of(u64 pointer) const {
 
 void StackRules::delivered(const Cpu& cpu, const ProbedDelivery& delivery) {
   if (!within_kernel_phase(cpu, delivery)) return;
-  Frame fresh{.delivery = delivery, .handler = cpu.linear_rip(), .order = ++order_};
+  Frame fresh{.delivery = delivery, .handler = cpu.linear_rip(), .order = ++order_, .switches = switches_};
   if (!peek_words(cpu, delivery.frame, delivery.slot_size, delivery.slots, fresh.pushed)) return;
   fresh.depth = asynchronous(delivery.kind) ? 1 : 0;
-  // What this handler lies on: the frame that the interrupted stack hangs from.
+  // What this handler lies on: the frame that the interrupted stack hangs from. Behind a switch of stacks it may be
+  // that of another thread, whose stack lies next to this one.
   if (delivery.before.privilege == 0) {
-    if (const Frame* below = base_of(delivery.before.rsp)) fresh.depth += below->depth;
+    const Frame* below = base_of(delivery.before.rsp);
+    if (below != nullptr && below->switches == switches_) fresh.depth += below->depth;
   }
   overwrite(fresh);
   if (frames_.size() == most_frames) frames_.erase(frames_.begin());
@@ -145,6 +147,7 @@ void StackRules::leave(u64 order) {
 }
 
 void StackRules::stack_switched(const Cpu& cpu, u64 instruction, u64 from, u64 to) {
+  ++switches_;
   if (cpu.state.real_or_v86() || cpu.cpl != 0) return;
   if (!waiting_.empty()) resumed(instruction, to);
   const Frame* base = base_of(from);

@@ -32,8 +32,9 @@ class StackRules final : public Rule {
     FrameWords pushed;
     u64 handler = 0;
     u64 order = 0;
-    u32 depth = 0;    ///< handlers of asynchronous vectors on this stack, this one included
-    u64 over_it = 0;  ///< order of the last frame that was pushed over it; 0: it is whole
+    u32 depth = 0;     ///< handlers of asynchronous vectors on this stack, this one included
+    u64 switches = 0;  ///< switches of stacks before it
+    u64 over_it = 0;   ///< order of the last frame that was pushed over it; 0: it is whole
     FrameWords words_over_it;
     u8 ist_over_it = 0;
     u8 vector_over_it = 0;
@@ -70,8 +71,9 @@ class StackRules final : public Rule {
   std::vector<Frame> frames_;     ///< in order of their pushes
   std::vector<Waiting> waiting_;  ///< in order of the switches
   u64 order_ = 0;
-  u64 leaving_ = 0;  ///< order of the frame that the IRET at hand leaves
-  Record failed_{};  ///< the last DeliveryFailed, for the exception that comes of it
+  u64 switches_ = 0;  ///< of stacks, so far
+  u64 leaving_ = 0;   ///< order of the frame that the IRET at hand leaves
+  Record failed_{};   ///< the last DeliveryFailed, for the exception that comes of it
 };
 
 }  // namespace vitrine
