@@ -1,5 +1,6 @@
 // vitrine export: what it writes, as readers that are not ours understand it.
 #include <gmock/gmock.h>
+#include <perfetto.pb.h>
 
 #include <map>
 #include <nlohmann/json.hpp>
@@ -7,7 +8,6 @@
 #include <sstream>
 #include <tuple>
 
-#include "perfetto.pb.h"
 #include "tests/traces/command.hpp"
 
 namespace vitrine {
