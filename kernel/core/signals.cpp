@@ -38,7 +38,11 @@ constexpr u64 stop_signals = signal_bit(signal::stop) | signal_bit(signal::termi
                              signal_bit(signal::terminal_input) | signal_bit(signal::terminal_output);
 
 bool is_ignored(const Process& process, u32 number) {
+  constexpr u32 first_process = 1;
   const u64 handler = process.actions->of[number].handler;
+  // Nobody ends the first process by a signal that it has not asked for (kill(2)); what it does to itself,
+  // force_signal() takes care of.
+  if (process.id == first_process && handler == default_handler) return true;
   return handler == ignore_handler || (handler == default_handler && default_action(number) == DefaultAction::Ignore);
 }
 
@@ -173,7 +177,7 @@ void force_signal(u32 number) {
     process.actions->of[number] = SignalAction{};
     thread.signal_mask &= ~signal_bit(number);
   }
-  send_thread_signal(thread, number);
+  thread.pending_signals |= signal_bit(number);
 }
 
 void deliver_signals(Frame& frame) {

@@ -106,6 +106,16 @@ TEST(Pulse, debians_busybox_is_its_shell) {
   EXPECT_EQ(marked(result.out), expected) << result.out;
 }
 
+TEST(Pulse, the_sanitizer_has_nothing_to_say) {
+  for (const char* const parameters : {"init=/bin/sh", "init=/bin/sh scheduling=cooperative", "init=/bin/sh hz=100"}) {
+    std::vector<std::string> words = vitrine_words(parameters, "30s");
+    words.push_back("--check-fatal");
+    const Result result = run(words, {.input = script});
+    EXPECT_EQ(result.status, 0) << parameters << result.err;
+    EXPECT_EQ(marked(result.out), expected) << parameters << result.out;
+  }
+}
+
 TEST(Pulse, two_runs_are_the_same) {
   const Result first = run(vitrine_words("init=/bin/sh", "30s"), {.input = script});
   const Result second = run(vitrine_words("init=/bin/sh", "30s"), {.input = script});
