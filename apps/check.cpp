@@ -53,6 +53,12 @@ int check(const CheckCommandOptions& options) {
   TraceReader& reader = trace->reader;
   Sanitizer sanitizer(reader.header(),
                       {.rules = plan.rules, .symbols = &symbols, .suppressions = std::move(plan.suppressions)});
+  if (sanitizer.checks_nothing()) {
+    return complain(
+        status::usage,
+        "--check: a trace does not hold what these rules look at (registers, stacks); `vitrine run --check` "
+        "has them all");
+  }
   for (auto records = reader.next(); !records.empty(); records = reader.next()) sanitizer.consume(records);
   CheckResult result = sanitizer.finish(reader.end());
   result.complete = reader.error() == TraceError::None;

@@ -1,5 +1,8 @@
 #include "apps/trace_input.hpp"
 
+#include <algorithm>
+#include <iterator>
+
 #include "apps/status.hpp"
 #include "apps/values.hpp"
 #include "host/file.hpp"
@@ -46,6 +49,15 @@ bool load_symbols(const std::vector<std::string>& arguments, const OpenTrace& tr
   if (const std::string_view names = trace.reader.symbols(); arguments.empty() && !names.empty()) {
     // A trace whose names nobody can read is still a trace.
     [[maybe_unused]] const auto added = table.add({names.begin(), names.end()}, 0);
+  }
+  // As `vitrine run` does: a guest that has symbols of its own needs no --symbols.
+  if (arguments.empty() && table.empty()) {
+    constexpr u8 elf_magic[] = {0x7F, 'E', 'L', 'F'};
+    auto guest = read_file(trace.reader.header().guest, largest_file);
+    if (guest && guest->size() >= sizeof elf_magic &&
+        std::equal(std::begin(elf_magic), std::end(elf_magic), guest->begin())) {
+      [[maybe_unused]] const auto added = table.add(std::move(*guest), 0);
+    }
   }
   return load_symbols(arguments, table, exit_status);
 }

@@ -65,6 +65,9 @@ int why(const WhyOptions& options) {
   WhyBuilder builder(reader.header());
   const std::optional<RunEnd> cut = consume(reader, at, builder);
   const RunEnd end = cut ? *cut : reader.end();
+  const bool damaged = !cut && reader.error() != TraceError::None;
+  // Nothing was read: that nothing happened would be a bold thing to say.
+  if (damaged && reader.records_read() == 0) return finish_trace(options.trace, reader);
 
   std::vector<WhyAnswer> answers;
   if (!options.source.empty()) {
@@ -78,8 +81,17 @@ int why(const WhyOptions& options) {
     answers =
         options.line.empty() ? builder.about_vector(wanted, end, &symbols) : builder.about_line(wanted, end, &symbols);
   }
-  const int printed = print_result(options.json ? why_json(answers, reader.header(), &symbols)
-                                                : why_text(answers, reader.header(), &symbols, WhyDetail::Full));
+  std::string text;
+  if (options.json) {
+    text = why_json(answers, reader.header(), &symbols, damaged ? Evidence::CutShort : Evidence::Whole);
+  } else {
+    if (damaged) {
+      text =
+          fmt::format("The trace is not whole. As things stood at {} s, where it breaks off:\n", moment_text(end.time));
+    }
+    text += why_text(answers, reader.header(), &symbols, WhyDetail::Full);
+  }
+  const int printed = print_result(text);
   if (printed != status::success || cut) return printed;  // what comes after the cut has not been read
   return finish_trace(options.trace, reader);
 }

@@ -355,10 +355,13 @@ WhyAnswer Diagnosis::raised_in_vain(u8 line, u16 source) const {
   return answer;
 }
 
-/// Its handler has come and gone, and the line did not fall: an edge-triggered input will see nothing more.
+/// Its handler has come and gone, and the line did not fall: an edge-triggered input will see nothing more. Not so with
+/// the timer: a counter's output is high between its pulses, and falls by itself.
 std::optional<WhyAnswer> Diagnosis::still_high(u8 line, u16 source) const {
   const LineState& state = *state_.line(line);
   const Life* last = state_.lives().find(state.last_delivered->id);
+  const auto& sources = state_.header().sources;
+  if (source < sources.size() && sources[source].starts_with("pit")) return std::nullopt;
   if (!state.high || last == nullptr || !last->closed || last->last(RecordKind::Returned) == nullptr)
     return std::nullopt;
   WhyAnswer answer = about(line, source);

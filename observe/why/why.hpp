@@ -74,7 +74,9 @@ enum class WhyDetail : u8 { Short, Full };
 [[nodiscard]] std::string why_text(const std::vector<WhyAnswer>& answers, const TraceHeader& header,
                                    const Symboliser* symbols, WhyDetail detail);
 /// The same as one JSON document.
+/// Is there more to know than what the answers were made from?
+enum class Evidence : u8 { Whole, CutShort };
 [[nodiscard]] std::string why_json(const std::vector<WhyAnswer>& answers, const TraceHeader& header,
-                                   const Symboliser* symbols);
+                                   const Symboliser* symbols, Evidence evidence = Evidence::Whole);
 
 }  // namespace vitrine

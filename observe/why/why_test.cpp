@@ -358,6 +358,12 @@ TEST(Why, an_unread_keyboard_byte_names_the_handler_that_left_it) {
   EXPECT_THAT(answer.advice.front(), HasSubstr("0x60"));
 }
 
+TEST(Why, a_timer_whose_output_is_high_between_its_pulses_is_not_stuck) {
+  Story story;
+  story.at(5 * ms).request(1, 0, pit).acknowledge(1, 0, 0x20).deliver(1, 0x20).eoi(1, 0).leave(1, 0x20);
+  EXPECT_EQ(story.about(0).cause, "arrived");
+}
+
 TEST(Why, a_timer_with_half_a_count_is_not_programmed) {
   Story story;
   story.at(5 * ms).withhold(0, pit, WithheldCause::NotProgrammed, 5 * ms, 0);

@@ -75,8 +75,10 @@ std::string why_text(const std::vector<WhyAnswer>& answers, const TraceHeader& h
   return text;
 }
 
-std::string why_json(const std::vector<WhyAnswer>& answers, const TraceHeader& header, const Symboliser* symbols) {
-  nlohmann::ordered_json json = {{"format", "vitrine-why-1"}, {"guest", header.guest}};
+std::string why_json(const std::vector<WhyAnswer>& answers, const TraceHeader& header, const Symboliser* symbols,
+                     Evidence told) {
+  nlohmann::ordered_json json = {
+      {"format", "vitrine-why-1"}, {"guest", header.guest}, {"complete", told == Evidence::Whole}};
   json["answers"] = nlohmann::ordered_json::array();
   for (const WhyAnswer& answer : answers) {
     nlohmann::ordered_json each = {
