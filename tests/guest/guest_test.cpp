@@ -54,8 +54,6 @@ constexpr Deliberate deliberate[] = {
     {"double_fault", "bad-idt", "its gates are broken, so that faults of delivery can be seen"},
     {"exceptions", "bad-idt", "some of its gates are broken, for #NP and #GP"},
     {"triple_fault", "bad-idt", "its IDT is empty"},
-    {"fpu_error_irq13", "fpu-state-lost", "its handler of IRQ 13 clears the x87's exceptions, which is what it is for"},
-    {"pic_modes", "eoi-without-service", "it tries what an EOI does when nothing is in service"},
 };
 
 std::string image(const std::string& name) { return std::string(GUEST_FOLDER) + "/" + name + ".elf"; }
