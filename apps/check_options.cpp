@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "apps/create_output.hpp"
 #include "apps/status.hpp"
 #include "observe/check/selection.hpp"
 
@@ -10,17 +11,6 @@ namespace vitrine {
 namespace {
 
 constexpr u64 largest_suppression_file = u64{16} << 20;
-
-bool create_file(const char* option, const std::string& path, OutputFile& into, int& exit_status) {
-  if (path.empty()) return true;
-  auto file = OutputFile::create(path);
-  if (!file) {
-    exit_status = complain(status::no_input, fmt::format("{}: can't write '{}': {}", option, path, file.error()));
-    return false;
-  }
-  into = std::move(*file);
-  return true;
-}
 
 bool write_file(const char* option, const std::string& path, OutputFile& file, std::string_view text) {
   file.write(text);
@@ -72,8 +62,8 @@ bool plan_check(const CheckWords& words, CheckPlan& plan, int& exit_status) {
 }
 
 bool create_check_files(const CheckWords& words, CheckPlan& plan, int& exit_status) {
-  return create_file("--findings", words.findings_file, plan.findings_file, exit_status) &&
-         create_file("--sarif", words.sarif_file, plan.sarif_file, exit_status);
+  return create_output("--findings", words.findings_file, plan.findings_file, exit_status) &&
+         create_output("--sarif", words.sarif_file, plan.sarif_file, exit_status);
 }
 
 bool write_check_files(const CheckWords& words, CheckPlan& plan, const CheckResult& result, const Symboliser* symbols) {

@@ -1,5 +1,6 @@
 #include "apps/run_observers.hpp"
 
+#include "apps/create_output.hpp"
 #include "apps/status.hpp"
 #include "host/terminal.hpp"
 #include "machine/boards/isa_wiring.hpp"
@@ -23,27 +24,17 @@ TraceHeader header_of(Machine& machine, const RunOptions& options, const std::st
 
 }  // namespace
 
-bool RunObservers::create(const char* option, const std::string& path, OutputFile& file, int& problem) const {
-  auto created = OutputFile::create(path);
-  if (!created) {
-    problem = complain(status::no_input, fmt::format("{}: can't write '{}': {}", option, path, created.error()));
-    return false;
-  }
-  file = std::move(*created);
-  return true;
-}
-
 bool RunObservers::attach(Machine& machine, const std::string& description, int& problem) {
   const TraceHeader header = header_of(machine, options_, description);
   const bool observed = options_.report || !options_.trace_file.empty() || options_.check.wanted();
   if (observed && LinuxWatch::is_linux(description)) linux_ = std::make_unique<LinuxWatch>(machine, symbols_);
-  if (!options_.report_file.empty() && !create("--report", options_.report_file, report_file_, problem)) return false;
+  if (!create_output("--report", options_.report_file, report_file_, problem)) return false;
   if (options_.report) {
     report_ = std::make_unique<ReportBuilder>(header);
     machine.ledger().attach(*report_);
   }
   if (!options_.trace_file.empty()) {
-    if (!create("--trace", options_.trace_file, trace_file_, problem)) return false;
+    if (!create_output("--trace", options_.trace_file, trace_file_, problem)) return false;
     trace_ = std::make_unique<TraceWriter>(trace_sink_, header);
     machine.ledger().attach(*trace_);
     if (linux_) linux_->keep_addresses();

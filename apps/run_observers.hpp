@@ -47,7 +47,6 @@ class RunObservers {
   };
 
   [[nodiscard]] bool attach_sanitizer(Machine& machine, const TraceHeader& header, int& problem);
-  [[nodiscard]] bool create(const char* option, const std::string& path, OutputFile& file, int& problem) const;
   void found(Machine& machine, const Finding& finding);
   void tell_what_is_stuck(const RunEnd& end) const;
   [[nodiscard]] bool finish_trace(const RunEnd& end);
