@@ -62,12 +62,6 @@ Thread* make_program_thread(Process& process, std::string_view name, const Frame
   return thread;
 }
 
-void release_memory(Process& process) {
-  process.space = {};
-  process.files = {};
-  process.actions->of[0] = {};
-}
-
 void give_children_away(Process& process) {
   Process* const heir = find_process(first_process);
   for (Process* child : process.children) {
@@ -95,7 +89,8 @@ void end_process(Process& process) {
   if (process.id == first_process) panic("the first process ended (status {:#x})", process.exit_status);
   // The address space may be this very one: go on with the kernel's tables.
   write_cr3(kernel_page_tables().root());
-  release_memory(process);
+  process.space = {};
+  process.files = {};
   process.terminal = {};
   process.location = {};
   give_children_away(process);

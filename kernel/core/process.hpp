@@ -48,11 +48,9 @@ struct Process {
   WaitQueue signal_arrived;  ///< for signalfd
   bool ended = false;        ///< a zombie: only the parent's wait is missing
   bool stopped = false, stop_reported = true, resume_reported = true;
-  i32 exit_status = 0;      ///< as wait4 reports it
-  u64 run_nanoseconds = 0;  ///< of threads that have ended
-  u64 alarm_due = 0;
+  i32 exit_status = 0;          ///< as wait4 reports it
+  u64 run_nanoseconds = 0;      ///< of threads that have ended
   std::vector<char> arguments;  ///< for /proc/PID/cmdline: each with its 0
-  u32 exec_count = 0;
 };
 
 [[nodiscard]] Process& current_process();

@@ -207,7 +207,6 @@ Result<void> load_into(Process& process, Thread& thread, Frame& frame, std::stri
   for (const auto& argument : text.arguments) {
     process.arguments.insert(process.arguments.end(), argument.begin(), argument.end());
   }
-  ++process.exec_count;
   thread.fs_base = 0;
   thread.clear_child_tid = 0;
   thread.signal_stack = {};

@@ -74,7 +74,6 @@ void switch_to(Thread& next) {
 
 }  // namespace
 
-SchedulingMode scheduling_mode() { return mode; }
 Thread& current_thread() { return *this_cpu().current; }
 TimerQueue& timers() { return timer_queue; }
 

@@ -15,7 +15,6 @@ enum class SchedulingMode : u8 { Cooperative, Preemptive };
 
 /// Makes the running code the idle thread. Interrupts are off.
 void start_scheduler(SchedulingMode mode);
-[[nodiscard]] SchedulingMode scheduling_mode();
 [[nodiscard]] Thread& current_thread();
 
 using ThreadFunction = void (*)(void* argument);
@@ -30,8 +29,6 @@ void discard_thread(Thread& thread);
 /// For a thread that was not started: leaves `bytes` free at the top of its stack; its function gets `argument`.
 void move_start_below(Thread& thread, std::size_t bytes, void* argument);
 void rename_thread(Thread& thread, std::string_view name);
-/// Null if there is none with this number.
-[[nodiscard]] Thread* find_thread(u32 number);
 
 /// Lets another thread of the same or a higher priority run.
 void yield();

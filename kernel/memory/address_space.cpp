@@ -99,7 +99,6 @@ void AddressSpace::drop_pages(u64 begin, u64 end) {
       *entry = 0;
       invalidate_page(page);
       free_page(physical);
-      --resident_pages_;
     }
     page += page_bytes;
   }
@@ -219,7 +218,6 @@ Result<Ref<AddressSpace>> AddressSpace::copy() {
       }
       share_page(*entry & page_flag::address);
       *copied = *entry & ~(page_flag::accessed | page_flag::dirty);
-      ++other.resident_pages_;
     }
   }
   return made;
@@ -247,7 +245,6 @@ AddressSpace::Fault AddressSpace::fill(const Area& area, u64 page, u64& entry, A
         flags = (flags & ~page_flag::writable) | page_flag::copy_on_write;
       }
       entry = *physical | flags | page_flag::present;
-      ++resident_pages_;
       return access == Access::Write && !area.shared ? copy_on_write(page, entry) : Fault::Resolved;
     }
     if (area.shared) return Fault::Forbidden;
@@ -262,7 +259,6 @@ AddressSpace::Fault AddressSpace::fill(const Area& area, u64 page, u64& entry, A
     }
   }
   entry = *physical | flags | page_flag::present;
-  ++resident_pages_;
   return Fault::Resolved;
 }
 

@@ -62,7 +62,6 @@ class AddressSpace : public Shared {
 
   [[nodiscard]] PageTables tables() const { return tables_; }
   [[nodiscard]] const std::vector<Area>& areas() const { return areas_; }
-  [[nodiscard]] u64 resident_pages() const { return resident_pages_; }
   static constexpr std::size_t most_areas = 1024;
   static constexpr u64 stack_limit = u64{8} << 20;
 
@@ -80,7 +79,6 @@ class AddressSpace : public Shared {
   PageTables tables_;
   std::vector<Area> areas_;  // by address, never overlapping
   u64 break_begin_ = 0, break_end_ = 0;
-  u64 resident_pages_ = 0;
 };
 
 }  // namespace pulse

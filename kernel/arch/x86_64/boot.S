@@ -112,7 +112,6 @@ boot_root: .skip 0x1000
 boot_low: .skip 0x1000
 boot_high: .skip 0x1000
 boot_directories: .skip 0x4000
-.globl boot_stack_bottom
-boot_stack_bottom: .skip 0x4000
+.skip 0x4000
 .globl boot_stack_top
 boot_stack_top:
