@@ -39,7 +39,8 @@ enum class RecordKind : u8 {
                      ///< request that was there before, if any; address: instruction that took it away; since: when
   Delivered = 9,     ///< the CPU entered through the IDT. id; vector; detail: DeliveryKind; address: handler's first
                      ///< instruction (linear); other: interrupted instruction; frame: linear address of the saved
-                     ///< instruction pointer; extra: error code if any, bit 32 set when one was pushed
+                     ///< instruction pointer; extra: error code if any, bit 32 set when one was pushed, bits 33 and 34:
+                     ///< delivered_mode.hpp
   EndOfInterrupt =
       10,          ///< EOI reached a controller. id that it ended (0: none was in service); pin; address: instruction
   Returned = 11,   ///< IRET left the frame of `id`. vector; address: instruction of the IRET; frame: as in Delivered,

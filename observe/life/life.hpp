@@ -91,9 +91,6 @@ class LifeTracker {
     u64 current = 0;          // serial of the frame whose handler runs
     u64 spurious_of = 0;      // the acknowledge found nothing; its delivery follows
     u64 failed = 0;           // the life whose delivery failed; the exception follows
-    bool pending = false;     ///< raised, and the CPU has not taken it yet
-    bool in_service = false;  ///< some controller waits for its EOI
-    bool in_handler = false;  ///< delivered, and no IRET has left the frame yet
     std::optional<u64> thread;
     std::map<u64, u64> suspended;  // thread -> serial of the handler that runs on it
   };
