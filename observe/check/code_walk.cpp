@@ -17,22 +17,6 @@ unsigned peek_some(const Cpu& cpu, u64 linear, u8 (&bytes)[longest_instruction])
   return peek_memory(cpu, linear, std::span(bytes, rest)) ? rest : 0;
 }
 
-/// RegisterSlot of a general register or of a part of one; -1 for any other.
-int general_slot(ZydisRegister reg) {
-  switch (ZydisRegisterGetClass(reg)) {
-    case ZYDIS_REGCLASS_GPR8:
-      if (reg >= ZYDIS_REGISTER_AH && reg <= ZYDIS_REGISTER_BH) return reg - ZYDIS_REGISTER_AH;
-      if (reg <= ZYDIS_REGISTER_BL) return reg - ZYDIS_REGISTER_AL;
-      return reg - ZYDIS_REGISTER_SPL + 4;
-    case ZYDIS_REGCLASS_GPR16:
-    case ZYDIS_REGCLASS_GPR32:
-    case ZYDIS_REGCLASS_GPR64:
-      return ZydisRegisterGetId(reg);
-    default:
-      return -1;
-  }
-}
-
 int vector_number(ZydisRegister reg) {
   const ZydisRegisterClass kind = ZydisRegisterGetClass(reg);
   return kind == ZYDIS_REGCLASS_XMM || kind == ZYDIS_REGCLASS_YMM ? ZydisRegisterGetId(reg) : -1;
@@ -41,8 +25,7 @@ int vector_number(ZydisRegister reg) {
 /// Does some register operand, hidden ones too, have one of these actions and meet `test`?
 template <class Test>
 bool any_register(const GuestInstruction& instruction, ZydisOperandActions actions, Test&& test) {
-  for (unsigned i = 0; i < instruction.decoded.operand_count; ++i) {
-    const ZydisDecodedOperand& operand = instruction.operands[i];
+  for (const ZydisDecodedOperand& operand : instruction.all_operands()) {
     if (operand.type == ZYDIS_OPERAND_TYPE_REGISTER && (operand.actions & actions) != 0 && test(operand.reg.value))
       return true;
   }
@@ -67,9 +50,25 @@ CodeFlow flow_of(const ZydisDecodedInstruction& decoded, bool direct) {
 
 }  // namespace
 
+std::optional<u8> general_register(ZydisRegister name) {
+  switch (ZydisRegisterGetClass(name)) {
+    case ZYDIS_REGCLASS_GPR8: {
+      // AH, CH, DH and BH stand between BL and SPL.
+      const auto number = static_cast<unsigned>(name - ZYDIS_REGISTER_AL);
+      return static_cast<u8>(number < 4 ? number : number - 4);
+    }
+    case ZYDIS_REGCLASS_GPR16:
+    case ZYDIS_REGCLASS_GPR32:
+    case ZYDIS_REGCLASS_GPR64:
+      return static_cast<u8>(ZydisRegisterGetId(name));
+    default:
+      return std::nullopt;
+  }
+}
+
 bool GuestInstruction::writes_general(u8 slot) const {
   return any_register(*this, ZYDIS_OPERAND_ACTION_MASK_WRITE,
-                      [slot](ZydisRegister reg) { return general_slot(reg) == slot; });
+                      [slot](ZydisRegister reg) { return general_register(reg) == slot; });
 }
 
 bool GuestInstruction::reads_vector(u8 number) const {
@@ -115,12 +114,11 @@ std::optional<GuestInstruction> GuestCode::decode(u64 linear) const {
   if (count == 0 || !ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder_, bytes, count, &result.decoded, result.operands))) {
     return std::nullopt;
   }
-  const ZydisDecodedOperand& first = result.operands[0];
-  const bool direct =
-      result.decoded.operand_count > 0 && first.type == ZYDIS_OPERAND_TYPE_IMMEDIATE && first.imm.is_relative != 0;
-  if (direct) result.target = result.next() + first.imm.value.u;
-  if (direct && code_size_ != CodeMode::code64) result.target = static_cast<u32>(result.target);
-  result.flow = flow_of(result.decoded, direct);
+  if (result.direct()) {
+    result.target = result.next() + result.operands[0].imm.value.u;
+    if (code_size_ != CodeMode::code64) result.target = static_cast<u32>(result.target);
+  }
+  result.flow = flow_of(result.decoded, result.direct());
   return result;
 }
 

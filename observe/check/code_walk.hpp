@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -32,6 +33,12 @@ struct GuestInstruction {
   ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
 
   [[nodiscard]] u64 next() const { return address + decoded.length; }
+  /// All of them, hidden ones too.
+  [[nodiscard]] std::span<const ZydisDecodedOperand> all_operands() const { return {operands, decoded.operand_count}; }
+  /// Has `target`.
+  [[nodiscard]] bool direct() const {
+    return decoded.operand_count > 0 && operands[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE && operands[0].imm.is_relative;
+  }
   [[nodiscard]] bool is(ZydisMnemonic mnemonic) const { return decoded.mnemonic == mnemonic; }
   /// Is the general register `slot` (RegisterSlot, 0..15), or a part of it, written? Hidden operands count.
   [[nodiscard]] bool writes_general(u8 slot) const;
@@ -113,6 +120,9 @@ std::optional<u64> last_on_the_way(const GuestCode& code, u64 entry, u64 end, Te
   });
   return inside;
 }
+
+/// The slot (RegisterSlot, 0..15) of a general register or of a part of one; empty for all others.
+[[nodiscard]] std::optional<u8> general_register(ZydisRegister name);
 
 /// "RBX" in 64-bit code, "EBX" elsewhere.
 [[nodiscard]] std::string general_register_name(u8 slot, bool wide);

@@ -183,8 +183,8 @@ bool HaltRules::belongs_to_callers(const Cpu& cpu, u64 cli, u64 halt) const {
     if (place <= cli || place - cli >= largest_function) continue;
     u64 at = cli;
     while (at < place) {
-      const auto instruction = decode_at(cpu, at);
-      if (!instruction || instruction->info.meta.category == ZYDIS_CATEGORY_RET) break;
+      const auto instruction = GuestCode(cpu, cpu.mode.code_size()).decode(at);
+      if (!instruction || instruction->decoded.meta.category == ZYDIS_CATEGORY_RET) break;
       at = instruction->next();
     }
     if (at == place) return true;

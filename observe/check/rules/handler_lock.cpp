@@ -19,8 +19,8 @@ constexpr std::size_t most_sights = 64;
 constexpr u64 largest_handler_stack = 65536;
 
 /// May the instruction stand in a wait that nothing but memory can end?
-bool only_computes(const CodeInstruction& instruction) {
-  switch (instruction.info.meta.category) {
+bool only_computes(const GuestInstruction& instruction) {
+  switch (instruction.decoded.meta.category) {
     case ZYDIS_CATEGORY_IO:
     case ZYDIS_CATEGORY_IOSTRINGOP:
     case ZYDIS_CATEGORY_INTERRUPT:
@@ -32,7 +32,7 @@ bool only_computes(const CodeInstruction& instruction) {
     default:
       break;
   }
-  switch (instruction.mnemonic()) {
+  switch (instruction.decoded.mnemonic) {
     case ZYDIS_MNEMONIC_RDTSC:
     case ZYDIS_MNEMONIC_RDTSCP:
     case ZYDIS_MNEMONIC_RDPMC:
@@ -126,13 +126,13 @@ const LiveFrame* HandlerLockRule::handler(const Cpu& cpu) const {
 }
 
 std::optional<HandlerLockRule::Wait> HandlerLockRule::find_wait(const Cpu& cpu, u64 rip, u64 now) {
-  const std::vector<CodeInstruction> loop = find_path(cpu, rip, rip, longest_loop);
+  const std::vector<GuestInstruction> loop = find_path(cpu, rip, rip, longest_loop);
   if (loop.empty() || !std::ranges::all_of(loop, only_computes)) return std::nullopt;
   u32 changing = 0;
-  for (const CodeInstruction& each : loop) changing |= written_registers(each);
+  for (const GuestInstruction& each : loop) changing |= written_registers(each);
   Wait wait{.since = now};
   bool polled_by_exchange = false;
-  for (const CodeInstruction& each : loop) {
+  for (const GuestInstruction& each : loop) {
     wait.addresses.push_back(each.address);
     for (const ZydisDecodedOperand& operand : each.all_operands()) {
       if (!in_memory(operand) || is_stack_operand(operand)) continue;

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "observe/check/rule.hpp"
-#include "observe/check/rules/guest_code.hpp"
+#include "observe/check/rules/code_path.hpp"
 
 namespace vitrine {
 

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "observe/check/rules/contains.hpp"
-#include "observe/check/rules/guest_code.hpp"
+#include "observe/check/rules/code_path.hpp"
 #include "observe/names.hpp"
 
 namespace vitrine {

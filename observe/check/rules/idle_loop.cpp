@@ -32,7 +32,7 @@ bool is_ordered(ZydisMnemonic mnemonic) {
 /// Follows values from memory into registers and flags along one path.
 class PathReader {
  public:
-  explicit PathReader(const std::vector<CodeInstruction>& path) : path_(path) {}
+  explicit PathReader(const std::vector<GuestInstruction>& path) : path_(path) {}
 
   /// Indices of reads that a branch depends on, with the branch's kind.
   struct Decision {
@@ -52,10 +52,10 @@ class PathReader {
   };
 
   void step(std::size_t index) {
-    const CodeInstruction& instruction = path_[index];
-    if (instruction.info.meta.category == ZYDIS_CATEGORY_COND_BR) {
+    const GuestInstruction& instruction = path_[index];
+    if (instruction.decoded.meta.category == ZYDIS_CATEGORY_COND_BR) {
       if (!flags_) return;
-      const bool ordered = is_ordered(instruction.mnemonic());
+      const bool ordered = is_ordered(instruction.decoded.mnemonic);
       std::erase_if(decisions_, [&](const Decision& old) { return old.operand == flags_->operand; });
       decisions_.push_back({.read = flags_->read, .operand = flags_->operand, .ordered = ordered});
       return;
@@ -81,7 +81,7 @@ class PathReader {
     if (writes_flags) flags_ = origin;
   }
 
-  const std::vector<CodeInstruction>& path_;
+  const std::vector<GuestInstruction>& path_;
   std::array<std::optional<Origin>, 16> registers_;
   std::optional<Origin> flags_;
   std::vector<Decision> decisions_;
@@ -91,15 +91,15 @@ class PathReader {
 
 IdleLoop idle_loop_around(const Cpu& cpu, u64 halt) {
   IdleLoop loop{.halt = halt};
-  const auto instruction = decode_at(cpu, halt);
+  const auto instruction = GuestCode(cpu, cpu.mode.code_size()).decode(halt);
   if (!instruction) return loop;
-  const std::vector<CodeInstruction> path = find_path(cpu, instruction->next(), halt, longest_loop);
+  const std::vector<GuestInstruction> path = find_path(cpu, instruction->next(), halt, longest_loop);
   if (path.empty()) return loop;
-  loop.endless = std::ranges::none_of(path, [](const CodeInstruction& each) {
-    return each.info.meta.category == ZYDIS_CATEGORY_COND_BR || each.info.meta.category == ZYDIS_CATEGORY_CALL;
+  loop.endless = std::ranges::none_of(path, [](const GuestInstruction& each) {
+    return each.decoded.meta.category == ZYDIS_CATEGORY_COND_BR || each.decoded.meta.category == ZYDIS_CATEGORY_CALL;
   });
-  loop.clears_interrupts =
-      std::ranges::any_of(path, [](const CodeInstruction& each) { return each.mnemonic() == ZYDIS_MNEMONIC_CLI; });
+  loop.clears_interrupts = std::ranges::any_of(
+      path, [](const GuestInstruction& each) { return each.decoded.mnemonic == ZYDIS_MNEMONIC_CLI; });
   for (const PathReader::Decision& decision : PathReader(path).decisions()) {
     u32 changed = 0;  // registers that no longer hold what they held at the read
     for (std::size_t i = decision.read; i < path.size(); ++i) changed |= written_registers(path[i]);

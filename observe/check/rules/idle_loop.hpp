@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "observe/check/rules/guest_code.hpp"
+#include "observe/check/rules/code_path.hpp"
 
 namespace vitrine {
 

@@ -1,4 +1,4 @@
-#include "observe/check/rules/guest_code.hpp"
+#include "observe/check/rules/code_path.hpp"
 
 #include <algorithm>
 
@@ -9,23 +9,6 @@ namespace vitrine {
 namespace {
 
 constexpr std::size_t most_states = 256;
-constexpr std::size_t longest_instruction = 15;
-
-ZydisDecoder decoder_of(const Cpu& cpu) {
-  ZydisDecoder decoder;
-  switch (cpu.mode.code_size()) {
-    case CodeMode::code64:
-      ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
-      break;
-    case CodeMode::code32:
-      ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32);
-      break;
-    default:
-      ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LEGACY_16, ZYDIS_STACK_WIDTH_16);
-      break;
-  }
-  return decoder;
-}
 
 unsigned slot_bytes(const Cpu& cpu) {
   if (cpu.mode.is64()) return 8;
@@ -36,7 +19,7 @@ u64 wrap(const Cpu& cpu, u64 linear) { return cpu.mode.is64() ? linear : static_
 
 /// A place on a way through the code.
 struct WayPoint {
-  CodeInstruction instruction;
+  GuestInstruction instruction;
   std::size_t parent = 0;
   std::size_t length = 0;  ///< instructions up to and with this one
   std::vector<u64> callers;
@@ -44,34 +27,27 @@ struct WayPoint {
   bool stack_known = true;
 };
 
-/// The branch's target, if it is direct.
-std::optional<u64> direct_target(const Cpu& cpu, const CodeInstruction& instruction) {
-  const ZydisDecodedOperand& operand = instruction.operands[0];
-  if (operand.type != ZYDIS_OPERAND_TYPE_IMMEDIATE || !operand.imm.is_relative) return std::nullopt;
-  return wrap(cpu, instruction.next() + static_cast<u64>(operand.imm.value.s));
-}
-
 struct Successor {
   u64 address = 0;
   bool calls = false, returns = false;
 };
 
 std::vector<Successor> successors(const Cpu& cpu, const WayPoint& point) {
-  const CodeInstruction& instruction = point.instruction;
-  switch (instruction.info.meta.category) {
+  const GuestInstruction& instruction = point.instruction;
+  switch (instruction.decoded.meta.category) {
     case ZYDIS_CATEGORY_COND_BR: {
       std::vector<Successor> both = {{.address = instruction.next()}};
-      if (const auto target = direct_target(cpu, instruction)) both.push_back({.address = *target});
+      if (instruction.direct()) both.push_back({.address = instruction.target});
       return both;
     }
     case ZYDIS_CATEGORY_UNCOND_BR:
-      if (const auto target = direct_target(cpu, instruction)) return {{.address = *target}};
+      if (instruction.direct()) return {{.address = instruction.target}};
       return {};
     case ZYDIS_CATEGORY_CALL:
-      if (const auto target = direct_target(cpu, instruction)) return {{.address = *target, .calls = true}};
+      if (instruction.direct()) return {{.address = instruction.target, .calls = true}};
       return {};
     case ZYDIS_CATEGORY_RET: {
-      if (instruction.info.meta.branch_type != ZYDIS_BRANCH_TYPE_NEAR) return {};
+      if (instruction.decoded.meta.branch_type != ZYDIS_BRANCH_TYPE_NEAR) return {};
       if (!point.callers.empty()) return {{.address = point.callers.back(), .returns = true}};
       if (!point.stack_known) return {};
       const u64 top = cpu.state.segments[ss].base + cpu.state.gpr[rsp] + static_cast<u64>(point.stack);
@@ -84,17 +60,18 @@ std::vector<Successor> successors(const Cpu& cpu, const WayPoint& point) {
     case ZYDIS_CATEGORY_SYSRET:
       return {};
     default:
-      if (instruction.mnemonic() == ZYDIS_MNEMONIC_HLT || instruction.mnemonic() == ZYDIS_MNEMONIC_UD2) return {};
+      if (instruction.decoded.mnemonic == ZYDIS_MNEMONIC_HLT || instruction.decoded.mnemonic == ZYDIS_MNEMONIC_UD2)
+        return {};
       return {{.address = instruction.next()}};
   }
 }
 
 /// What the instruction does to the stack pointer, calls and returns apart.
 void move_stack(const Cpu& cpu, WayPoint& point) {
-  const CodeInstruction& instruction = point.instruction;
+  const GuestInstruction& instruction = point.instruction;
   if ((written_registers(instruction) & (1u << rsp)) == 0) return;
   const auto slot = static_cast<i64>(slot_bytes(cpu));
-  switch (instruction.mnemonic()) {
+  switch (instruction.decoded.mnemonic) {
     case ZYDIS_MNEMONIC_PUSH:
       point.stack -= slot;
       return;
@@ -108,7 +85,7 @@ void move_stack(const Cpu& cpu, WayPoint& point) {
     case ZYDIS_MNEMONIC_SUB:
       if (instruction.operands[1].type == ZYDIS_OPERAND_TYPE_IMMEDIATE) {
         const i64 amount = instruction.operands[1].imm.value.s;
-        point.stack += instruction.mnemonic() == ZYDIS_MNEMONIC_ADD ? amount : -amount;
+        point.stack += instruction.decoded.mnemonic == ZYDIS_MNEMONIC_ADD ? amount : -amount;
         return;
       }
       break;
@@ -120,20 +97,7 @@ void move_stack(const Cpu& cpu, WayPoint& point) {
 
 }  // namespace
 
-std::optional<CodeInstruction> decode_at(const Cpu& cpu, u64 linear) {
-  u8 bytes[longest_instruction];
-  std::size_t size = sizeof bytes;
-  while (size != 0 && !peek_memory(cpu, linear, {bytes, size})) --size;  // the next page may be missing
-  if (size == 0) return std::nullopt;
-  const ZydisDecoder decoder = decoder_of(cpu);
-  CodeInstruction instruction{.address = linear};
-  if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, bytes, size, &instruction.info, instruction.operands))) {
-    return std::nullopt;
-  }
-  return instruction;
-}
-
-std::vector<CodeInstruction> find_path(const Cpu& cpu, u64 from, u64 to, std::size_t most) {
+std::vector<GuestInstruction> find_path(const Cpu& cpu, u64 from, u64 to, std::size_t most) {
   std::vector<WayPoint> points;
   std::vector<std::pair<u64, std::size_t>> visited;  // address and depth of calls
   const auto visit = [&](u64 address, std::size_t depth) {
@@ -142,14 +106,15 @@ std::vector<CodeInstruction> find_path(const Cpu& cpu, u64 from, u64 to, std::si
     visited.push_back(place);
     return true;
   };
-  const auto first = decode_at(cpu, from);
+  const GuestCode code(cpu, cpu.mode.code_size());
+  const auto first = code.decode(from);
   if (!first) return {};
   points.push_back({.instruction = *first, .length = 1});
   visit(from, 0);
   for (std::size_t at = 0; at < points.size() && points.size() < most_states; ++at) {
     for (const Successor& each : successors(cpu, points[at])) {
       if (each.address == to && points[at].length <= most) {
-        std::vector<CodeInstruction> path;
+        std::vector<GuestInstruction> path;
         for (std::size_t back = at;; back = points[back].parent) {
           path.push_back(points[back].instruction);
           if (back == 0) break;
@@ -169,7 +134,7 @@ std::vector<CodeInstruction> find_path(const Cpu& cpu, u64 from, u64 to, std::si
         move_stack(cpu, next);
       }
       if (!visit(each.address, next.callers.size())) continue;
-      const auto decoded = decode_at(cpu, each.address);
+      const auto decoded = code.decode(each.address);
       if (!decoded) continue;
       next.instruction = *decoded;
       points.push_back(std::move(next));
@@ -185,23 +150,7 @@ bool in_memory(const ZydisDecodedOperand& operand) {
   return operand.type == ZYDIS_OPERAND_TYPE_MEMORY && operand.mem.type == ZYDIS_MEMOP_TYPE_MEM;
 }
 
-std::optional<u8> general_register(ZydisRegister name) {
-  switch (ZydisRegisterGetClass(name)) {
-    case ZYDIS_REGCLASS_GPR8: {
-      // AH, CH, DH and BH stand between BL and SPL.
-      const auto number = static_cast<unsigned>(name - ZYDIS_REGISTER_AL);
-      return static_cast<u8>(number < 4 ? number : number - 4);
-    }
-    case ZYDIS_REGCLASS_GPR16:
-    case ZYDIS_REGCLASS_GPR32:
-    case ZYDIS_REGCLASS_GPR64:
-      return static_cast<u8>(ZydisRegisterGetId(name));
-    default:
-      return std::nullopt;
-  }
-}
-
-u32 written_registers(const CodeInstruction& instruction) {
+u32 written_registers(const GuestInstruction& instruction) {
   u32 written = 0;
   for (const ZydisDecodedOperand& operand : instruction.all_operands()) {
     if (operand.type != ZYDIS_OPERAND_TYPE_REGISTER || !writes(operand)) continue;
@@ -218,7 +167,7 @@ u32 address_registers(const ZydisDecodedOperand& operand) {
   return used;
 }
 
-u64 linear_address(const Cpu& cpu, const CodeInstruction& instruction, const ZydisDecodedOperand& operand) {
+u64 linear_address(const Cpu& cpu, const GuestInstruction& instruction, const ZydisDecodedOperand& operand) {
   const auto value = [&](ZydisRegister name) -> u64 {
     if (name == ZYDIS_REGISTER_RIP || name == ZYDIS_REGISTER_EIP) return instruction.next();
     const auto slot = general_register(name);
@@ -226,8 +175,8 @@ u64 linear_address(const Cpu& cpu, const CodeInstruction& instruction, const Zyd
   };
   u64 offset =
       value(operand.mem.base) + value(operand.mem.index) * operand.mem.scale + static_cast<u64>(operand.mem.disp.value);
-  if (instruction.info.address_width == 32) offset = static_cast<u32>(offset);
-  if (instruction.info.address_width == 16) offset = static_cast<u16>(offset);
+  if (instruction.decoded.address_width == 32) offset = static_cast<u32>(offset);
+  if (instruction.decoded.address_width == 16) offset = static_cast<u16>(offset);
   SegmentIndex segment = ds;
   switch (operand.mem.segment) {
     case ZYDIS_REGISTER_ES:
