@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "observe/check/rules/contains.hpp"
 #include "observe/check/rules/code_path.hpp"
+#include "observe/check/rules/contains.hpp"
 #include "observe/names.hpp"
 
 namespace vitrine {
