@@ -76,6 +76,50 @@ enum class RecordKind : u8 {
   ThreadBlocked = 28,  ///< the running thread will wait. other: its number; address: instruction
   ThreadExited = 29,   ///< other: its number
   ThreadNamed = 30,    ///< other: its number; address, frame: the first 16 bytes of its name, little-endian, 0-filled
+  // Messages between APICs (machine/core/interrupt_message.hpp). With them come for a local APIC ("lapicN", cpu: N):
+  // Raised (a cause of its own; pin: ApicPin), Latched and Merged (IRR), Blocked, Withdrawn, Acknowledged, InService,
+  // EndOfInterrupt, Spurious, each with `vector`; for an I/O APIC ("ioapic0"): Latched, Merged, Blocked, InService
+  // (remote IRR), EndOfInterrupt, LineLost, MaskChanged (extra, other: 1 masked, 0 open), each with pin 0..23.
+  MessageSent = 31,  ///< id; vector; pin: of the sender (I/O APIC pin, ApicPin); detail: MessageMode; extra:
+                     ///< destination (32 bits), bits 32.. as in message_extra; address: instruction that sent it, if
+                     ///< one did; since: MSI: address of the write. cpu: the sender, for an IPI
+  MessageLost = 32,  ///< nobody accepted it, or its receiver could do nothing with it. id; vector; pin; detail:
+                     ///< MessageLoss; extra: as in MessageSent
+  Copied = 33,      ///< the message has more than one receiver: id: the request that this one (cpu) got; other: the
+                    ///< one that was sent; vector
+  CpuStarted = 34,  ///< a CPU left the wait for SIPI. id; cpu; address: where it begins; vector: the SIPI's
+  CpuReset = 35,    ///< INIT reached a CPU, which now waits for SIPI (the first one: restarts). id; cpu
+};
+
+/// Where a request of a local APIC comes from, and `pin` of what it sends. Also `pin` of an MSI's Raised and
+/// MessageSent. Above the numbers of all lines of a board: ISA IRQs 0..15, PCI's PIRQA..PIRQH 16..23.
+enum class ApicPin : u8 {
+  Timer = 0xE0,
+  Thermal = 0xE1,
+  Performance = 0xE2,
+  Lint0 = 0xE3,
+  Lint1 = 0xE4,
+  Error = 0xE5,
+  Cmci = 0xE6,
+  Interprocessor = 0xE7,  ///< ICR, self IPI
+  Message = 0xE8,         ///< MSI, MSI-X, HPET's FSB delivery
+};
+
+/// Bits of MessageSent's extra above the destination.
+namespace message_extra {
+inline constexpr u64 logical = u64{1} << 32, level = u64{1} << 33, deassert = u64{1} << 34, wide = u64{1} << 35;
+inline constexpr unsigned shorthand = 36;  ///< 2 bits
+inline constexpr unsigned receivers = 40;  ///< 8 bits: how many accepted it
+}  // namespace message_extra
+
+/// Why a message was of no effect (RecordKind::MessageLost::detail). Append only.
+enum class MessageLoss : u8 {
+  NoReceiver = 1,        ///< no local APIC has that id
+  ReceiverDisabled = 2,  ///< its local APIC is off (IA32_APIC_BASE), or off by SVR and the message needs it on
+  IllegalVector = 3,     ///< vector below 16
+  NotWaiting = 4,        ///< a SIPI for a CPU that does not wait for one
+  ReservedMode = 5,      ///< delivery mode 3
+  Unsupported = 6,       ///< SMI: there is no SMM
 };
 
 /// Stretches with IF=0 of at least this many nanoseconds are in the ledger (RecordKind::InterruptsOff).
@@ -104,6 +148,7 @@ enum class DeviceRegister : u8 {
   KeyboardScanning = 8,       ///< 1: the device sends, 0: it was told to be quiet
   PowerManagementEnable = 9,  ///< ACPI PM1_EN
   ParallelControl = 10,
+  ThermalInterrupt = 11,  ///< IA32_THERM_INTERRUPT
 };
 
 /// Which register of a controller (RecordKind::ControllerProgrammed::detail). Append only.
@@ -112,9 +157,24 @@ enum class ControllerRegister : u8 {
   Automatic = 2,   ///< 8259: ICW4, AEOI (1) or not (0)
   SpecialFullyNested = 3,
   SpecialMask = 4,
-  EdgeLevel = 5,    ///< ELCR: a bit for each pin
-  Rotation = 6,     ///< lowest-priority pin
-  Initialised = 7,  ///< ICW1 begins (0) or the last ICW was written (1)
+  EdgeLevel = 5,           ///< ELCR: a bit for each pin
+  Rotation = 6,            ///< lowest-priority pin
+  Initialised = 7,         ///< ICW1 begins (0) or the last ICW was written (1)
+  RedirectionEntry = 8,    ///< I/O APIC: pin; extra, other: 64 bits
+  SpuriousVector = 9,      ///< local APIC: SVR. From here on of a local APIC, pin 0 unless said
+  TaskPriority = 10,       ///< TPR; only changes of its class are recorded
+  LocalVector = 11,        ///< an LVT entry; pin: ApicPin
+  TimerInitialCount = 12,  ///< or the deadline, in TSC-deadline mode
+  TimerDivide = 13,
+  LogicalDestination = 14,
+  DestinationFormat = 15,
+  ApicBase = 16,  ///< IA32_APIC_BASE
+  Imcr = 17,
+  PirqRoute = 18,       ///< PCI router; pin: 16 + n for PIRQ n
+  MessageControl = 19,  ///< MSI or MSI-X capability: control word; source: the device
+  MessageEntry = 20,    ///< MSI(-X) address and data. pin: entry; extra: address; other: data | masked << 32
+  HpetTimer = 21,       ///< HPET: configuration of timer `pin`
+  HpetControl = 22,     ///< HPET: general configuration
 };
 
 /// Why a pending request can't proceed (RecordKind::Blocked::detail). Append only.
@@ -128,6 +188,14 @@ enum class Obstacle : u8 {
   NotInitialised = 6,   ///< the controller has not had its ICWs
   NmiInProgress = 7,    ///< NMIs wait for IRET
   HigherPending = 8,    ///< another pending request of higher priority goes first
+  PriorityTooLow = 9,   ///< local APIC: not above the processor priority. extra: PPR; other: id in service, if that is
+                        ///< what raises it, else TPR does
+  ApicDisabled = 10,    ///< local APIC: off by SVR
+  EntryMasked = 11,     ///< masked LVT entry, redirection entry or MSI(-X) vector
+  RemoteIrr = 12,       ///< I/O APIC: a level request was sent and no EOI came back
+  FunctionMasked = 13,  ///< MSI(-X) is not enabled, or its function mask is set
+  BusMasterOff = 14,    ///< PCI command register: bus mastering off, so that an MSI can't be written
+  NotConnected = 15,    ///< IMCR, or the router, leads the line elsewhere
 };
 
 /// How a controller gave a request away (RecordKind::Acknowledged::detail). Append only.
@@ -206,8 +274,14 @@ class Ledger {
   /// Adds a reader (not owned). From now on records are kept.
   void attach(LedgerSink& sink);
 
-  /// Appends a record; fills in time and instruction count. No effect when nobody observes.
+  /// Appends a record; fills in time, instruction count and the CPU that runs. No effect when nobody observes.
   void append(Record record) {
+    record.cpu = context.cpu;
+    if (observed_) store(record);
+  }
+  /// As append(), of what happens at CPU `cpu`, whoever runs.
+  void append_for(u8 cpu, Record record) {
+    record.cpu = cpu;
     if (observed_) store(record);
   }
   /// Hands all buffered records to the readers.
