@@ -92,6 +92,8 @@ std::string_view register_name(DeviceRegister which, u8 line) {
       return "PM1_EN";
     case DeviceRegister::ParallelControl:
       return "control register";
+    case DeviceRegister::ThermalInterrupt:
+      return "IA32_THERM_INTERRUPT";
   }
   return "a register";
 }
@@ -112,6 +114,36 @@ std::string_view register_name(ControllerRegister which) {
       return "input of lowest priority (OCW2)";
     case ControllerRegister::Initialised:
       return "initialisation";
+    case ControllerRegister::RedirectionEntry:
+      return "redirection entry";
+    case ControllerRegister::SpuriousVector:
+      return "spurious-interrupt vector register (SVR)";
+    case ControllerRegister::TaskPriority:
+      return "task priority (TPR)";
+    case ControllerRegister::LocalVector:
+      return "local vector table entry";
+    case ControllerRegister::TimerInitialCount:
+      return "timer's initial count";
+    case ControllerRegister::TimerDivide:
+      return "timer's divide configuration";
+    case ControllerRegister::LogicalDestination:
+      return "logical destination (LDR)";
+    case ControllerRegister::DestinationFormat:
+      return "destination format (DFR)";
+    case ControllerRegister::ApicBase:
+      return "IA32_APIC_BASE";
+    case ControllerRegister::Imcr:
+      return "IMCR";
+    case ControllerRegister::PirqRoute:
+      return "PIRQ route";
+    case ControllerRegister::MessageControl:
+      return "MSI message control";
+    case ControllerRegister::MessageEntry:
+      return "MSI message address";
+    case ControllerRegister::HpetTimer:
+      return "HPET timer configuration";
+    case ControllerRegister::HpetControl:
+      return "HPET general configuration";
   }
   return "a register";
 }
@@ -178,8 +210,9 @@ std::string programmed_text(const Record& record) {
       return counts(name);
     case ControllerRegister::Initialised:
       return record.extra != 0 ? "initialisation is complete" : "initialisation begins (ICW1)";
-    case ControllerRegister::VectorBase:
-    case ControllerRegister::EdgeLevel:
+    case ControllerRegister::TimerInitialCount:
+      return counts(name);
+    default:
       break;
   }
   return changes(name);

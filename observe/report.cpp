@@ -115,6 +115,11 @@ void ReportBuilder::add(const Record& record) {
     case RecordKind::ThreadBlocked:
     case RecordKind::ThreadExited:
     case RecordKind::ThreadNamed:
+    case RecordKind::MessageSent:
+    case RecordKind::MessageLost:
+    case RecordKind::Copied:
+    case RecordKind::CpuStarted:
+    case RecordKind::CpuReset:
       return;
   }
 }

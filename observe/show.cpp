@@ -133,6 +133,18 @@ std::string fragment(const Record& record, const TraceHeader& header, const Symb
     case RecordKind::Attended:
       return fmt::format("the guest turns to {}: {} {:#x}{}", who, record.extra > last_port ? "address" : "port",
                          record.extra, by);
+    case RecordKind::MessageSent:
+      return fmt::format("{} sends a message with vector {:#04x} to {:#x}{}", who, record.vector,
+                         static_cast<u32>(record.extra), by);
+    case RecordKind::MessageLost:
+      return fmt::format("{}: the message with vector {:#04x} to {:#x} has no effect", who, record.vector,
+                         static_cast<u32>(record.extra));
+    case RecordKind::Copied:
+      return fmt::format("is #{} for CPU {}", record.other, record.cpu);
+    case RecordKind::CpuStarted:
+      return fmt::format("CPU {} starts at {}", record.cpu, at(record.address));
+    case RecordKind::CpuReset:
+      return fmt::format("INIT resets CPU {}", record.cpu);
     case RecordKind::ThreadRuns:
       return fmt::format("CPU {} goes on with thread {}{}{}", record.cpu, record.other,
                          record.since != 0 ? fmt::format(", {} after it was woken", duration_text(waited(record))) : "",

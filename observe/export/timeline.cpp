@@ -37,6 +37,9 @@ Place place_of(const Record& record) {
     case RecordKind::LineLost:
     case RecordKind::MaskChanged:
     case RecordKind::ControllerProgrammed:
+    case RecordKind::MessageSent:
+    case RecordKind::MessageLost:
+    case RecordKind::Copied:
       return Place::Controller;
     case RecordKind::Blocked:
       switch (static_cast<Obstacle>(record.detail)) {
@@ -56,6 +59,8 @@ Place place_of(const Record& record) {
     case RecordKind::Woken:
     case RecordKind::InterruptsOff:
     case RecordKind::GuestExit:
+    case RecordKind::CpuStarted:
+    case RecordKind::CpuReset:
       return Place::Cpu;
     case RecordKind::ThreadRuns:
     case RecordKind::ThreadWoken:

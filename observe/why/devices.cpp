@@ -117,6 +117,8 @@ std::string_view register_title(DeviceRegister which) {
       return "PM1_EN";
     case DeviceRegister::ParallelControl:
       return "the control register";
+    case DeviceRegister::ThermalInterrupt:
+      return "IA32_THERM_INTERRUPT";
   }
   return "a register";
 }

@@ -93,7 +93,7 @@ void PicTracker::programmed(const Record& record, Chip& chip) {
     case ControllerRegister::Initialised:
       chip.initialised = record.extra != 0;
       break;
-    case ControllerRegister::EdgeLevel:
+    default:
       break;
   }
 }
