@@ -46,8 +46,11 @@ class ApicBusAgent {
   [[nodiscard]] virtual u8 arbitration_priority() const = 0;
   /// Is it the focus processor for the vector: has it the vector in IRR or ISR already (and SVR bit 9 clear)?
   [[nodiscard]] virtual bool focus(u8 vector) const = 0;
-  /// Takes the message, and says in the ledger what became of it. False: it is off and takes no such message.
-  virtual bool accept(const InterruptMessage& message) = 0;
+  /// Does it take such a message as it is now? No if it is off (IA32_APIC_BASE), or off by SVR and the message is no
+  /// NMI, INIT or SIPI (SDM vol. 3A §10.4.7.2).
+  [[nodiscard]] virtual bool takes(const InterruptMessage& message) const = 0;
+  /// Takes the message, and says in the ledger what became of it. Called only if takes() says so.
+  virtual void accept(const InterruptMessage& message) = 0;
   /// Which CPU's it is.
   [[nodiscard]] virtual u8 cpu() const = 0;
 };
@@ -74,10 +77,10 @@ class ApicBus {
   enum class Shorthand : u8 { None = 0, Self = 1, AllIncludingSelf = 2, AllExcludingSelf = 3 };
   static constexpr u8 no_cpu = 0xFF;
 
-  /// Delivers the message now: to every addressed agent, or, for lowest priority, to one: the focus processor, else the
-  /// one with the lowest arbitration priority, else (a tie) the next one after the last winner. Writes MessageSent with
-  /// `from` and `pin`; a second receiver gets a request of its own (Copied). Returns how many accepted it; 0:
-  /// MessageLost is in the ledger. `sender`: for shorthands, the CPU that sends.
+  /// Delivers the message now: to every addressed agent that takes it, or, for lowest priority, to one: the focus
+  /// processor, else the one with the lowest arbitration priority, else (a tie) the next one after the last winner.
+  /// Writes MessageSent with `from` and `pin`; a second receiver gets a request of its own (Copied). Returns how many
+  /// took it; 0: MessageLost is in the ledger. `sender`: for shorthands, the CPU that sends.
   unsigned send(const InterruptMessage& message, SourceId from, u8 pin, Shorthand shorthand = Shorthand::None,
                 u8 sender = no_cpu);
 
@@ -88,7 +91,13 @@ class ApicBus {
   void exchange(Archive& archive) { archive(last_winner_); }
 
  private:
-  [[nodiscard]] ApicBusAgent* lowest_priority(const InterruptMessage& message);
+  struct Route {
+    Shorthand shorthand;
+    u8 sender;
+  };
+  [[nodiscard]] static bool is_receiver(const ApicBusAgent& agent, const InterruptMessage& message, Route route);
+  [[nodiscard]] ApicBusAgent* lowest_priority(const InterruptMessage& message, Route route) const;
+  void lose(const InterruptMessage& message, SourceId from, u8 pin, u64 extra, MessageLoss why);
 
   Ledger* ledger_;
   std::vector<ApicBusAgent*> agents_;

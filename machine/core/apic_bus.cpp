@@ -1,0 +1,132 @@
+#include "base/bits.hpp"
+#include "machine/core/interrupt_message.hpp"
+
+namespace vitrine {
+
+namespace {
+
+u64 described(const InterruptMessage& message, ApicBus::Shorthand shorthand) {
+  u64 extra = message.destination;
+  if (message.logical) extra |= message_extra::logical;
+  if (message.level) extra |= message_extra::level;
+  if (!message.asserted) extra |= message_extra::deassert;
+  if (message.wide) extra |= message_extra::wide;
+  return extra | static_cast<u64>(shorthand) << message_extra::shorthand;
+}
+
+}  // namespace
+
+bool ApicBus::is_receiver(const ApicBusAgent& agent, const InterruptMessage& message, Route route) {
+  switch (route.shorthand) {
+    case Shorthand::None:
+      return agent.addressed_by(message);
+    case Shorthand::Self:
+      return agent.cpu() == route.sender;
+    case Shorthand::AllIncludingSelf:
+      return true;
+    case Shorthand::AllExcludingSelf:
+      return agent.cpu() != route.sender;
+  }
+  return false;
+}
+
+ApicBusAgent* ApicBus::lowest_priority(const InterruptMessage& message, Route route) const {
+  ApicBusAgent* winner = nullptr;
+  const auto turn = [this](const ApicBusAgent& agent) { return static_cast<u8>(agent.cpu() - last_winner_ - 1); };
+  for (ApicBusAgent* agent : agents_) {
+    if (!is_receiver(*agent, message, route) || !agent->takes(message)) continue;
+    if (agent->focus(message.vector)) return agent;
+    if (winner == nullptr) {
+      winner = agent;
+      continue;
+    }
+    const u8 priority = agent->arbitration_priority();
+    const u8 best = winner->arbitration_priority();
+    if (priority < best || (priority == best && turn(*agent) < turn(*winner))) winner = agent;
+  }
+  return winner;
+}
+
+void ApicBus::lose(const InterruptMessage& message, SourceId from, u8 pin, u64 extra, MessageLoss why) {
+  ledger_->append({.id = message.request.value,
+                   .address = ledger_->context.address,
+                   .extra = extra,
+                   .kind = RecordKind::MessageLost,
+                   .vector = message.vector,
+                   .pin = pin,
+                   .detail = static_cast<u8>(why),
+                   .source = from.value});
+}
+
+unsigned ApicBus::send(const InterruptMessage& message, SourceId from, u8 pin, Shorthand shorthand, u8 sender) {
+  const Route route{shorthand, sender};
+  const bool is_implemented = message.mode != MessageMode::Reserved && message.mode != MessageMode::Smi;
+  const bool goes_to_one = message.mode == MessageMode::LowestPriority;
+  ApicBusAgent* const only = goes_to_one ? lowest_priority(message, route) : nullptr;
+  const auto is_taken_by = [&](const ApicBusAgent& agent) {
+    return goes_to_one ? &agent == only : is_receiver(agent, message, route) && agent.takes(message);
+  };
+  unsigned takers = 0;
+  bool somebody_is_addressed = false;
+  if (is_implemented) {
+    for (const ApicBusAgent* agent : agents_) {
+      if (is_taken_by(*agent)) ++takers;
+      somebody_is_addressed = somebody_is_addressed || is_receiver(*agent, message, route);
+    }
+  }
+  const u64 extra = described(message, shorthand) | u64{takers} << message_extra::receivers;
+  ledger_->append({.id = message.request.value,
+                   .address = ledger_->context.address,
+                   .extra = extra,
+                   .kind = RecordKind::MessageSent,
+                   .vector = message.vector,
+                   .pin = pin,
+                   .detail = static_cast<u8>(message.mode),
+                   .source = from.value});
+  if (takers == 0) {
+    const MessageLoss why = message.mode == MessageMode::Reserved ? MessageLoss::ReservedMode
+                            : message.mode == MessageMode::Smi    ? MessageLoss::Unsupported
+                            : somebody_is_addressed               ? MessageLoss::ReceiverDisabled
+                                                                  : MessageLoss::NoReceiver;
+    lose(message, from, pin, extra, why);
+    return 0;
+  }
+  if (only != nullptr) last_winner_ = only->cpu();
+  InterruptMessage copy = message;
+  bool is_first = true;
+  for (ApicBusAgent* agent : agents_) {
+    if (!is_taken_by(*agent)) continue;
+    if (!is_first) {
+      copy.request = ledger_->next_request();
+      ledger_->append_for(agent->cpu(), {.id = copy.request.value,
+                                         .other = message.request.value,
+                                         .kind = RecordKind::Copied,
+                                         .vector = message.vector,
+                                         .source = from.value});
+    }
+    is_first = false;
+    agent->accept(copy);
+  }
+  return takers;
+}
+
+// SDM vol. 3A §10.11.1: destination ID 19:12, redirection hint 3, destination mode 2; §10.11.2: vector 7:0, delivery
+// mode 10:8, level 14, trigger mode 15.
+InterruptMessage message_of_msi(u64 address, u32 data, RequestId request) {
+  const bool level = bit(data, 15);
+  InterruptMessage message{.destination = static_cast<u32>(bits(address, 19, 12)),
+                           .vector = static_cast<u8>(data),
+                           .mode = static_cast<MessageMode>(bits(data, 10, 8)),
+                           .logical = bit(address, 2),
+                           .level = level,
+                           .asserted = !level || bit(data, 14),
+                           .wide = false,
+                           .request = request};
+  // §10.11.1: with the hint, the processor with the lowest priority among the addressed ones takes it.
+  if (bit(address, 3) && message.mode == MessageMode::Fixed) message.mode = MessageMode::LowestPriority;
+  // §10.6.1: there is no start-up by MSI; the encoding is reserved in §10.11.2.
+  if (message.mode == MessageMode::StartUp) message.mode = MessageMode::Reserved;
+  return message;
+}
+
+}  // namespace vitrine
