@@ -74,7 +74,8 @@ void leave_as_firmware_does(PortBus& ports, MemoryBus& memory) {
 }
 
 PhysicalAddress put_acpi_tables(MemoryBus& memory) {
-  const AcpiBoard board{.pm1_event = PcBoard::pm_base,
+  const AcpiBoard board{.dsdt = AcpiDsdt::Pc,
+                        .pm1_event = PcBoard::pm_base,
                         .pm1_control = PcBoard::pm_base + AcpiPm::pm1_control,
                         .pm_timer = PcBoard::pm_base + AcpiPm::pm_timer,
                         .pm_timer_is_32_bit = PcBoard::pm_timer_width == AcpiPm::TimerWidth::Bits32,

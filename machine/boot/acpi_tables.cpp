@@ -1,23 +1,20 @@
 #include "machine/boot/acpi_tables.hpp"
 
+#include <algorithm>
 #include <string_view>
 
 #include "base/assert.hpp"
-#include "base/bits.hpp"
-#include "machine/boot/bytes.hpp"
+#include "machine/boot/acpi_header.hpp"
+#include "machine/boot/acpi_madt.hpp"
 
 namespace vitrine {
 
 namespace {
 
-#include "machine/boot/board_dsdt.hex"  // board_dsdt_aml_code[]: board.asl, compiled when Vitrine is built
-
-// ACPI 6.3, 5.2.6: every table but RSDP and FACS begins with this.
-constexpr u64 header_size = 36;
-constexpr u64 header_length = 4, header_checksum = 9, header_creator = 28, header_creator_revision = 32;
-constexpr std::string_view oem_id = "VTRINE";
-constexpr std::string_view oem_table = "VTRINEPC";
-constexpr std::string_view creator = "VTRN";
+// board.asl, compiled when Vitrine is built: board_isa_aml_code[] and so on.
+#include "machine/boot/board_isa.hex"
+#include "machine/boot/board_pc.hex"
+#include "machine/boot/board_q35.hex"
 
 constexpr u64 rsdp_size = 36, rsdp_old_size = 20;
 constexpr u64 facs_size = 64;
@@ -40,31 +37,6 @@ constexpr u32 wbinvd = 1 << 0, c1_works = 1 << 2, no_fixed_sleep_button = 1 << 5
               timer_is_32_bit = 1 << 8, has_reset_register = 1 << 10;
 }  // namespace fadt
 
-u8 checksum(std::span<const u8> bytes) {
-  u8 sum = 0;
-  for (const u8 byte : bytes) sum = static_cast<u8>(sum + byte);
-  return static_cast<u8>(0 - sum);
-}
-
-void put_header(ByteBuilder& table, std::string_view signature, u8 revision) {
-  table.put_text(signature);
-  table.put32(0);  // length, by finish()
-  table.put8(revision);
-  table.put8(0);  // checksum, by finish()
-  table.put_text(oem_id);
-  table.put_text(oem_table);
-  table.put32(1);  // OEM revision
-  table.put_text(creator);
-  table.put32(1);  // creator revision
-}
-
-std::vector<u8> finish(ByteBuilder& table) {
-  table.set32(header_length, static_cast<u32>(table.size()));
-  table.set8(header_checksum, 0);
-  table.set8(header_checksum, checksum(table.bytes()));
-  return table.take();
-}
-
 // 5.2.3.2: a register as an address with a type.
 void set_port(ByteBuilder& table, u64 at, Port port, u8 width_in_bits, u8 access_size) {
   constexpr u8 system_io = 1;
@@ -77,8 +49,8 @@ void set_port(ByteBuilder& table, u64 at, Port port, u8 width_in_bits, u8 access
 
 std::vector<u8> make_fadt(const AcpiBoard& board, u64 facs_address, u64 dsdt_address) {
   ByteBuilder table;
-  put_header(table, "FACP", fadt::revision);
-  table.put_bytes(std::vector<u8>(fadt::size - header_size));
+  put_acpi_header(table, "FACP", fadt::revision);
+  table.put_bytes(std::vector<u8>(fadt::size - acpi_header::size));
   table.set32(fadt::facs, static_cast<u32>(facs_address));
   table.set32(fadt::dsdt, static_cast<u32>(dsdt_address));
   table.set8(fadt::profile, fadt::desktop);
@@ -92,7 +64,8 @@ std::vector<u8> make_fadt(const AcpiBoard& board, u64 facs_address, u64 dsdt_add
   table.set16(fadt::c2_latency, fadt::no_c2);
   table.set16(fadt::c3_latency, fadt::no_c3);
   table.set8(fadt::century, 0x32);  // the CMOS byte that PCs use for it
-  u16 architecture = fadt::legacy_devices | fadt::no_msi;
+  u16 architecture = fadt::legacy_devices;
+  if (board.interrupts.apic_ids.empty()) architecture |= fadt::no_msi;
   if (board.keyboard_controller_present) architecture |= fadt::keyboard_controller;
   if (!board.vga_present) architecture |= fadt::vga_not_present;
   table.set16(fadt::boot_architecture, architecture);
@@ -108,18 +81,43 @@ std::vector<u8> make_fadt(const AcpiBoard& board, u64 facs_address, u64 dsdt_add
   set_port(table, fadt::x_pm1_event, board.pm1_event, 32, 2);
   set_port(table, fadt::x_pm1_control, board.pm1_control, 16, 2);
   set_port(table, fadt::x_pm_timer, board.pm_timer, 32, 3);
-  return finish(table);
+  return finish_acpi_table(table);
 }
 
 // The same bytes whichever iasl compiled it: its version is in the header.
-std::vector<u8> make_dsdt() {
+std::vector<u8> make_dsdt(const AcpiBoard& board) {
   ByteBuilder table;
-  table.put_bytes(acpi_dsdt());
-  for (u64 index = 0; index < creator.size(); ++index) {
-    table.set8(header_creator + index, static_cast<u8>(creator[index]));
+  table.put_bytes(acpi_dsdt(board.dsdt));
+  for (u64 index = 0; index < acpi_header::creator_id.size(); ++index) {
+    table.set8(acpi_header::creator + index, static_cast<u8>(acpi_header::creator_id[index]));
   }
-  table.set32(header_creator_revision, 1);
-  return finish(table);
+  table.set32(acpi_header::creator_revision, 1);
+  // processors.asl: Name (NCPU, ...) is NameOp, the name, DWordPrefix, the value (20.2.5.1).
+  static constexpr std::string_view processor_count = "\x08NCPU\x0C";
+  const auto found = std::ranges::search(table.bytes(), processor_count);
+  if (!found.empty()) {
+    const auto value_at = static_cast<u64>(found.end() - table.bytes().begin());
+    table.set32(value_at, static_cast<u32>(board.interrupts.apic_ids.size()));
+  }
+  return finish_acpi_table(table);
+}
+
+// IA-PC HPET specification 1.0a, 3.2.4.
+std::vector<u8> make_hpet(u32 block_id) {
+  constexpr u8 memory = 0;
+  constexpr u16 least_ticks_of_periodic_mode = 128;
+  ByteBuilder table;
+  put_acpi_header(table, "HPET", table_revision);
+  table.put32(block_id);
+  table.put8(memory);
+  table.put8(64);  // bits
+  table.put8(0);
+  table.put8(0);
+  table.put64(hpet_address);
+  table.put8(0);  // its number
+  table.put16(least_ticks_of_periodic_mode);
+  table.put8(0);  // no guarantee about what else is in its page
+  return finish_acpi_table(table);
 }
 
 // 5.2.10: no checksum; the guest writes its wake-up vector and lock there.
@@ -137,51 +135,55 @@ std::vector<u8> make_rsdp(u64 rsdt, u64 xsdt) {
   ByteBuilder table;
   table.put_text("RSD PTR ");
   table.put8(0);
-  table.put_text(oem_id);
+  table.put_text(acpi_header::oem_id);
   table.put8(2);
   table.put32(static_cast<u32>(rsdt));
   table.put32(rsdp_size);
   table.put64(xsdt);
   table.put32(0);
-  table.set8(8, checksum(std::span(table.bytes()).first(rsdp_old_size)));
-  table.set8(32, checksum(table.bytes()));
+  table.set8(8, checksum_of(std::span(table.bytes()).first(rsdp_old_size)));
+  table.set8(32, checksum_of(table.bytes()));
   return table.take();
 }
 
 }  // namespace
 
-std::span<const u8> acpi_dsdt() { return board_dsdt_aml_code; }
+std::span<const u8> acpi_dsdt(AcpiDsdt which) {
+  switch (which) {
+    case AcpiDsdt::Isa:
+      return board_isa_aml_code;
+    case AcpiDsdt::Pc:
+      return board_pc_aml_code;
+    case AcpiDsdt::Q35:
+      break;
+  }
+  return board_q35_aml_code;
+}
 
 AcpiTables build_acpi_tables(const AcpiBoard& board, PhysicalAddress base) {
-  VITRINE_ASSERT(base.value % 64 == 0 && base.value < 0xFFFF'0000);
-  // Order: RSDP, FACS (at a multiple of 64), RSDT, XSDT, FADT, DSDT.
-  ByteBuilder area;
-  const auto next = [&](u64 alignment) {
+  VITRINE_ASSERT(base.value % 64 == 0);
+  ByteBuilder area(rsdp_size);
+  const auto add = [&](const std::vector<u8>& table, u64 alignment) {
     area.align(alignment);
-    return base.value + area.size();
+    const u64 address = base.value + area.size();
+    area.put_bytes(table);
+    return address;
   };
-  area.put_bytes(std::vector<u8>(rsdp_size));
-  const u64 facs = next(64);
-  area.put_bytes(make_facs());
-  const u64 rsdt = next(16);
-  const u64 xsdt = rsdt + 48;  // the RSDT has one entry: 40 bytes
-  const u64 fadt_address = xsdt + 48;
-  const u64 dsdt = fadt_address + 256;
+  const u64 facs = add(make_facs(), 64);
+  const u64 dsdt = add(make_dsdt(board), 16);
+  std::vector<u64> listed = {add(make_fadt(board, facs, dsdt), 16)};
+  if (!board.interrupts.apic_ids.empty()) listed.push_back(add(make_madt(board.interrupts), 16));
+  if (board.hpet_block_id) listed.push_back(add(make_hpet(*board.hpet_block_id), 16));
 
-  ByteBuilder roots;
-  put_header(roots, "RSDT", table_revision);
-  roots.put32(static_cast<u32>(fadt_address));
-  area.put_bytes(finish(roots));
-  VITRINE_ASSERT(next(16) == xsdt);
-  ByteBuilder extended_roots;
-  put_header(extended_roots, "XSDT", table_revision);
-  extended_roots.put64(fadt_address);
-  area.put_bytes(finish(extended_roots));
-  VITRINE_ASSERT(next(16) == fadt_address);
-  area.put_bytes(make_fadt(board, facs, dsdt));
-  VITRINE_ASSERT(next(16) == dsdt);
-  area.put_bytes(make_dsdt());
-
+  ByteBuilder roots, extended_roots;
+  put_acpi_header(roots, "RSDT", table_revision);
+  put_acpi_header(extended_roots, "XSDT", table_revision);
+  for (const u64 address : listed) {
+    roots.put32(static_cast<u32>(address));
+    extended_roots.put64(address);
+  }
+  const u64 rsdt = add(finish_acpi_table(roots), 16);
+  const u64 xsdt = add(finish_acpi_table(extended_roots), 16);
   const std::vector<u8> rsdp = make_rsdp(rsdt, xsdt);
   for (u64 index = 0; index < rsdp.size(); ++index) area.set8(index, rsdp[index]);
   return {area.take(), base};

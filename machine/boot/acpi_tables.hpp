@@ -1,14 +1,16 @@
-// The ACPI tables of a PC with one CPU and two 8259s: RSDP, RSDT, XSDT, FADT, FACS, DSDT.
+// The ACPI tables of a PC: RSDP, RSDT, XSDT, FADT, FACS, DSDT; with APICs a MADT, with an HPET its table.
 //
 // Manual: ACPI specification 6.3, chapters 4 and 5. ACPI mode is always on: there is no SMI command port, so SCI_EN of
-// the PM1 control block must read 1. There is no MADT: a guest stays with the 8259s. The DSDT is compiled from
+// the PM1 control block must read 1. Without a MADT a guest stays with the 8259s. The DSDTs are compiled from
 // board.asl. Not modelled: sleep states but S5 (power-off), general-purpose events, thermal zones, batteries.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "base/types.hpp"
+#include "machine/boot/interrupt_map.hpp"
 #include "machine/core/bus.hpp"
 
 namespace vitrine {
@@ -17,11 +19,19 @@ namespace vitrine {
 /// own code for it (Intel 82371AB, 7.2.3).
 inline constexpr u8 acpi_power_off_sleep_type = 0;
 
-/// What the tables tell the guest. The defaults are the board of this project.
+/// Which board's DSDT.
+enum class AcpiDsdt : u8 { Isa, Pc, Q35 };
+
+inline constexpr u64 hpet_address = 0xFED00000;
+
+/// What the tables tell the guest.
 struct AcpiBoard {
-  Port pm1_event{0x600};    ///< 4 bytes: PM1 status, PM1 enable
-  Port pm1_control{0x604};  ///< 2 bytes
-  Port pm_timer{0x608};     ///< 4 bytes, 3.579545 MHz
+  AcpiDsdt dsdt = AcpiDsdt::Isa;
+  InterruptMap interrupts;
+  std::optional<u32> hpet_block_id;  ///< bits 31..0 of its capabilities register; empty: there is none
+  Port pm1_event{0x600};             ///< 4 bytes: PM1 status, PM1 enable
+  Port pm1_control{0x604};           ///< 2 bytes
+  Port pm_timer{0x608};              ///< 4 bytes, 3.579545 MHz
   bool pm_timer_is_32_bit = false;
   u8 sci_irq = 9;
   Port reset_port{0xCF9};
@@ -41,6 +51,6 @@ struct AcpiTables {
 [[nodiscard]] AcpiTables build_acpi_tables(const AcpiBoard& board, PhysicalAddress base);
 
 /// The compiled board.asl.
-[[nodiscard]] std::span<const u8> acpi_dsdt();
+[[nodiscard]] std::span<const u8> acpi_dsdt(AcpiDsdt which);
 
 }  // namespace vitrine

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "machine/boot/bytes.hpp"
+#include "machine/boot/interrupt_map_examples.hpp"
 
 namespace vitrine {
 namespace {
@@ -86,15 +87,56 @@ TEST(AcpiTables, the_fadt_says_what_the_board_has) {
 
 TEST(AcpiTables, the_s5_object_holds_the_sleep_type_of_power_off) {
   // NameOp "_S5_" PackageOp length 4 elements; the first is ZeroOp, or BytePrefix and the value (ACPI 6.3, 20.2).
-  const std::string dsdt(acpi_dsdt().begin(), acpi_dsdt().end());
-  const auto at = dsdt.find("\x08_S5_\x12");
-  ASSERT_NE(at, std::string::npos);
-  static_assert(acpi_power_off_sleep_type == 0);
-  EXPECT_EQ(dsdt[at + 7], 4);
-  EXPECT_EQ(dsdt[at + 8], 0);
+  for (const AcpiDsdt which : {AcpiDsdt::Isa, AcpiDsdt::Pc, AcpiDsdt::Q35}) {
+    const std::string dsdt(acpi_dsdt(which).begin(), acpi_dsdt(which).end());
+    const auto at = dsdt.find("\x08_S5_\x12");
+    ASSERT_NE(at, std::string::npos);
+    static_assert(acpi_power_off_sleep_type == 0);
+    EXPECT_EQ(dsdt[at + 7], 4);
+    EXPECT_EQ(dsdt[at + 8], 0);
+  }
 }
 
-TEST(AcpiTables, they_fit_where_guests_search_for_them) { EXPECT_LT(Tables().tables.bytes.size(), 0x2000u); }
+TEST(AcpiTables, a_board_without_apics_has_neither_madt_nor_hpet_and_no_msi) {
+  const Tables built;
+  EXPECT_EQ(built.view().get32(built.rsdt() + 4), 36u + 4);
+  EXPECT_EQ(built.view().get16(built.fadt() + 109) & 8, 8);
+}
+
+TEST(AcpiTables, a_board_with_apics_lists_madt_and_hpet_and_allows_msi) {
+  const Tables built({.dsdt = AcpiDsdt::Pc, .interrupts = map_with_cpus(4), .hpet_block_id = 0x8086A201});
+  const ByteView view = built.view();
+  EXPECT_EQ(view.get32(built.rsdt() + 4), 36u + 3 * 4);
+  EXPECT_EQ(view.get16(built.fadt() + 109) & 8, 0);
+  for (u64 index = 0; index < 3; ++index) {
+    EXPECT_EQ(view.get32(built.rsdt() + 36 + 4 * index), view.get64(built.xsdt() + 36 + 8 * index));
+  }
+  const u64 madt = view.get32(built.rsdt() + 40) - base, hpet = view.get32(built.rsdt() + 44) - base;
+  EXPECT_TRUE(view.starts_with("APIC", madt));
+  EXPECT_EQ(sum(view.part(madt, view.get32(madt + 4))), 0u);
+  EXPECT_TRUE(view.starts_with("HPET", hpet));
+  EXPECT_EQ(sum(view.part(hpet, view.get32(hpet + 4))), 0u);
+  EXPECT_EQ(view.get32(hpet + 36), 0x8086A201u);
+  EXPECT_EQ(view.get64(hpet + 44), 0xFED00000u);
+}
+
+TEST(AcpiTables, the_dsdt_is_told_how_many_processors_there_are) {
+  for (const u32 cpus : {1u, 64u}) {
+    const Tables built({.dsdt = AcpiDsdt::Q35, .interrupts = map_with_cpus(cpus)});
+    const std::string dsdt(built.tables.bytes.begin() + static_cast<std::ptrdiff_t>(built.dsdt()),
+                           built.tables.bytes.end());
+    const auto at = dsdt.find("\x08NCPU\x0C");
+    ASSERT_NE(at, std::string::npos);
+    EXPECT_EQ(built.view().get32(built.dsdt() + at + 6), cpus);
+  }
+}
+
+TEST(AcpiTables, they_fit_where_guests_search_for_them) {
+  for (const AcpiDsdt which : {AcpiDsdt::Isa, AcpiDsdt::Pc, AcpiDsdt::Q35}) {
+    const Tables built({.dsdt = which, .interrupts = map_with_cpus(64), .hpet_block_id = 1});
+    EXPECT_LT(built.tables.bytes.size(), 0x10000u);
+  }
+}
 
 }  // namespace
 }  // namespace vitrine

@@ -1,11 +1,30 @@
-// The DSDT of the board: which ISA devices there are, with their ports and interrupt lines, and how to switch it off.
-// Manual: ACPI specification 6.3, chapters 6, 7 and 19. Compiled by iasl when Vitrine is built.
-// The ports of the power-management block are in the FADT (acpi_tables.cpp); here they are only reserved.
+// The DSDT of a board: BOARD_ISA, BOARD_PC or BOARD_Q35 says which. The C preprocessor and iasl make it a table when
+// Vitrine is built (cmake/acpi.cmake).
+// Manual: ACPI specification 6.3, chapters 5, 6, 7 and 19.
+// The ports of the power-management block are in the FADT (acpi_tables.cpp); here they are only reserved. The power
+// button is fixed hardware, which the FADT says too.
 
 DefinitionBlock ("", "DSDT", 2, "VTRINE", "VTRINEPC", 1)
 {
     // Power-off: SLP_TYPa, SLP_TYPb (acpi_power_off_sleep_type).
     Name (\_S5, Package () { 0, 0, 0, 0 })
+
+#ifdef BOARD_ISA
+    Scope (\_SB)
+    {
+        Device (ISA)
+        {
+            Name (_HID, EisaId ("PNP0A00"))
+#include "isa_devices.asl"
+#include "reserved.asl"
+        }
+    }
+#else
+#include "processors.asl"
+
+    // 5.8.1: the guest says which interrupt controllers it uses. 0: the 8259s; 1: the APICs.
+    Name (PICM, 0)
+    Method (\_PIC, 1, NotSerialized) { PICM = Arg0 }
 
     Scope (\_SB)
     {
@@ -26,160 +45,39 @@ DefinitionBlock ("", "DSDT", 2, "VTRINE", "VTRINEPC", 1)
                              0, 0xC0000000, 0xFEBFFFFF, 0, 0x3EC00000)
             })
 
-            Device (ISA)  // the southbridge, function 0
+            Device (ISA)  // the southbridge's function 0
             {
+#ifdef BOARD_PC
                 Name (_ADR, 0x00010000)
+#else
+                Name (_ADR, 0x001F0000)
+#endif
+#include "isa_devices.asl"
+#include "reserved.asl"
 
-                Device (PIC)
+                // The PIRQ route registers (82371SB, 2.2.13; ICH9, 13.1.17 and 13.1.18).
+#ifdef BOARD_PC
+                OperationRegion (PIRQ, PCI_Config, 0x60, 4)
+                Field (PIRQ, ByteAcc, NoLock, Preserve) { PRQA, 8, PRQB, 8, PRQC, 8, PRQD, 8 }
+#else
+                OperationRegion (PIRQ, PCI_Config, 0x60, 12)
+                Field (PIRQ, ByteAcc, NoLock, Preserve)
                 {
-                    Name (_HID, EisaId ("PNP0000"))
-                    Name (_CRS, ResourceTemplate ()
-                    {
-                        IO (Decode16, 0x0020, 0x0020, 1, 2)
-                        IO (Decode16, 0x00A0, 0x00A0, 1, 2)
-                        IO (Decode16, 0x04D0, 0x04D0, 1, 2)
-                        IRQNoFlags () { 2 }
-                    })
+                    PRQA, 8, PRQB, 8, PRQC, 8, PRQD, 8,
+                    Offset (8),
+                    PRQE, 8, PRQF, 8, PRQG, 8, PRQH, 8
                 }
-                Device (TIMR)
-                {
-                    Name (_HID, EisaId ("PNP0100"))
-                    Name (_CRS, ResourceTemplate ()
-                    {
-                        IO (Decode16, 0x0040, 0x0040, 1, 4)
-                        IRQNoFlags () { 0 }
-                    })
-                }
-                Device (DMAC)
-                {
-                    Name (_HID, EisaId ("PNP0200"))
-                    Name (_CRS, ResourceTemplate ()
-                    {
-                        IO (Decode16, 0x0000, 0x0000, 1, 0x10)
-                        IO (Decode16, 0x0081, 0x0081, 1, 0x0F)
-                        IO (Decode16, 0x00C0, 0x00C0, 1, 0x20)
-                        DMA (Compatibility, NotBusMaster, Transfer8) { 4 }
-                    })
-                }
-                Device (RTC)
-                {
-                    Name (_HID, EisaId ("PNP0B00"))
-                    Name (_CRS, ResourceTemplate ()
-                    {
-                        IO (Decode16, 0x0070, 0x0070, 1, 2)
-                        IRQNoFlags () { 8 }
-                    })
-                }
-                Device (SPKR)
-                {
-                    Name (_HID, EisaId ("PNP0800"))
-                    Name (_CRS, ResourceTemplate () { IO (Decode16, 0x0061, 0x0061, 1, 1) })
-                }
-                Device (FPU)
-                {
-                    Name (_HID, EisaId ("PNP0C04"))
-                    Name (_CRS, ResourceTemplate ()
-                    {
-                        IO (Decode16, 0x00F0, 0x00F0, 1, 2)
-                        IRQNoFlags () { 13 }
-                    })
-                }
-                Device (KBD)
-                {
-                    Name (_HID, EisaId ("PNP0303"))
-                    Name (_STA, 0x0F)
-                    Name (_CRS, ResourceTemplate ()
-                    {
-                        IO (Decode16, 0x0060, 0x0060, 1, 1)
-                        IO (Decode16, 0x0064, 0x0064, 1, 1)
-                        IRQNoFlags () { 1 }
-                    })
-                }
-                Device (MOU)
-                {
-                    Name (_HID, EisaId ("PNP0F13"))
-                    Name (_STA, 0x0F)
-                    Name (_CRS, ResourceTemplate () { IRQNoFlags () { 12 } })
-                }
-                Device (COM1)
-                {
-                    Name (_HID, EisaId ("PNP0501"))
-                    Name (_UID, 1)
-                    Name (_STA, 0x0F)
-                    Name (_CRS, ResourceTemplate ()
-                    {
-                        IO (Decode16, 0x03F8, 0x03F8, 1, 8)
-                        IRQNoFlags () { 4 }
-                    })
-                }
-                Device (COM2)
-                {
-                    Name (_HID, EisaId ("PNP0501"))
-                    Name (_UID, 2)
-                    Name (_STA, 0x0F)
-                    Name (_CRS, ResourceTemplate ()
-                    {
-                        IO (Decode16, 0x02F8, 0x02F8, 1, 8)
-                        IRQNoFlags () { 3 }
-                    })
-                }
-                Device (COM3)
-                {
-                    Name (_HID, EisaId ("PNP0501"))
-                    Name (_UID, 3)
-                    Name (_STA, 0x0F)
-                    Name (_CRS, ResourceTemplate ()
-                    {
-                        IO (Decode16, 0x03E8, 0x03E8, 1, 8)
-                        IRQNoFlags () { 4 }
-                    })
-                }
-                Device (COM4)
-                {
-                    Name (_HID, EisaId ("PNP0501"))
-                    Name (_UID, 4)
-                    Name (_STA, 0x0F)
-                    Name (_CRS, ResourceTemplate ()
-                    {
-                        IO (Decode16, 0x02E8, 0x02E8, 1, 8)
-                        IRQNoFlags () { 3 }
-                    })
-                }
-                Device (LPT1)
-                {
-                    Name (_HID, EisaId ("PNP0400"))
-                    Name (_UID, 1)
-                    Name (_STA, 0x0F)
-                    Name (_CRS, ResourceTemplate ()
-                    {
-                        IO (Decode16, 0x0378, 0x0378, 1, 8)
-                        IRQNoFlags () { 7 }
-                    })
-                }
-                Device (LPT2)
-                {
-                    Name (_HID, EisaId ("PNP0400"))
-                    Name (_UID, 2)
-                    Name (_STA, 0x0F)
-                    Name (_CRS, ResourceTemplate ()
-                    {
-                        IO (Decode16, 0x0278, 0x0278, 1, 8)
-                        IRQNoFlags () { 5 }
-                    })
-                }
-                Device (MBRD)  // ports that no driver may take
-                {
-                    Name (_HID, EisaId ("PNP0C02"))
-                    Name (_CRS, ResourceTemplate ()
-                    {
-                        IO (Decode16, 0x0080, 0x0080, 1, 1)
-                        IO (Decode16, 0x0092, 0x0092, 1, 1)
-                        IO (Decode16, 0x00E9, 0x00E9, 1, 1)
-                        IO (Decode16, 0x00F4, 0x00F4, 1, 1)
-                        IO (Decode16, 0x0600, 0x0600, 1, 0x40)
-                    })
-                }
+#endif
             }
+
+            Method (_PRT, 0, NotSerialized)
+            {
+                If (PICM) { Return (PRTA) }
+                Return (PRTP)
+            }
+#include "pci_routes.asl"
         }
+#include "pci_links.asl"
     }
+#endif
 }
