@@ -1,10 +1,11 @@
-// vitrine show TRACE
+// vitrine show TRACE, vitrine show --board NAME
 #include "observe/show.hpp"
 
 #include <algorithm>
 #include <optional>
 
 #include "apps/commands.hpp"
+#include "apps/show_board.hpp"
 #include "apps/status.hpp"
 #include "apps/trace_input.hpp"
 #include "apps/values.hpp"
@@ -17,6 +18,8 @@ namespace {
 
 struct ShowOptions {
   std::string trace;
+  std::string board;
+  bool wants_board = false;
   std::string line, vector, source, from, to, id;
   std::vector<std::string> symbols;
   bool json = false;
@@ -66,7 +69,17 @@ int show_life(const ShowOptions& options, u64 id, TraceReader& reader, const Sym
   return finish_trace(options.trace, reader);
 }
 
+int show_board(const ShowOptions& options) {
+  const BoardTraits* board = board_named(options.board.empty() ? "pc" : options.board);
+  if (board == nullptr) {
+    return complain(status::usage, fmt::format("--board {}: the boards are isa, pc and q35", options.board));
+  }
+  return print_result(options.json ? board_json(board->kind) : board_text(board->kind));
+}
+
 int show(const ShowOptions& options) {
+  if (options.wants_board) return show_board(options);
+  if (options.trace.empty()) return complain(status::usage, "TRACE is required (see `vitrine show --help`)");
   ShowFilter filter;
   if (!take("--line", options.line, parse_number, 255, filter.line) ||
       !take("--vector", options.vector, parse_number, 255, filter.vector) ||
@@ -111,8 +124,11 @@ int show(const ShowOptions& options) {
 
 Command add_show_command(CLI::App& parent) {
   auto options = std::make_shared<ShowOptions>();
-  CLI::App* app = parent.add_subcommand("show", "List the records of a trace, one a line");
-  app->add_option("TRACE", options->trace, "A file that `vitrine run --trace` wrote")->required();
+  CLI::App* app = parent.add_subcommand("show", "List the records of a trace, one a line; or how a board is wired");
+  app->add_option("TRACE", options->trace, "A file that `vitrine run --trace` wrote");
+  CLI::Option* board = app->add_option("--board", options->board, "Instead: a board's interrupt wiring (pc)")
+                           ->type_name("[isa|pc|q35]")
+                           ->expected(0, 1);
   app->add_option("--line", options->line, "Only requests of this line, with all that became of them")
       ->type_name("IRQ");
   app->add_option("--vector", options->vector, "Only records with this vector, e.g. 0x30")->type_name("N");
@@ -126,7 +142,10 @@ Command add_show_command(CLI::App& parent) {
       ->allow_extra_args(false);
   app->add_flag("--json", options->json, "One JSON object a line");
   app->footer("\nEach line: seconds since power-on, the request's number (#), what happened to it.");
-  return {app, [options] { return show(*options); }};
+  return {app, [options, board] {
+            options->wants_board = board->count() != 0;
+            return show(*options);
+          }};
 }
 
 }  // namespace vitrine

@@ -79,11 +79,23 @@ TEST_F(Command, help_and_version_are_no_errors) {
   EXPECT_THAT(run({"--version"}).out, HasSubstr("vitrine "));
 }
 
+TEST_F(Command, show_board_prints_the_wiring_of_each_board_and_of_pc_unasked) {
+  const Result pc = run({"show", "--board"});
+  EXPECT_EQ(pc.status, 0);
+  EXPECT_THAT(pc.out, AllOf(HasSubstr("Board pc:"), HasSubstr("Timer"), HasSubstr("PIRQ D")));
+  EXPECT_EQ(run({"show", "--board", "pc"}).out, pc.out);
+  EXPECT_THAT(run({"show", "--board", "isa"}).out, testing::Not(HasSubstr("PIRQ")));
+  const auto q35 = nlohmann::json::parse(run({"show", "--board", "q35", "--json"}).out);
+  EXPECT_EQ(q35["lines"][0]["io_apic_pin"], 2);
+  EXPECT_EQ(q35["lines"].back()["line"], "PIRQ H");
+}
+
 TEST_F(Command, wrong_command_lines_are_status_64) {
   const std::string kernel = file("kernel", multiboot(halt_forever));
   const std::vector<std::vector<std::string>> wrong = {
       {"run"},
       {"nonsense"},
+      {"show", "--board", "mca"},
       {"run", kernel, "--nonsense"},
       {"run", kernel, "--memory", "0"},
       {"run", kernel, "--memory", "1K"},

@@ -1,0 +1,108 @@
+#include "apps/show_board.hpp"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+namespace vitrine {
+
+namespace {
+
+std::string_view word(LineTrigger trigger) { return trigger == LineTrigger::Edge ? "edge" : "level"; }
+std::string_view word(LinePolarity polarity) { return polarity == LinePolarity::ActiveHigh ? "high" : "low"; }
+
+std::string pic_input(const WiringRow& row) {
+  if (!row.irq) return "-";
+  const std::string input = fmt::format("{} IR{}", *row.irq < 8 ? "pic0" : "pic1", *row.irq % 8);
+  return row.route_register ? fmt::format("{}, by {:02X}h", input, *row.route_register) : input;
+}
+
+std::string number_or_dash(const std::optional<u8>& number) {
+  return number ? fmt::format("{}", *number) : std::string("-");
+}
+
+/// "1,5,9" or "25-31": neighbours as a range.
+std::string list_of(const std::vector<u8>& numbers) {
+  std::string text;
+  for (std::size_t first = 0; first < numbers.size();) {
+    std::size_t last = first;
+    while (last + 1 < numbers.size() && numbers[last + 1] == numbers[last] + 1) ++last;
+    text += fmt::format("{}{}", text.empty() ? "" : ",", numbers[first]);
+    if (last != first) text += fmt::format("-{}", numbers[last]);
+    first = last + 1;
+  }
+  return text;
+}
+
+std::string controllers_text(const BoardTraits& board) {
+  std::string text = "\nBetween the controllers:\n  pic1's output: pic0 IR2\n";
+  if (!board.has_apics) return text + "  pic0's output: INTR of the CPU\n";
+  if (board.has_imcr) {
+    text +=
+        "  pic0's output: LINT0 of every local APIC (ExtINT on the first CPU, masked on the others), or past it\n"
+        "    to INTR of the first CPU: IMCR, ports 22h and 23h; firmware chooses LINT0\n";
+  } else {
+    text += "  pic0's output: LINT0 of every local APIC (ExtINT on the first CPU, masked on the others)\n";
+  }
+  text += fmt::format("  pic0's output as well: I/O APIC pin {} (masked)\n", io_apic_external_pin);
+  text += "  NMI: LINT1 of every local APIC\n";
+  text += fmt::format("  I/O APIC: version {:02X}h, {} pins, id 0, at {:X}h, all pins masked\n", board.io_apic_version,
+                      io_apic_pins, io_apic_address);
+  return text;
+}
+
+}  // namespace
+
+std::string board_text(BoardKind kind) {
+  const BoardTraits& board = traits_of(kind);
+  std::string text = fmt::format("Board {}: {}. 1 to {} CPU{}.\n\n", board.name, board.description, board.most_cpus,
+                                 board.most_cpus == 1 ? "" : "s");
+  text +=
+      fmt::format("{:<32}{:<8}{:<20}{:<10}{:<14}{}\n", "Source", "Line", "8259 input", "I/O APIC", "Asks by", "Vector");
+  for (const WiringRow& row : wiring_table(kind)) {
+    text += fmt::format("{:<32}{:<8}{:<20}{:<10}{:<14}{}\n", row.source, row.line, pic_input(row),
+                        number_or_dash(row.io_apic_pin), fmt::format("{}, {}", word(row.trigger), word(row.polarity)),
+                        row.vector ? fmt::format("{:02X}h", *row.vector) : "-");
+  }
+  text += "\nVector: as firmware leaves the 8259s.";
+  if (board.has_apics) text += " The I/O APIC's pins have none until the guest gives them one.";
+  text += "\n";
+  if (board.pirqs != 0) {
+    text += "By 60h: the router's register, in the southbridge's configuration space, says which input.\n";
+    text += fmt::format("\n{:<36}{:<8}{:<8}{:<8}{:<8}(PIRQ)\n", "PCI slots", "INTA#", "INTB#", "INTC#", "INTD#");
+    for (const SlotRow& row : slot_table(kind)) {
+      text += fmt::format("{:<36}", list_of(row.devices));
+      for (const u8 pirq : row.pirqs) text += fmt::format("{:<8}", static_cast<char>('A' + pirq));
+      text.erase(text.find_last_not_of(' ') + 1);
+      text += "\n";
+    }
+  }
+  return text + controllers_text(board);
+}
+
+std::string board_json(BoardKind kind) {
+  using nlohmann::ordered_json;
+  const BoardTraits& board = traits_of(kind);
+  const auto number = [](const std::optional<u8>& value) { return value ? ordered_json(*value) : ordered_json(); };
+  ordered_json lines = ordered_json::array();
+  for (const WiringRow& row : wiring_table(kind)) {
+    lines.push_back({{"source", row.source},
+                     {"line", row.line},
+                     {"irq", number(row.irq)},
+                     {"route_register", number(row.route_register)},
+                     {"io_apic_pin", number(row.io_apic_pin)},
+                     {"trigger", word(row.trigger)},
+                     {"polarity", word(row.polarity)},
+                     {"vector", number(row.vector)}});
+  }
+  ordered_json slots = ordered_json::array();
+  for (const SlotRow& row : slot_table(kind)) slots.push_back({{"devices", row.devices}, {"pirqs", row.pirqs}});
+  const ordered_json all = {{"board", board.name},
+                            {"description", board.description},
+                            {"most_cpus", board.most_cpus},
+                            {"lines", lines},
+                            {"pci_slots", slots}};
+  return all.dump(2) + "\n";
+}
+
+}  // namespace vitrine
