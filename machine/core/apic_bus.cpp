@@ -50,6 +50,7 @@ ApicBusAgent* ApicBus::lowest_priority(const InterruptMessage& message, Route ro
 void ApicBus::lose(const InterruptMessage& message, SourceId from, u8 pin, u64 extra, MessageLoss why) {
   ledger_->append({.id = message.request.value,
                    .address = ledger_->context.address,
+                   .since = message.written_at,
                    .extra = extra,
                    .kind = RecordKind::MessageLost,
                    .vector = message.vector,
@@ -77,6 +78,7 @@ unsigned ApicBus::send(const InterruptMessage& message, SourceId from, u8 pin, S
   const u64 extra = described(message, shorthand) | u64{takers} << message_extra::receivers;
   ledger_->append({.id = message.request.value,
                    .address = ledger_->context.address,
+                   .since = message.written_at,
                    .extra = extra,
                    .kind = RecordKind::MessageSent,
                    .vector = message.vector,
@@ -121,7 +123,8 @@ InterruptMessage message_of_msi(u64 address, u32 data, RequestId request) {
                            .level = level,
                            .asserted = !level || bit(data, 14),
                            .wide = false,
-                           .request = request};
+                           .request = request,
+                           .written_at = address};
   // §10.11.1: with the hint, the processor with the lowest priority among the addressed ones takes it.
   if (bit(address, 3) && message.mode == MessageMode::Fixed) message.mode = MessageMode::LowestPriority;
   // §10.6.1: there is no start-up by MSI; the encoding is reserved in §10.11.2.

@@ -103,6 +103,10 @@ std::expected<void, MapError> MemoryBus::map_device(PhysicalAddress start, u64 s
   return add({start.value, start.value + size - 1, Kind::Device, nullptr, &device, region});
 }
 
+void MemoryBus::unmap_device(PhysicalAddress start) {
+  std::erase_if(ranges_, [start](const Range& range) { return range.first == start.value && range.device != nullptr; });
+}
+
 MemoryBus::Page MemoryBus::page(PhysicalAddress address) const {
   const u64 first = address.value & ~(page_size - 1);
   const Range* range = find(first);
@@ -158,6 +162,7 @@ u64 MemoryBus::peek(PhysicalAddress address, AccessSize size) const {
 }
 
 bool MemoryBus::read_block(PhysicalAddress address, std::span<u8> into) const {
+  if (address.value + into.size() < address.value) return false;
   for (u64 at = address.value, end = at + into.size(); at < end;) {
     const Range* range = find(at);
     if (range == nullptr || range->host == nullptr) return false;
@@ -174,6 +179,7 @@ bool MemoryBus::read_block(PhysicalAddress address, std::span<u8> into) const {
 }
 
 bool MemoryBus::write_block(PhysicalAddress address, std::span<const u8> from) {
+  if (address.value + from.size() < address.value) return false;
   for (u64 at = address.value, end = at + from.size(); at < end;) {
     const Range* range = find(at);
     if (range == nullptr || range->kind != Kind::Ram) return false;

@@ -61,6 +61,8 @@ class MemoryBus {
   /// Maps a device's registers; byte-granular.
   [[nodiscard]] std::expected<void, MapError> map_device(PhysicalAddress start, u64 size, Device& device,
                                                          Region region);
+  /// Takes away what map_device() mapped at exactly `start`; nothing else.
+  void unmap_device(PhysicalAddress start);
 
   /// The host address of the page that contains `address`, if it is RAM or ROM that is wholly mapped; else null.
   struct Page {

@@ -45,6 +45,32 @@ TEST(InterruptLine, tells_a_new_listener_that_it_is_high) {
   EXPECT_EQ(listener.requests[0], line.request());
 }
 
+TEST(InterruptLine, a_request_that_a_router_carries_is_raised_and_lowered_where_it_began) {
+  Clock clock;
+  Ledger ledger(clock);
+  struct Kept final : LedgerSink {
+    void consume(std::span<const Record> more) override { records.insert(records.end(), more.begin(), more.end()); }
+    std::vector<Record> records;
+  } kept;
+  ledger.attach(kept);
+  InterruptLine line(ledger, "irq10", 10);
+  Listener listener;
+  line.connect(listener, Pin(10));
+  const LineDriver router = line.add_driver(SourceId(0));
+  const LineDriver device = line.add_driver(SourceId(1));
+  router.carry(Level::High, RequestId(77));
+  EXPECT_EQ(listener.requests.back(), RequestId(77));
+  device.set(Level::High);
+  router.carry(Level::Low, RequestId{});
+  device.set(Level::Low);
+  ledger.flush();
+  ASSERT_EQ(kept.records.size(), 2u);
+  EXPECT_EQ(kept.records[0].kind, RecordKind::Raised);
+  EXPECT_EQ(kept.records[0].source, 1);
+  EXPECT_EQ(kept.records[1].kind, RecordKind::Merged);
+  EXPECT_EQ(kept.records[1].other, 77u);
+}
+
 TEST(EventQueue, orders_by_due_then_by_sequence) {
   EventQueue queue;
   queue.schedule(Tick(20), DeviceId(1), 1);

@@ -62,30 +62,32 @@ void InterruptLine::vote(u8 index, Level level, u8 detail, RequestId carried, Fa
   }
   const bool was_high = votes_ != 0;
   votes_ = with_bit(votes_, index, high);
-  if (number_ != no_number && high) {
-    const RequestId id = ledger_->next_request();
-    drivers_[index].unattended = id;
-    ledger_->append({.id = id.value,
-                     .kind = RecordKind::Raised,
-                     .pin = number_,
-                     .detail = detail,
-                     .source = drivers_[index].source.value});
-    if (was_high) {
+  if (high) {
+    const bool is_new = number_ != no_number && carried == RequestId{};
+    const RequestId id = is_new ? ledger_->next_request() : carried;
+    if (is_new) {
+      drivers_[index].unattended = id;
+      ledger_->append({.id = id.value,
+                       .kind = RecordKind::Raised,
+                       .pin = number_,
+                       .detail = detail,
+                       .source = drivers_[index].source.value});
+    }
+    if (!was_high) {
+      request_ = id;
+      carried_ = !is_new;
+    } else if (number_ != no_number) {
       ledger_->append({.id = id.value,
                        .other = request_.value,
                        .kind = RecordKind::Merged,
                        .pin = number_,
                        .source = drivers_[index].source.value});
-    } else {
-      request_ = id;
     }
-  } else if (high && !was_high) {
-    request_ = carried;
   }
   const bool is_high = votes_ != 0;
   if (was_high == is_high) return;
   if (!is_high) {
-    if (number_ != no_number) {
+    if (number_ != no_number && !carried_) {
       ledger_->append(
           {.id = request_.value, .kind = RecordKind::Lowered, .pin = number_, .source = drivers_[index].source.value});
     }

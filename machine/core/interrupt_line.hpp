@@ -26,7 +26,8 @@ class LineDriver {
   /// Lowers the line because the pulse is over, not because its cause is gone: a controller that has latched nothing
   /// yet knows that the next edge asks for the same.
   void end_pulse() const;
-  /// As set(), but carries a request that already has an id (a controller's output pin).
+  /// As set(), but carries a request that already has an id (a controller's output pin, a router). On a numbered line
+  /// it makes no Raised and no Lowered: the line where it began has them.
   void carry(Level level, RequestId request) const;
   [[nodiscard]] Level level() const;
   [[nodiscard]] bool connected() const { return line_ != nullptr; }
@@ -67,7 +68,7 @@ class InterruptLine {
 
   /// Restoring sets the votes; listeners hear nothing.
   void exchange(Archive& archive) {
-    archive(votes_, request_);
+    archive(votes_, request_, carried_);
     for (Driver& driver : drivers_) archive(driver.unattended);
   }
 
@@ -92,6 +93,7 @@ class InterruptLine {
   std::vector<Listener> listeners_;
   u32 votes_ = 0;
   RequestId request_{};
+  bool carried_ = false;  // request_ was raised on another line
 };
 
 }  // namespace vitrine

@@ -32,6 +32,7 @@ struct InterruptMessage {
   bool asserted = true;  ///< false: INIT level de-assert
   bool wide = false;     ///< `destination` has 32 bits; broadcast is FFFFFFFFh, not FFh
   RequestId request{};   ///< the request that it carries; never 0
+  u64 written_at = 0;    ///< MSI: the address of the write, for the ledger
   [[nodiscard]] bool broadcast() const { return destination == (wide ? 0xFFFFFFFF : 0xFF); }
 };
 

@@ -24,8 +24,8 @@ using SourceId = Quantity<struct SourceTag, u16>;
 /// What a record says. The fields that each kind uses stand beside it; all others are 0.
 /// `source` is always the component that emits the record. Values are part of the trace format: append only.
 enum class RecordKind : u8 {
-  Raised = 1,  ///< a device's cause drives its line high. id; pin: IRQ line number (0..15); detail: cause (device's own
-               ///< enum)
+  Raised = 1,   ///< a device's cause drives its line high. id; pin: IRQ line number (0..15, PIRQA.. 16..23) or
+                ///< ApicPin::Message; detail: cause (device's own enum); extra: number of an MSI(-X) message
   Lowered = 2,  ///< the line went low. id of the request that it carried; pin
   Latched = 3,  ///< a controller set the request bit. id; pin
   Merged =
@@ -82,13 +82,13 @@ enum class RecordKind : u8 {
   // (remote IRR), EndOfInterrupt, LineLost, MaskChanged (extra, other: 1 masked, 0 open), each with pin 0..23.
   MessageSent = 31,  ///< id; vector; pin: of the sender (I/O APIC pin, ApicPin); detail: MessageMode; extra:
                      ///< destination (32 bits), bits 32.. as in message_extra; address: instruction that sent it, if
-                     ///< one did; since: MSI: address of the write. cpu: the sender, for an IPI
+                     ///< one did; since: MSI: address of the write (no time). cpu: the sender, for an IPI
   MessageLost = 32,  ///< nobody accepted it, or its receiver could do nothing with it. id; vector; pin; detail:
                      ///< MessageLoss; extra: as in MessageSent
-  Copied = 33,      ///< the message has more than one receiver: id: the request that this one (cpu) got; other: the
-                    ///< one that was sent; vector
-  CpuStarted = 34,  ///< a CPU left the wait for SIPI. id; cpu; address: where it begins; vector: the SIPI's
-  CpuReset = 35,    ///< INIT reached a CPU, which now waits for SIPI (the first one: restarts). id; cpu
+  Copied = 33,       ///< the message has more than one receiver: id: the request that this one (cpu) got; other: the
+                     ///< one that was sent; vector
+  CpuStarted = 34,   ///< a CPU left the wait for SIPI. id; cpu; address: where it begins; vector: the SIPI's
+  CpuReset = 35,     ///< INIT reached a CPU, which now waits for SIPI (the first one: restarts). id; cpu
 };
 
 /// Where a request of a local APIC comes from, and `pin` of what it sends. Also `pin` of an MSI's Raised and
@@ -120,6 +120,7 @@ enum class MessageLoss : u8 {
   NotWaiting = 4,        ///< a SIPI for a CPU that does not wait for one
   ReservedMode = 5,      ///< delivery mode 3
   Unsupported = 6,       ///< SMI: there is no SMM
+  NoAddress = 7,         ///< an MSI's address is neither FEEx_xxxxh nor RAM. since: the address
 };
 
 /// Stretches with IF=0 of at least this many nanoseconds are in the ledger (RecordKind::InterruptsOff).
