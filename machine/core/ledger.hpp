@@ -78,8 +78,9 @@ enum class RecordKind : u8 {
   ThreadNamed = 30,    ///< other: its number; address, frame: the first 16 bytes of its name, little-endian, 0-filled
   // Messages between APICs (machine/core/interrupt_message.hpp). With them come for a local APIC ("lapicN", cpu: N):
   // Raised (a cause of its own; pin: ApicPin), Latched and Merged (IRR), Blocked, Withdrawn, Acknowledged, InService,
-  // EndOfInterrupt, Spurious, each with `vector`; for an I/O APIC ("ioapic0"): Latched, Merged, Blocked, InService
-  // (remote IRR), EndOfInterrupt, LineLost, MaskChanged (extra, other: 1 masked, 0 open), each with pin 0..23.
+  // EndOfInterrupt, Spurious, each with `vector` (pin 0xFF: it came by a message); for an I/O APIC ("ioapic0"):
+  // Latched, Merged, Blocked, InService (remote IRR), EndOfInterrupt, LineLost, MaskChanged (extra, other: 1 masked, 0
+  // open), each with pin 0..23.
   MessageSent = 31,  ///< id; vector; pin: of the sender (I/O APIC pin, ApicPin); detail: MessageMode; extra:
                      ///< destination (32 bits), bits 32.. as in message_extra; address: instruction that sent it, if
                      ///< one did; since: MSI: address of the write (no time). cpu: the sender, for an IPI

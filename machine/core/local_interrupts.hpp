@@ -6,6 +6,9 @@
 
 namespace vitrine {
 
+/// MAXPHYADDR of this CPU (CPUID leaf 80000008h).
+inline constexpr unsigned physical_address_bits = 40;
+
 /// What a CPU sees of its local APIC.
 ///
 /// The CPU asks `selects()` for each access that no RAM of the fast path answers, and before it lets a page into its
@@ -57,6 +60,8 @@ class ProcessorPins {
   virtual void init(RequestId request) = 0;
   /// SIPI: if the CPU waits for it, it starts at vector * 1000h in real mode (SDM vol. 3A §8.4.3).
   virtual void start_up(u8 vector, RequestId request) = 0;
+  /// Instructions that it has retired since power-on: what heats it.
+  [[nodiscard]] virtual u64 retired() const { return 0; }
 };
 
 }  // namespace vitrine

@@ -1,12 +1,10 @@
 // What the system half of the CPU shares among its files.
 #pragma once
 
+#include "machine/core/local_interrupts.hpp"
 #include "machine/cpu/cpu.hpp"
 
 namespace vitrine {
-
-/// MAXPHYADDR, as CPUID leaf 80000008h tells it.
-inline constexpr unsigned physical_address_bits = 40;
 
 /// 48-bit linear addresses (SDM vol. 1 §3.3.7.1).
 [[nodiscard]] inline bool canonical(u64 linear) {
