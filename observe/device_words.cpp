@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 
+#include "machine/core/interrupt_message.hpp"
+#include "observe/message_words.hpp"
 #include "observe/names.hpp"
 
 namespace vitrine {
@@ -66,6 +68,31 @@ std::string_view any_device(WithheldCause cause) {
       return "it has not been programmed";
   }
   return "the reason is unknown";
+}
+
+/// Which of several such registers.
+std::string register_place(ControllerRegister which, u8 pin) {
+  switch (which) {
+    case ControllerRegister::RedirectionEntry:
+    case ControllerRegister::MessageEntry:
+    case ControllerRegister::HpetTimer:
+      return fmt::format(" {}", pin);
+    case ControllerRegister::LocalVector:
+    case ControllerRegister::PirqRoute:
+      return fmt::format(" of {}", pin_name(pin));
+    default:
+      return {};
+  }
+}
+
+/// An MSI's two words: where it goes, and with what.
+std::string message_entry_words(const Record& record) {
+  constexpr u64 masked = u64{1} << 32;
+  const std::string meaning = is_msi_address(record.extra) ? fmt::format(", vector {:#04x} to APIC id {}",
+                                                                         record.other & 0xFF, record.extra >> 12 & 0xFF)
+                                                           : std::string(", not an address of interrupts");
+  return fmt::format("MSI entry {}: address {:#x}, data {:#x}{}{}", record.pin, record.extra,
+                     static_cast<u32>(record.other), meaning, (record.other & masked) != 0 ? ", masked" : "");
 }
 
 }  // namespace
@@ -139,7 +166,7 @@ std::string_view register_name(ControllerRegister which) {
     case ControllerRegister::MessageControl:
       return "MSI message control";
     case ControllerRegister::MessageEntry:
-      return "MSI message address";
+      return "MSI entry";
     case ControllerRegister::HpetTimer:
       return "HPET timer configuration";
     case ControllerRegister::HpetControl:
@@ -212,10 +239,14 @@ std::string programmed_text(const Record& record) {
       return record.extra != 0 ? "initialisation is complete" : "initialisation begins (ICW1)";
     case ControllerRegister::TimerInitialCount:
       return counts(name);
+    case ControllerRegister::MessageEntry:
+      return message_entry_words(record);
     default:
       break;
   }
-  return changes(name);
+  const std::string words = register_words(which, record.pin, record.extra);
+  if (words.empty()) return changes(name);
+  return fmt::format("{}{}: {}", name, register_place(which, record.pin), words);
 }
 
 }  // namespace vitrine

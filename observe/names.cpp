@@ -49,19 +49,47 @@ constexpr std::array<ExceptionName, 32> exception_names = {{
     {"", "reserved vector 31"},
 }};
 
-constexpr std::array<std::string_view, 31> kind_names = {
-    "unknown",     "raised",      "lowered",        "latched",           "merged",
-    "blocked",     "withdrawn",   "acknowledged",   "spurious",          "delivered",
-    "eoi",         "returned",    "exception",      "delivery-failed",   "triple-fault",
-    "halted",      "woken",       "interrupts-off", "line-lost",         "mask-changed",
-    "in-service",  "guest-exit",  "withheld",       "device-programmed", "controller-programmed",
-    "attended",    "thread-runs", "thread-woken",   "thread-blocked",    "thread-exited",
-    "thread-named"};
+constexpr std::array<std::string_view, 36> kind_names = {"unknown",
+                                                         "raised",
+                                                         "lowered",
+                                                         "latched",
+                                                         "merged",
+                                                         "blocked",
+                                                         "withdrawn",
+                                                         "acknowledged",
+                                                         "spurious",
+                                                         "delivered",
+                                                         "eoi",
+                                                         "returned",
+                                                         "exception",
+                                                         "delivery-failed",
+                                                         "triple-fault",
+                                                         "halted",
+                                                         "woken",
+                                                         "interrupts-off",
+                                                         "line-lost",
+                                                         "mask-changed",
+                                                         "in-service",
+                                                         "guest-exit",
+                                                         "withheld",
+                                                         "device-programmed",
+                                                         "controller-programmed",
+                                                         "attended",
+                                                         "thread-runs",
+                                                         "thread-woken",
+                                                         "thread-blocked",
+                                                         "thread-exited",
+                                                         "thread-named",
+                                                         "message-sent",
+                                                         "message-lost",
+                                                         "copied",
+                                                         "cpu-started",
+                                                         "cpu-reset"};
 
 struct Words {
   std::string_view name, clause;
 };
-constexpr std::array<Words, 9> obstacle_words = {{
+constexpr std::array<Words, 16> obstacle_words = {{
     {"none", "nothing stands in its way"},
     {"masked", "its mask bit is set"},
     {"in-service", "one of the same or higher priority is in service and has not had its EOI"},
@@ -71,6 +99,13 @@ constexpr std::array<Words, 9> obstacle_words = {{
     {"not-initialised", "the controller has not been initialised"},
     {"nmi-in-progress", "an NMI handler has not executed IRET"},
     {"higher-pending", "another pending request has a higher priority"},
+    {"priority-too-low", "its vector's priority is not above the processor's (PPR)"},
+    {"apic-disabled", "the local APIC is switched off (SVR bit 8)"},
+    {"entry-masked", "its entry is masked"},
+    {"remote-irr", "the I/O APIC has sent it before and no EOI has come back (remote IRR)"},
+    {"function-masked", "MSI is not enabled, or masked for the whole function"},
+    {"bus-master-off", "the device may not write to memory (PCI command register, bus master)"},
+    {"not-connected", "its line leads elsewhere"},
 }};
 
 constexpr std::array<Words, 24> check_words = {{

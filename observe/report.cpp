@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "observe/message_words.hpp"
 #include "observe/names.hpp"
 
 namespace vitrine {
@@ -15,18 +16,36 @@ constexpr std::size_t requests_limit = 65536;
 constexpr std::size_t handlers_limit = 256;
 constexpr std::size_t in_service_limit = 256;
 constexpr std::size_t rows_limit = 4096;
+constexpr unsigned most_cpus = 256;
 
 Distribution distribution(const Histogram& from) {
   return {from.count(), from.minimum(), from.percentile(50), from.percentile(99), from.maximum()};
 }
 
-u32 controller_bit(u16 source) { return u32{1} << (source & 31); }
+constexpr u8 cascade_pin = 2;
 
 u64 since(u64 later, u64 earlier) { return later > earlier ? later - earlier : 0; }
 
+std::optional<u64> passed(u8 cpu, u64 instructions, const Record& now) {
+  if (cpu != now.cpu) return std::nullopt;
+  return since(now.instructions, instructions);
+}
+
+/// The number behind a source's name, e.g. 12 of "lapic12"; 0 if there is none.
+unsigned cpu_number(std::string_view source, std::size_t from) {
+  unsigned number = 0;
+  for (const char digit : source.substr(from)) {
+    if (digit < '0' || digit > '9') return 0;
+    number = std::min(number * 10 + static_cast<unsigned>(digit - '0'), most_cpus - 1);
+  }
+  return number;
+}
+
 }  // namespace
 
-ReportBuilder::ReportBuilder(const TraceHeader& header) : header_(header) {}
+ReportBuilder::ReportBuilder(const TraceHeader& header) : header_(header) {
+  for (const std::string& source : header.sources) is_local_apic_.push_back(source.starts_with("lapic"));
+}
 ReportBuilder::~ReportBuilder() = default;
 
 Timing ReportBuilder::Times::timing() const { return {distribution(instructions), distribution(nanoseconds)}; }
@@ -38,6 +57,7 @@ void ReportBuilder::consume(std::span<const Record> records) {
 }
 
 void ReportBuilder::add(const Record& record) {
+  last_cpu_ = std::max(last_cpu_, record.cpu);
   switch (record.kind) {
     case RecordKind::Raised:
       return raised(record);
@@ -82,25 +102,35 @@ void ReportBuilder::add(const Record& record) {
       triple_fault_ = record;
       return;
     case RecordKind::Halted:
-      ++halts_;
-      is_halted_ = true;
-      halted_since_ = record.time;
-      return;
     case RecordKind::Woken:
-      halted_ += since(record.time, record.since);
-      is_halted_ = false;
-      return;
+      return halt(record);
     case RecordKind::InterruptsOff: {
       std::optional<OffStretch>& longest = record.address != 0 ? off_ : off_from_start_;
       const u64 stretch = since(record.time, record.since);
       if (!longest || stretch > longest->nanoseconds) {
-        longest = OffStretch{stretch, record.since, record.address, record.other};
+        longest = OffStretch{.nanoseconds = stretch,
+                             .since = record.since,
+                             .cpu = record.cpu,
+                             .cleared_by = record.address,
+                             .set_by = record.other};
       }
       return;
     }
     case RecordKind::LineLost:
-      if (Request* request = request_of(record.id)) {
-        ++rows_[request->row].lost;
+      if (const Request* request = request_of(record.id); request != nullptr && !request->ever_latched) {
+        end_as(record.id, &Row::lost);
+      }
+      return;
+    case RecordKind::MessageSent:
+      return message_sent(record);
+    case RecordKind::MessageLost:
+      return message_lost(record);
+    case RecordKind::Copied:
+      return copied(record);
+    case RecordKind::CpuReset:
+    case RecordKind::CpuStarted:
+      if (const Request* request = request_of(record.id)) {
+        ++rows_[request->row].resets;
         requests_.erase(record.id);
       }
       return;
@@ -115,11 +145,6 @@ void ReportBuilder::add(const Record& record) {
     case RecordKind::ThreadBlocked:
     case RecordKind::ThreadExited:
     case RecordKind::ThreadNamed:
-    case RecordKind::MessageSent:
-    case RecordKind::MessageLost:
-    case RecordKind::Copied:
-    case RecordKind::CpuStarted:
-    case RecordKind::CpuReset:
       return;
   }
 }
@@ -146,8 +171,12 @@ ReportBuilder::Request* ReportBuilder::adopt(const Record& record) {
   if (record.id == 0) return nullptr;
   for (u32 i = 0; i < rows_.size(); ++i) {
     if (rows_[i].carried != record.id) continue;
+    Row& row = rows_[i];
+    // One controller had no use for it, but another one has it.
+    if (row.ended_id == record.id && row.ended_as != nullptr) --(row.*row.ended_as);
+    row.ended_as = nullptr;
     Request& request = requests_[record.id];
-    request = Request{.row = i, .time = record.time, .instructions = record.instructions};
+    request = Request{.row = i, .time = record.time, .instructions = record.instructions, .cpu = record.cpu};
     return &request;
   }
   return nullptr;
@@ -159,30 +188,40 @@ void ReportBuilder::raised(const Record& record) {
   ++row.raised;
   row.carried = record.id;
   if (requests_.size() >= requests_limit) requests_.erase(requests_.begin());
-  requests_[record.id] = Request{.row = index, .time = record.time, .instructions = record.instructions};
+  requests_[record.id] =
+      Request{.row = index, .time = record.time, .instructions = record.instructions, .cpu = record.cpu};
+}
+
+void ReportBuilder::end_as(u64 id, u64 Row::* count) {
+  Row& row = rows_[request_of(id)->row];
+  ++(row.*count);
+  row.ended_as = count;
+  row.ended_id = id;
+  requests_.erase(id);
 }
 
 void ReportBuilder::lowered(const Record& record) {
   const Request* request = request_of(record.id);
   if (request == nullptr || request->ever_latched) return;
-  ++rows_[request->row].lost;
-  requests_.erase(record.id);
+  end_as(record.id, &Row::lost);
 }
 
 void ReportBuilder::latched(const Record& record) {
   Request* request = request_of(record.id);
   if (request == nullptr) request = adopt(record);
   if (request == nullptr) return;
-  request->latched_in |= controller_bit(record.source);
+  request->latched_in.add(record.source);
   request->ever_latched = true;
+  const bool is_cascade = record.pin == cascade_pin && request->wire >= 8;
+  if (!is_local_apic(record.source) && !is_cascade) request->wire = record.pin;
 }
 
 void ReportBuilder::merged(const Record& record) {
   const Request* request = request_of(record.id);
   // A request that another controller holds has not ended: only its carrying further has.
-  if (request == nullptr || record.id == record.other || request->latched_in != 0) return;
-  ++rows_[request->row].merged;
-  requests_.erase(record.id);
+  const bool arrived = is_local_apic(record.source);  // it has come all the way
+  if (request == nullptr || record.id == record.other || (!request->latched_in.empty() && !arrived)) return;
+  end_as(record.id, &Row::merged);
 }
 
 void ReportBuilder::blocked(const Record& record) {
@@ -194,13 +233,14 @@ void ReportBuilder::blocked(const Record& record) {
   request->in_service = record.other;
   rows_[request->row].obstacle = request->obstacle;
   rows_[request->row].obstacle_address = request->obstacle_address;
+  if (is_swallowed(record)) end_as(record.id, &Row::lost);
 }
 
 void ReportBuilder::withdrawn(const Record& record) {
   Request* request = request_of(record.id);
   if (request == nullptr) return;
-  request->latched_in &= ~controller_bit(record.source);
-  if (request->latched_in != 0) return;
+  request->latched_in.remove(record.source);
+  if (!request->latched_in.empty()) return;
   ++rows_[request->row].withdrawn;
   requests_.erase(record.id);
 }
@@ -214,7 +254,7 @@ void ReportBuilder::acknowledged(const Record& record) {
 }
 
 void ReportBuilder::spurious(const Record& record) {
-  spurious_row_ = row_of(record.source, record.pin);
+  spurious_row_ = row_of(record.source, is_local_apic(record.source) ? LineReport::no_line : int{record.pin});
   Row& row = rows_[spurious_row_];
   ++row.spurious;
   ++row.vectors[record.vector];
@@ -227,6 +267,7 @@ void ReportBuilder::delivered(const Record& record) {
                   .frame = record.frame,
                   .time = record.time,
                   .instructions = record.instructions,
+                  .cpu = record.cpu,
                   .vector = record.vector};
   switch (static_cast<DeliveryKind>(record.detail)) {
     case DeliveryKind::External:
@@ -234,11 +275,12 @@ void ReportBuilder::delivered(const Record& record) {
       handler.origin = Origin::Line;
       Request* request = request_of(record.id);
       if (request == nullptr) request = adopt(record);
+      count_for_cpu(record, request);
       if (request != nullptr) {
         Row& row = rows_[request->row];
         ++row.delivered;
         ++row.vectors[record.vector];
-        row.delay.add(since(record.instructions, request->instructions), since(record.time, request->time));
+        row.delay.add(passed(request->cpu, request->instructions, record), since(record.time, request->time));
         handler.row = request->row;
         requests_.erase(record.id);
       } else if (spurious_vector_ == record.vector) {
@@ -277,7 +319,7 @@ void ReportBuilder::returned(const Record& record) {
     return handler.id == record.id && handler.frame == record.frame;
   });
   if (found == handlers_.rend()) return;
-  const u64 instructions = since(record.instructions, found->instructions);
+  const std::optional<u64> instructions = passed(found->cpu, found->instructions, record);
   const u64 time = since(record.time, found->time);
   switch (found->origin) {
     case Origin::Line:
@@ -308,13 +350,87 @@ void ReportBuilder::delivery_failed(const Record& record) {
   }
 }
 
+/// The line or the MSI is known already; of an IPI this is the first that one hears. INIT and start-up are none.
+void ReportBuilder::message_sent(const Record& record) {
+  Request* request = request_of(record.id);
+  const auto mode = static_cast<MessageMode>(record.detail);
+  if (request == nullptr && mode != MessageMode::Init && mode != MessageMode::StartUp) {
+    request = adopt(record);
+    if (request == nullptr && record.id != 0) {
+      raised(record);
+      request = request_of(record.id);
+    }
+  }
+  if (request == nullptr) return;
+  request->latched_in.remove(record.source);
+  request->ever_latched = true;
+}
+
+void ReportBuilder::message_lost(const Record& record) {
+  const Request* request = request_of(record.id);
+  if (request == nullptr) return;
+  Row& row = rows_[request->row];
+  const auto loss = static_cast<MessageLoss>(record.detail);
+  // The second of the usual pair of start-up messages.
+  if (loss == MessageLoss::NotWaiting) {
+    ++row.resets;
+  } else {
+    ++row.unheard;
+    row.loss = loss;
+  }
+  requests_.erase(record.id);
+}
+
+void ReportBuilder::copied(const Record& record) {
+  const Request* sent = request_of(record.other);
+  if (sent == nullptr || record.id == 0) return;
+  Request request = *sent;
+  request.latched_in.clear();
+  ++rows_[request.row].raised;
+  if (requests_.size() >= requests_limit) requests_.erase(requests_.begin());
+  requests_[record.id] = request;
+}
+
+void ReportBuilder::halt(const Record& record) {
+  Halts& halts = halted_[record.cpu];
+  if (record.kind == RecordKind::Halted) {
+    ++halts_;
+    halts.since = record.time;
+    return;
+  }
+  halts.total += since(record.time, record.since);
+  halts.since.reset();
+}
+
+void ReportBuilder::count_for_cpu(const Record& record, const Request* request) {
+  using enum InterruptOrigin;
+  const auto count = [&](InterruptOrigin origin, u32 number, const std::string& name) {
+    by_cpu_.add(origin, number, name, record.vector, record.cpu);
+  };
+  if (static_cast<DeliveryKind>(record.detail) == DeliveryKind::Nmi) return count(Nmi, 0, "NMI");
+  if (request == nullptr) {
+    return spurious_vector_ == record.vector ? count(Spurious, 0, "spurious")
+                                             : count(Unknown, record.vector, "unknown");
+  }
+  const Row& row = rows_[request->row];
+  const auto pin = static_cast<u8>(row.line);
+  if (row.line == LineReport::no_line) return count(Unknown, record.vector, source_name(row.source));
+  if (is_line(pin)) {
+    const bool is_pci = pin >= first_pci_line && request->wire != LineReport::no_line;
+    return count(Line, static_cast<u32>(is_pci ? request->wire : row.line), source_name(row.source));
+  }
+  if (pin == static_cast<u8>(ApicPin::Message)) return count(Message, record.vector, source_name(row.source));
+  if (pin == static_cast<u8>(ApicPin::Interprocessor)) return count(Interprocessor, record.vector, pin_name(pin));
+  count(LocalApic, pin, pin_name(pin));
+}
+
 std::string ReportBuilder::source_name(u16 source) const {
   return source < header_.sources.size() ? header_.sources[source] : fmt::format("source {}", source);
 }
 
 std::string ReportBuilder::row_name(const Row& row) const {
   const std::string source = source_name(row.source);
-  return row.line == LineReport::no_line ? source : fmt::format("IRQ {} ({})", row.line, source);
+  return row.line == LineReport::no_line ? source : fmt::format("{} ({})", pin_name(static_cast<u8>(row.line)), source);
 }
 
 std::string ReportBuilder::request_name(u64 id) const {
@@ -331,7 +447,16 @@ Report ReportBuilder::finish(const RunEnd& end, const Symboliser* symbols) const
   report.records = records_;
   report.digest = digest_.value();
   report.halts = halts_;
-  report.halted_nanoseconds = halted_ + (is_halted_ ? since(end.time, halted_since_) : 0);
+  report.cpus = last_cpu_ + 1u;
+  for (const std::string& source : header_.sources) {
+    if (source.starts_with("lapic")) report.cpus = std::max(report.cpus, cpu_number(source, 5) + 1);
+  }
+  report.halted_of_cpu.resize(report.cpus);
+  for (const auto& [cpu, halts] : halted_) {
+    report.halted_of_cpu[cpu] = halts.total + (halts.since ? since(end.time, *halts.since) : 0);
+    report.halted_nanoseconds += report.halted_of_cpu[cpu];
+  }
+  report.by_cpu = by_cpu_.rows(report.cpus);
   report.interrupts_off = off_;
   report.off_from_start = off_from_start_;
 
@@ -356,7 +481,9 @@ Report ReportBuilder::finish(const RunEnd& end, const Symboliser* symbols) const
     const Row& row = rows_[index];
     LineReport line;
     line.source = source_name(row.source);
-    line.line = row.line;
+    if (row.line != LineReport::no_line) line.on = pin_name(static_cast<u8>(row.line));
+    if (row.line != LineReport::no_line && is_line(static_cast<u8>(row.line))) line.line = row.line;
+    line.unheard = row.unheard;
     line.raised = row.raised;
     line.merged = row.merged;
     line.withdrawn = row.withdrawn;
@@ -405,7 +532,11 @@ Report ReportBuilder::finish(const RunEnd& end, const Symboliser* symbols) const
                                   why.empty() ? "" : ": ", why));
       line.pending = std::move(pending);
     }
-    if (oldest == nullptr && row.raised != 0 && row.delivered + row.polled + row.failed == 0) {
+    // A local APIC's timer may run for being read only.
+    const bool swallowed =
+        row.obstacle == Obstacle::EntryMasked && row.line != LineReport::no_line && !is_line(static_cast<u8>(row.line));
+    const u64 outcomes = row.delivered + row.polled + row.failed + row.unheard + row.resets;
+    if (oldest == nullptr && row.raised != 0 && outcomes == 0 && !swallowed) {
       std::string why;
       if (row.obstacle != Obstacle::None) {
         why = fmt::format("; the last obstacle: {}", obstacle_clause(row.obstacle));
@@ -416,6 +547,10 @@ Report ReportBuilder::finish(const RunEnd& end, const Symboliser* symbols) const
       find("never-delivered", fmt::format("{} was raised {} {} and never delivered{}.", name, count_text(row.raised),
                                           row.raised == 1 ? "time" : "times", why));
     }
+    if (row.unheard != 0) {
+      find("message-lost",
+           fmt::format("{}: {} reached nobody: {}.", name, counted(row.unheard, "message"), loss_clause(row.loss)));
+    }
     if (row.spurious != 0) {
       std::string causes;
       for (std::size_t cause = 0; cause < row.spurious_causes.size(); ++cause) {
@@ -424,10 +559,11 @@ Report ReportBuilder::finish(const RunEnd& end, const Symboliser* symbols) const
             fmt::format("{}{} ({})", causes.empty() ? ": " : ", ", spurious_clause(static_cast<SpuriousCause>(cause)),
                         count_text(row.spurious_causes[cause]));
       }
-      find("spurious", fmt::format("{} gave {} on input {}{}.", line.source,
-                                   counted(row.spurious, "spurious interrupt"), row.line, causes));
+      const std::string input = row.line == LineReport::no_line ? "" : fmt::format(" on input {}", row.line);
+      find("spurious",
+           fmt::format("{} gave {}{}{}.", line.source, counted(row.spurious, "spurious interrupt"), input, causes));
     }
-    if (row.lost != 0 && row.delivered != 0) {
+    if (row.lost != 0 && row.delivered != 0 && !swallowed) {
       find("lost", fmt::format("{}: {} went away before a controller noticed.", name, counted(row.lost, "request")));
     }
     if (row.failed != 0) {

@@ -15,7 +15,9 @@
 
 #include "base/types.hpp"
 #include "machine/core/ledger.hpp"
+#include "observe/apic_fields.hpp"
 #include "observe/histogram.hpp"
+#include "observe/report_by_cpu.hpp"
 #include "observe/symboliser.hpp"
 #include "observe/trace_file.hpp"
 
@@ -47,20 +49,22 @@ struct PendingRequest {
   std::string in_service;    ///< what is in service, if that is the obstacle: "IRQ 1 (keyboard)"
 };
 
-/// One source on one line.
+/// One source on one line, or what it sends without a line.
 struct LineReport {
   static constexpr int no_line = -1;
   std::string source;
-  int line = no_line;
-  u64 raised = 0;     ///< requests
-  u64 merged = 0;     ///< of these: while an earlier one was pending, so that both became one
-  u64 withdrawn = 0;  ///< of these: gone before the CPU took them
-  u64 lost = 0;       ///< of these: gone before any controller noticed
-  u64 polled = 0;     ///< of these: taken by a poll command, without a vector
-  u64 delivered = 0;  ///< entries into a handler
-  u64 failed = 0;     ///< acknowledged, but the CPU could not enter the handler
-  u64 spurious = 0;   ///< acknowledge cycles that found nothing (source: the controller)
-  u64 returned = 0;   ///< of the delivered: IRET left the frame
+  int line = no_line;  ///< IRQ 0 to 15, PIRQ A to H from 16 on
+  std::string on;      ///< "IRQ 4", "local timer", "IPI"; empty: not known
+  u64 raised = 0;      ///< requests; each receiver of a message counts
+  u64 merged = 0;      ///< of these: while an earlier one was pending, so that both became one
+  u64 withdrawn = 0;   ///< of these: gone before the CPU took them
+  u64 lost = 0;        ///< of these: gone before any controller noticed
+  u64 unheard = 0;     ///< of these: messages that nobody took
+  u64 polled = 0;      ///< of these: taken by a poll command, without a vector
+  u64 delivered = 0;   ///< entries into a handler
+  u64 failed = 0;      ///< acknowledged, but the CPU could not enter the handler
+  u64 spurious = 0;    ///< acknowledge cycles that found nothing (source: the controller)
+  u64 returned = 0;    ///< of the delivered: IRET left the frame
   std::optional<PendingRequest> pending;
   std::vector<VectorCount> vectors;
   Timing delay;    ///< raise to handler
@@ -84,25 +88,29 @@ struct SoftwareReport {
 struct OffStretch {
   u64 nanoseconds = 0;
   u64 since = 0;
+  u8 cpu = 0;
   u64 cleared_by = 0;  ///< address of the instruction that cleared IF
   u64 set_by = 0;      ///< address of the instruction that set it
 };
 
 /// Something that a person should look at, as an id for programs and a sentence for people.
 struct ReportFinding {
-  std::string
-      what;  ///< pending, never-delivered, spurious, lost, no-return, no-eoi, delivery-failed, triple-fault, incomplete
+  std::string what;  ///< pending, never-delivered, spurious, lost, message-lost, no-return, no-eoi, delivery-failed,
+                     ///< triple-fault, incomplete
   std::string sentence;
 };
 
 struct Report {
   std::string guest;
   RunEnd end;
-  u64 halted_nanoseconds = 0;
+  unsigned cpus = 1;
+  u64 halted_nanoseconds = 0;      ///< of all CPUs together
+  std::vector<u64> halted_of_cpu;  ///< the same by CPU
   u64 halts = 0;
   u64 records = 0;
   u64 digest = 0;
   std::vector<LineReport> lines;  ///< by line, then source
+  std::vector<CpuCountRow> by_cpu;
   std::vector<ExceptionReport> exceptions;
   std::vector<SoftwareReport> software;
   std::optional<OffStretch> interrupts_off;
@@ -124,8 +132,9 @@ class ReportBuilder final : public LedgerSink {
  private:
   struct Times {
     Histogram instructions, nanoseconds;
-    void add(u64 instruction_count, u64 time) {
-      instructions.add(instruction_count);
+    /// CPUs count their instructions each for itself: no count if the stretch began on another one.
+    void add(std::optional<u64> instruction_count, u64 time) {
+      if (instruction_count) instructions.add(*instruction_count);
       nanoseconds.add(time);
     }
     [[nodiscard]] Timing timing() const;
@@ -134,9 +143,12 @@ class ReportBuilder final : public LedgerSink {
     u16 source = 0;
     int line = LineReport::no_line;
     u64 raised = 0, merged = 0, withdrawn = 0, lost = 0, polled = 0, delivered = 0, failed = 0, spurious = 0,
-        returned = 0;
+        returned = 0, unheard = 0, resets = 0;
     std::array<u64, 5> spurious_causes{};
+    MessageLoss loss{};                  // the last
     u64 carried = 0;                     // id of the last request that it raised
+    u64 Row::* ended_as = nullptr;       // the count that took a request when it seemed to end: merged or lost
+    u64 ended_id = 0;                    // that request
     Obstacle obstacle = Obstacle::None;  // the last that stood in the way of one of them
     u64 obstacle_address = 0;
     std::map<u8, u64> vectors;
@@ -149,14 +161,17 @@ class ReportBuilder final : public LedgerSink {
   struct Request {
     u32 row = 0;
     u64 time = 0, instructions = 0;
-    u32 latched_in = 0;  // bit per controller source
+    u8 cpu = 0;
+    SourceSet latched_in;
     bool ever_latched = false;
+    int wire = LineReport::no_line;  // the pin of the last 8259 or I/O APIC that took it
     Obstacle obstacle = Obstacle::None;
     u64 obstacle_since = 0, obstacle_address = 0, in_service = 0;
   };
   enum class Origin : u8 { Line, Exception, Software };
   struct Handler {
     u64 id = 0, frame = 0, time = 0, instructions = 0;
+    u8 cpu = 0;
     u32 row = 0;  // of rows_ for Line
     u8 vector = 0;
     Origin origin{};
@@ -181,14 +196,25 @@ class ReportBuilder final : public LedgerSink {
   void delivered(const Record& record);
   void returned(const Record& record);
   void delivery_failed(const Record& record);
+  void message_sent(const Record& record);
+  void message_lost(const Record& record);
+  void copied(const Record& record);
+  void halt(const Record& record);
+  void count_for_cpu(const Record& record, const Request* request);
+  /// Ends a request for a reason that another controller's record may prove wrong.
+  void end_as(u64 id, u64 Row::* count);
   u32 row_of(u16 source, int line);
   Request* request_of(u64 id);
   Request* adopt(const Record& record);
+  [[nodiscard]] bool is_local_apic(u16 source) const {
+    return source < is_local_apic_.size() && is_local_apic_[source];
+  }
   [[nodiscard]] std::string source_name(u16 source) const;
   [[nodiscard]] std::string row_name(const Row& row) const;
   [[nodiscard]] std::string request_name(u64 id) const;
 
   TraceHeader header_;
+  std::vector<bool> is_local_apic_;  // by source
   std::vector<Row> rows_;
   std::unordered_map<u64, Request> requests_;  // raised and not yet delivered
   std::vector<Handler> handlers_;              // delivered and not yet left, oldest first
@@ -199,10 +225,14 @@ class ReportBuilder final : public LedgerSink {
   std::optional<Record> triple_fault_;
   Digest digest_;
   u64 records_ = 0;
-  u64 halted_ = 0;
+  struct Halts {
+    u64 total = 0;
+    std::optional<u64> since;
+  };
+  std::map<u8, Halts> halted_;
   u64 halts_ = 0;
-  u64 halted_since_ = 0;
-  bool is_halted_ = false;
+  CpuCounts by_cpu_;
+  u8 last_cpu_ = 0;
   u32 spurious_row_ = 0;
   int spurious_vector_ = -1;  // acknowledged as spurious and not yet delivered
 };

@@ -20,8 +20,8 @@ Json json_of(const Distribution& from) {
 }
 
 Json json_of(const Timing& from) {
-  if (from.instructions.count == 0) return nullptr;
-  return {{"count", from.instructions.count},
+  if (from.nanoseconds.count == 0) return nullptr;
+  return {{"count", from.nanoseconds.count},
           {"instructions", json_of(from.instructions)},
           {"nanoseconds", json_of(from.nanoseconds)}};
 }
@@ -48,11 +48,13 @@ Json json_of(const LineReport& from, const Symboliser* symbols) {
     vectors.push_back({{"vector", entry.vector}, {"count", entry.delivered}});
   return {{"source", from.source},
           {"irq", from.line == LineReport::no_line ? Json(nullptr) : Json(from.line)},
+          {"on", from.on.empty() ? Json(nullptr) : Json(from.on)},
           {"vectors", std::move(vectors)},
           {"raised", from.raised},
           {"merged", from.merged},
           {"withdrawn", from.withdrawn},
           {"lost", from.lost},
+          {"unheard", from.unheard},
           {"polled", from.polled},
           {"delivered", from.delivered},
           {"failed", from.failed},
@@ -61,6 +63,35 @@ Json json_of(const LineReport& from, const Symboliser* symbols) {
           {"pending", from.pending ? json_of(*from.pending, symbols) : Json(nullptr)},
           {"raise_to_handler", json_of(from.delay)},
           {"handler", json_of(from.handler)}};
+}
+
+std::string_view origin_name(InterruptOrigin origin) {
+  switch (origin) {
+    case InterruptOrigin::Line:
+      return "line";
+    case InterruptOrigin::Message:
+      return "msi";
+    case InterruptOrigin::LocalApic:
+      return "local-apic";
+    case InterruptOrigin::Interprocessor:
+      return "ipi";
+    case InterruptOrigin::Nmi:
+      return "nmi";
+    case InterruptOrigin::Spurious:
+      return "spurious";
+    case InterruptOrigin::Unknown:
+      break;
+  }
+  return "unknown";
+}
+
+Json json_of(const CpuCountRow& from) {
+  return {{"origin", origin_name(from.origin)},
+          {"irq", from.irq < 0 ? Json(nullptr) : Json(from.irq)},
+          {"source", from.name},
+          {"vectors", from.vectors},
+          {"counts", from.counts},
+          {"total", from.total()}};
 }
 
 }  // namespace
@@ -74,10 +105,15 @@ std::string report_json(const Report& report, const Symboliser* symbols) {
                  {"status", report.end.status},
                  {"nanoseconds", report.end.time},
                  {"instructions", report.end.instructions}}},
-               {"halted", {{"nanoseconds", report.halted_nanoseconds}, {"times", report.halts}}},
+               {"cpus", report.cpus},
+               {"halted",
+                {{"nanoseconds", report.halted_nanoseconds},
+                 {"times", report.halts},
+                 {"nanoseconds_of_cpu", report.halted_of_cpu}}},
                {"interrupts_first_on", nullptr},
                {"interrupts_off", nullptr},
                {"lines", Json::array()},
+               {"by_cpu", Json::array()},
                {"exceptions", Json::array()},
                {"software_interrupts", Json::array()},
                {"findings", Json::array()},
@@ -91,10 +127,12 @@ std::string report_json(const Report& report, const Symboliser* symbols) {
     const OffStretch& off = *report.interrupts_off;
     json["interrupts_off"] = {{"nanoseconds", off.nanoseconds},
                               {"since", off.since},
+                              {"cpu", off.cpu},
                               {"cleared_by", address_json(off.cleared_by, symbols)},
                               {"set_by", address_json(off.set_by, symbols)}};
   }
   for (const LineReport& line : report.lines) json["lines"].push_back(json_of(line, symbols));
+  for (const CpuCountRow& row : report.by_cpu) json["by_cpu"].push_back(json_of(row));
   for (const ExceptionReport& entry : report.exceptions) {
     json["exceptions"].push_back({{"vector", entry.vector},
                                   {"name", vector_name(entry.vector)},

@@ -46,7 +46,11 @@ std::string vectors_text(const std::vector<VectorCount>& vectors) {
   return text.empty() ? "-" : text;
 }
 
-std::string line_text(int line) { return line == LineReport::no_line ? "-" : fmt::format("{}", line); }
+/// "4" for IRQ 4; what is no IRQ by its name.
+std::string line_text(const LineReport& line) {
+  if (line.on.empty()) return "-";
+  return line.on.starts_with("IRQ ") ? line.on.substr(4) : line.on;
+}
 
 std::vector<std::string> timing_titles(std::vector<std::string> before) {
   for (const char* title : {"times", "min", "median", "99 %", "max", "min", "median", "99 %", "max"}) {
@@ -56,9 +60,11 @@ std::vector<std::string> timing_titles(std::vector<std::string> before) {
 }
 
 std::vector<std::string> timing_cells(std::vector<std::string> before, const Timing& timing) {
-  before.push_back(count_text(timing.instructions.count));
+  before.push_back(count_text(timing.nanoseconds.count));
   const Distribution& i = timing.instructions;
-  for (const u64 value : {i.minimum, i.median, i.percentile_99, i.maximum}) before.push_back(count_text(value));
+  for (const u64 value : {i.minimum, i.median, i.percentile_99, i.maximum}) {
+    before.push_back(i.count == 0 ? "-" : count_text(value));
+  }
   const Distribution& t = timing.nanoseconds;
   for (const u64 value : {t.minimum, t.median, t.percentile_99, t.maximum}) before.push_back(duration_text(value));
   return before;
@@ -86,7 +92,9 @@ std::string counts_section(const Report& report) {
        "came while an earlier one still waited: one handler run for both"},
       {"withdrawn", [](const LineReport& l) { return l.withdrawn; },
        "the device took it back before the CPU took it: nothing was delivered"},
-      {"lost", [](const LineReport& l) { return l.lost; }, "gone before a controller noticed"},
+      {"lost", [](const LineReport& l) { return l.lost; },
+       "gone before a controller took it, or swallowed by a masked entry"},
+      {"unheard", [](const LineReport& l) { return l.unheard; }, "sent as a message that nobody took"},
       {"polled", [](const LineReport& l) { return l.polled; }, "taken by a poll command: no vector, no handler"},
       {"failed", [](const LineReport& l) { return l.failed; }, "taken, but the CPU could not enter the handler"},
       {"spurious", [](const LineReport& l) { return l.spurious; }, "the controller was asked and had nothing to give"},
@@ -104,7 +112,7 @@ std::string counts_section(const Report& report) {
   for (const Column& column : shown) titles.emplace_back(column.title);
   Table table(std::move(titles), 3);
   for (const LineReport& line : report.lines) {
-    std::vector<std::string> cells = {line_text(line.line), line.source, vectors_text(line.vectors)};
+    std::vector<std::string> cells = {line_text(line), line.source, vectors_text(line.vectors)};
     for (const Column& column : shown) {
       const u64 value = column.value(line);
       cells.push_back(value == 0 ? "-" : count_text(value));
@@ -118,12 +126,46 @@ std::string counts_section(const Report& report) {
   return out;
 }
 
+std::string by_cpu_section(const Report& report) {
+  const bool one_way = report.cpus == 1 && std::ranges::all_of(report.by_cpu, [](const CpuCountRow& row) {
+                         return row.origin == InterruptOrigin::Line || row.origin == InterruptOrigin::Spurious;
+                       });
+  if (one_way || report.by_cpu.empty()) return {};
+  std::vector<std::string> titles = {"IRQ", "source", "vector"};
+  for (unsigned cpu = 0; cpu < report.cpus; ++cpu) titles.push_back(fmt::format("CPU {}", cpu));
+  Table table(std::move(titles), 3);
+  for (const CpuCountRow& row : report.by_cpu) {
+    std::string vectors;
+    for (const u8 vector : row.vectors) vectors += fmt::format("{}{:#04x}", vectors.empty() ? "" : " ", vector);
+    std::string irq = row.irq >= 0 ? fmt::format("{}", row.irq) : row.origin == InterruptOrigin::Message ? "MSI" : "-";
+    std::vector<std::string> cells = {std::move(irq), row.name, std::move(vectors)};
+    for (const u64 count : row.counts) cells.push_back(count == 0 ? "-" : count_text(count));
+    table.add(std::move(cells));
+  }
+  return heading("Handlers entered, by CPU (what a kernel counts, as Linux in /proc/interrupts)") + table.text();
+}
+
+/// "; halted 12.0 % of the time (7 halts)", of several CPUs each.
+std::string halted_text(const Report& report) {
+  if (report.halts == 0) return {};
+  if (report.cpus == 1) {
+    return fmt::format("; halted {} of the time ({})", percent_text(report.halted_nanoseconds, report.end.time),
+                       counted(report.halts, "halt"));
+  }
+  std::string text = fmt::format("\n  halted {}", counted(report.halts, "time"));
+  for (unsigned cpu = 0; cpu < report.cpus; ++cpu) {
+    text += fmt::format("{} CPU {} {}", cpu == 0 ? ":" : ",", cpu,
+                        percent_text(report.halted_of_cpu[cpu], report.end.time));
+  }
+  return text + " of the time";
+}
+
 template <class Which>
 std::string line_timing_section(const Report& report, std::string_view title, Which which) {
   Table table(timing_titles({"IRQ", "source"}), 2);
   for (const LineReport& line : report.lines) {
     const Timing& timing = which(line);
-    if (timing.instructions.count != 0) table.add(timing_cells({line_text(line.line), line.source}, timing));
+    if (timing.nanoseconds.count != 0) table.add(timing_cells({line_text(line), line.source}, timing));
   }
   return table.empty() ? std::string() : heading(title) + table.text();
 }
@@ -173,11 +215,7 @@ std::string report_text(const Report& report, const Symboliser* symbols) {
   if (!report.end.sentence.empty()) out += fmt::format("  {}\n", report.end.sentence);
   out += fmt::format("  {} of guest time, {}", duration_text(report.end.time),
                      counted(report.end.instructions, "instruction"));
-  if (report.halts != 0) {
-    out += fmt::format("; halted {} of the time ({})", percent_text(report.halted_nanoseconds, report.end.time),
-                       counted(report.halts, "halt"));
-  }
-  out += "\n";
+  out += halted_text(report) + "\n";
   if (report.off_from_start) {
     out +=
         fmt::format("  interrupts first turned on after {}, at {}\n", duration_text(report.off_from_start->nanoseconds),
@@ -185,8 +223,9 @@ std::string report_text(const Report& report, const Symboliser* symbols) {
   }
   if (report.interrupts_off) {
     const OffStretch& off = *report.interrupts_off;
-    out += fmt::format("  longest with interrupts off{}: {}, from {} s\n", report.off_from_start ? " since" : "",
-                       duration_text(off.nanoseconds), moment_text(off.since));
+    out += fmt::format("  longest with interrupts off{}: {}, from {} s{}\n", report.off_from_start ? " since" : "",
+                       duration_text(off.nanoseconds), moment_text(off.since),
+                       report.cpus > 1 ? fmt::format(", on CPU {}", off.cpu) : "");
     out += fmt::format("    cleared at {}\n    set at     {}\n", describe_address(off.cleared_by, symbols),
                        describe_address(off.set_by, symbols));
   }
@@ -195,6 +234,7 @@ std::string report_text(const Report& report, const Symboliser* symbols) {
     for (const ReportFinding& finding : report.findings) out += fmt::format("  * {}\n", finding.sentence);
   }
   out += counts_section(report);
+  out += by_cpu_section(report);
   out += line_timing_section(report, "From raise to handler (in instructions, in guest time)",
                              [](const LineReport& line) -> const Timing& { return line.delay; });
   out += line_timing_section(report, "In the handler (in instructions, in guest time)",

@@ -4,8 +4,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include "observe/apic_fields.hpp"
 #include "observe/device_words.hpp"
 #include "observe/life/places.hpp"
+#include "observe/message_words.hpp"
 #include "observe/names.hpp"
 
 namespace vitrine {
@@ -22,6 +24,15 @@ std::string source_name(const Record& record, const TraceHeader& header) {
 
 u64 waited(const Record& record) { return record.time > record.since ? record.time - record.since : 0; }
 
+bool is_local_apic(std::string_view source) { return source.starts_with("lapic"); }
+
+/// Which input of the sender it came from, where the sender's name does not say it.
+std::string sender_text(const Record& record) {
+  if (is_line(record.pin)) return fmt::format(" (input {})", record.pin);
+  if (record.pin == static_cast<u8>(ApicPin::Message)) return fmt::format(" (MSI write to {:#x})", record.since);
+  return record.pin == static_cast<u8>(ApicPin::Interprocessor) ? "" : fmt::format(" ({})", pin_name(record.pin));
+}
+
 bool has_error_code(const Record& record) { return (record.extra >> 32 & 1) != 0; }
 
 std::string error_code_text(const Record& record) {
@@ -37,6 +48,10 @@ std::string blocked_text(const Record& record, const Symboliser* symbols) {
   const auto obstacle = static_cast<Obstacle>(record.detail);
   std::string text = fmt::format("must wait: {}", obstacle_clause(obstacle));
   if (obstacle == Obstacle::InServiceHigher && record.other != 0) text += fmt::format(" (#{})", record.other);
+  if (obstacle == Obstacle::PriorityTooLow) {
+    text += record.other != 0 ? fmt::format(" (PPR {:#04x}, by #{} in service)", record.extra, record.other)
+                              : fmt::format(" (PPR {:#04x}, by TPR)", record.extra);
+  }
   if (record.since != 0) text += fmt::format(", since {}", moment_text(record.since));
   if (record.address != 0) text += fmt::format(", by {}", describe_address(record.address, symbols));
   return text;
@@ -44,8 +59,8 @@ std::string blocked_text(const Record& record, const Symboliser* symbols) {
 
 /// A device that has cause for an interrupt, and something of its own in the way.
 std::string withheld_text(const Record& record, const std::string& who, const Symboliser* symbols) {
-  std::string text = fmt::format("{} does not raise IRQ {}: {}{}", who, record.pin, withheld_clause(record, who),
-                                 setting_text(record, symbols));
+  std::string text = fmt::format("{} does not {}: {}{}", who, raise_infinitive(record.pin),
+                                 withheld_clause(record, who), setting_text(record, symbols));
   // In the other cases the cause itself has not come as far as its register.
   const auto cause = static_cast<WithheldCause>(record.detail);
   if (cause == WithheldCause::InterruptEnableOff || cause == WithheldCause::OutputGateOff) {
@@ -61,12 +76,13 @@ std::string fragment(const Record& record, const TraceHeader& header, const Symb
   const std::string by = record.address != 0 ? fmt::format(" at {}", at(record.address)) : std::string();
   switch (record.kind) {
     case RecordKind::Raised:
-      return fmt::format("{} raises IRQ {}{}", who, record.pin,
+      return fmt::format("{} {}{}", who, raise_clause(record.pin),
                          record.detail != 0 ? fmt::format(": {}", cause_clause(who, record.detail)) : "");
     case RecordKind::Lowered:
-      return fmt::format("{} lowers IRQ {}", who, record.pin);
+      return fmt::format("{} lowers {}", who, pin_name(record.pin));
     case RecordKind::Latched:
-      return fmt::format("{} latches it on input {}", who, record.pin);
+      return is_local_apic(who) ? fmt::format("{} accepts vector {:#04x}", who, record.vector)
+                                : fmt::format("{} latches it on input {}", who, record.pin);
     case RecordKind::Merged:
       return fmt::format("merges into #{}, which is still pending in {}", record.other, who);
     case RecordKind::Blocked:
@@ -120,9 +136,13 @@ std::string fragment(const Record& record, const TraceHeader& header, const Symb
     case RecordKind::LineLost:
       return fmt::format("is lost: {} can't remember an edge on masked pin {}", who, record.pin);
     case RecordKind::MaskChanged:
+      if (who.starts_with("ioapic")) {
+        return fmt::format("{} {} pin {}{}", who, record.extra != 0 ? "masks" : "opens", record.pin, by);
+      }
       return fmt::format("{} mask {:#04x} -> {:#04x}{}", who, record.other, record.extra, by);
     case RecordKind::InService:
-      return fmt::format("is in service in {}", who);
+      return who.starts_with("ioapic") ? fmt::format("{} waits for its EOI (remote IRR)", who)
+                                       : fmt::format("is in service in {}", who);
     case RecordKind::GuestExit:
       return fmt::format("the guest asks for the end with value {:#x}", record.extra);
     case RecordKind::Withheld:
@@ -134,17 +154,16 @@ std::string fragment(const Record& record, const TraceHeader& header, const Symb
       return fmt::format("the guest turns to {}: {} {:#x}{}", who, record.extra > last_port ? "address" : "port",
                          record.extra, by);
     case RecordKind::MessageSent:
-      return fmt::format("{} sends a message with vector {:#04x} to {:#x}{}", who, record.vector,
-                         static_cast<u32>(record.extra), by);
+      return fmt::format("{} sends {}{}{}", who, message_text(record), sender_text(record), by);
     case RecordKind::MessageLost:
-      return fmt::format("{}: the message with vector {:#04x} to {:#x} has no effect", who, record.vector,
-                         static_cast<u32>(record.extra));
+      return fmt::format("{}: nobody takes {}: {}", who, message_text(record),
+                         loss_clause(static_cast<MessageLoss>(record.detail)));
     case RecordKind::Copied:
-      return fmt::format("is #{} for CPU {}", record.other, record.cpu);
+      return fmt::format("is the same message as #{}, for CPU {}", record.other, record.cpu);
     case RecordKind::CpuStarted:
       return fmt::format("CPU {} starts at {}", record.cpu, at(record.address));
     case RecordKind::CpuReset:
-      return fmt::format("INIT resets CPU {}", record.cpu);
+      return fmt::format("INIT resets CPU {}, which waits for a start-up message now", record.cpu);
     case RecordKind::ThreadRuns:
       return fmt::format("CPU {} goes on with thread {}{}{}", record.cpu, record.other,
                          record.since != 0 ? fmt::format(", {} after it was woken", duration_text(waited(record))) : "",
@@ -172,6 +191,10 @@ std::string_view detail_word(const Record& record) {
       return register_name(static_cast<ControllerRegister>(record.detail));
     case RecordKind::Blocked:
       return obstacle_name(static_cast<Obstacle>(record.detail));
+    case RecordKind::MessageSent:
+      return mode_name(static_cast<MessageMode>(record.detail));
+    case RecordKind::MessageLost:
+      return loss_name(static_cast<MessageLoss>(record.detail));
     default:
       return {};
   }
@@ -185,6 +208,10 @@ ShowSelector::ShowSelector(const ShowFilter& filter, const TraceHeader& header)
 bool ShowSelector::selects(const Record& record) {
   Known& known = known_[record.id % known_requests];
   if (record.kind == RecordKind::Raised && record.id != 0) known = {record.id, record.pin, record.source};
+  if (record.kind == RecordKind::Copied) {
+    const Known& original = known_[record.other % known_requests];
+    if (original.id == record.other) known = {record.id, original.line, original.source};
+  }
   const bool is_known = record.id != 0 && known.id == record.id;
   if (filter_.from && record.time < *filter_.from) return false;
   if (filter_.to && record.time > *filter_.to) return false;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "observe/apic_fields.hpp"
 #include "observe/device_words.hpp"
 #include "observe/names.hpp"
 
@@ -57,7 +58,7 @@ constexpr i64 irq_handled = 1;  // IRQ_HANDLED
 // TASK_RUNNING, TASK_INTERRUPTIBLE, TASK_DEAD
 constexpr i64 task_states[] = {0, 1, 128};
 
-constexpr u8 last_kind = static_cast<u8>(RecordKind::ThreadNamed);
+constexpr u8 last_kind = static_cast<u8>(RecordKind::CpuReset);
 
 constexpr u8 page_fault = 14;
 
@@ -76,6 +77,9 @@ std::string tsdl_text(std::string_view text) {
   }
   return result + '"';
 }
+
+/// LTTng's idle threads are all thread 0; ours are told apart by numbers that no tid has (linux_threads.hpp).
+u64 tid_of(u64 thread) { return thread > 0x7FFF'FFFF ? 0 : thread; }
 
 void append(std::string& out, u64 value, unsigned bytes) {
   for (unsigned i = 0; i < bytes; ++i) out += static_cast<char>(value >> (8 * i));
@@ -162,9 +166,24 @@ void CtfWriter::consume(std::span<const Record> records) {
 }
 
 void CtfWriter::add(Stream& stream, const Record& record) {
-  if (record.kind == RecordKind::Raised) known_[record.id % known_requests] = {record.id, record.source, record.pin};
+  note_origin(record);
   if (add_interrupt(stream, record) || add_thread(stream, record)) return;
   add_own(stream, record);
+}
+
+void CtfWriter::note_origin(const Record& record) {
+  Known& known = known_[record.id % known_requests];
+  if (record.kind == RecordKind::Raised || (record.kind == RecordKind::MessageSent && known.id != record.id)) {
+    known = {record.id, record.source, record.pin};
+  } else if (record.kind == RecordKind::Copied) {
+    const Known& original = known_[record.other % known_requests];
+    if (original.id == record.other) known = {record.id, original.source, original.line};
+  }
+}
+
+/// Linux numbers its interrupts, not the pins: what has no line gets 256 + vector.
+u32 CtfWriter::irq_of(const Known& known, const Record& record) {
+  return is_line(known.line) ? known.line : 256u + record.vector;
 }
 
 bool CtfWriter::add_interrupt(Stream& stream, const Record& record) {
@@ -174,7 +193,7 @@ bool CtfWriter::add_interrupt(Stream& stream, const Record& record) {
     case RecordKind::Delivered:
       if (!is_line) return false;
       event(stream, irq_handler_entry);
-      put(stream, known.line, 4);
+      put(stream, irq_of(known, record), 4);
       put_text(stream, source_name(known.source));
       put(stream, record.id, 8);
       put(stream, record.vector, 1);
@@ -184,7 +203,7 @@ bool CtfWriter::add_interrupt(Stream& stream, const Record& record) {
     case RecordKind::Returned:
       if (!is_line) return false;
       event(stream, irq_handler_exit);
-      put(stream, known.line, 4);
+      put(stream, irq_of(known, record), 4);
       put(stream, irq_handled, 4);
       put(stream, record.id, 8);
       put(stream, record.vector, 1);
@@ -212,13 +231,13 @@ bool CtfWriter::add_thread(Stream& stream, const Record& record) {
       const Thread* before = stream.thread_known ? thread_of(stream.thread) : nullptr;
       event(stream, sched_switch);
       put_name(stream, before != nullptr ? before->name : "");
-      put(stream, before != nullptr ? stream.thread : 0, 4);
+      put(stream, before != nullptr ? tid_of(stream.thread) : 0, 4);
       put(stream, usual_priority, 4);
       put(stream, static_cast<u64>(task_states[static_cast<u8>(before != nullptr ? before->state : ThreadState::Runs)]),
           8);
       thread->state = ThreadState::Runs;
       put_name(stream, thread->name);
-      put(stream, record.other, 4);
+      put(stream, tid_of(record.other), 4);
       put(stream, usual_priority, 4);
       stream.thread = record.other;
       stream.thread_known = true;
@@ -228,7 +247,7 @@ bool CtfWriter::add_thread(Stream& stream, const Record& record) {
       thread->state = ThreadState::Runs;
       event(stream, sched_waking);
       put_name(stream, thread->name);
-      put(stream, record.other, 4);
+      put(stream, tid_of(record.other), 4);
       put(stream, usual_priority, 4);
       put(stream, record.cpu, 4);
       put(stream, record.id, 8);
@@ -240,7 +259,7 @@ bool CtfWriter::add_thread(Stream& stream, const Record& record) {
       thread->state = ThreadState::Dead;
       event(stream, sched_process_exit);
       put_name(stream, thread->name);
-      put(stream, record.other, 4);
+      put(stream, tid_of(record.other), 4);
       put(stream, usual_priority, 4);
       return true;
     default:

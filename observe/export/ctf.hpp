@@ -60,6 +60,8 @@ class CtfWriter {
   };
 
   void add(Stream& stream, const Record& record);
+  void note_origin(const Record& record);
+  [[nodiscard]] static u32 irq_of(const Known& known, const Record& record);
   bool add_interrupt(Stream& stream, const Record& record);
   bool add_thread(Stream& stream, const Record& record);
   void add_own(Stream& stream, const Record& record);

@@ -6,7 +6,9 @@
 #include <iterator>
 #include <utility>
 
+#include "observe/apic_fields.hpp"
 #include "observe/device_words.hpp"
+#include "observe/message_words.hpp"
 #include "observe/names.hpp"
 
 namespace vitrine {
@@ -37,10 +39,11 @@ Place place_of(const Record& record) {
     case RecordKind::LineLost:
     case RecordKind::MaskChanged:
     case RecordKind::ControllerProgrammed:
-    case RecordKind::MessageSent:
-    case RecordKind::MessageLost:
     case RecordKind::Copied:
       return Place::Controller;
+    case RecordKind::MessageSent:
+    case RecordKind::MessageLost:
+      return record.pin == static_cast<u8>(ApicPin::Message) ? Place::Device : Place::Controller;
     case RecordKind::Blocked:
       switch (static_cast<Obstacle>(record.detail)) {
         case Obstacle::InterruptFlag:
@@ -100,7 +103,9 @@ void TimelineSurvey::consume(std::span<const Record> records) {
         break;
       case Place::Controller:
         add_bounded(controllers_, record.source, most_tracks);
-        if (is_of_a_pin(record.kind)) add_bounded(pins_, std::pair(record.source, record.pin), most_tracks);
+        if (!is_of_a_pin(record.kind)) break;
+        add_bounded(pins_, std::pair(record.source, record.pin), most_tracks);
+        add_bounded(vectors_, std::pair(record.source, record.vector), most_tracks);
         break;
       case Place::Thread: {
         const auto life = lives_of_thread_.find(record.other);
@@ -125,22 +130,24 @@ Timeline::Timeline(TimelineSink& sink, const TimelineSurvey& survey, const Trace
     : sink_(&sink), survey_(&survey), header_(&header), symbols_(symbols), known_(known_requests) {
   for (const auto& raiser : survey.raisers_) {
     devices_[raiser] =
-        declare(TrackGroup::Devices, fmt::format("{} (IRQ {})", source_name(raiser.first), raiser.second));
-    lines_[raiser.second];
+        declare(TrackGroup::Devices, fmt::format("{} ({})", source_name(raiser.first), pin_name(raiser.second)));
+    if (is_line(raiser.second)) lines_[raiser.second];
   }
   for (auto& [line, state] : lines_) {
     const auto named = std::ranges::find(header.lines, u32{line}, &TraceLine::number);
-    state.first =
-        declare(TrackGroup::Lines,
-                fmt::format("IRQ {}{}", line, named == header.lines.end() ? "" : fmt::format(" ({})", named->name)));
+    state.first = declare(
+        TrackGroup::Lines,
+        fmt::format("{}{}", pin_name(line), named == header.lines.end() ? "" : fmt::format(" ({})", named->name)));
   }
   for (const u16 source : survey.controllers_) {
     const std::string name(source_name(source));
     controllers_[source] = declare(TrackGroup::Controllers, name);
-    for (auto pin = survey.pins_.lower_bound({source, 0}); pin != survey.pins_.end() && pin->first == source; ++pin) {
-      pins_[*pin] = {
-          .requested = declare(TrackGroup::Controllers, fmt::format("{} pin {} requested", name, pin->second)),
-          .in_service = declare(TrackGroup::Controllers, fmt::format("{} pin {} in service", name, pin->second))};
+    const auto& slots = is_local_apic(source) ? survey.vectors_ : survey.pins_;
+    for (auto pin = slots.lower_bound({source, 0}); pin != slots.end() && pin->first == source; ++pin) {
+      const std::string slot = is_local_apic(source) ? fmt::format("{} vector {:#04x}", name, pin->second)
+                                                     : fmt::format("{} pin {}", name, pin->second);
+      pins_[*pin] = {.requested = declare(TrackGroup::Controllers, slot + " requested"),
+                     .in_service = declare(TrackGroup::Controllers, slot + " in service")};
     }
   }
   for (u32 number = 0; number <= survey.last_cpu(); ++number) {
@@ -192,10 +199,16 @@ void Timeline::device(const Record& record) {
   const auto found = devices_.find({record.source, record.pin});
   if (found == devices_.end()) return;
   DeviceState& state = device_states_[found->first];
+  if (record.kind == RecordKind::Raised) known_[record.id % known_requests] = {record.id, record.pin, record.source};
+  if (record.kind == RecordKind::MessageSent || record.kind == RecordKind::MessageLost) {
+    return message(found->second, record);
+  }
+  // What comes without a line is over at once.
+  if (!is_line(record.pin) && record.kind == RecordKind::Raised) return mark(found->second, "raises", record);
+  if (!is_line(record.pin) && record.kind == RecordKind::Lowered) return;
   auto& [line, drivers] = lines_[record.pin];
   switch (record.kind) {
     case RecordKind::Raised:
-      known_[record.id % known_requests] = {record.id, record.pin, record.source};
       if (state.drives) return mark(found->second, "raises again", record);
       state.drives = true;
       begin(found->second, "raises", record);
@@ -221,7 +234,7 @@ void Timeline::device(const Record& record) {
 void Timeline::controller(const Record& record) {
   const auto found = controllers_.find(record.source);
   if (found == controllers_.end()) return;
-  const auto pin = pins_.find({record.source, record.pin});
+  const auto pin = pins_.find({record.source, is_local_apic(record.source) ? record.vector : record.pin});
   ControllerPin none;
   ControllerPin& state = pin != pins_.end() ? pin->second : none;
   switch (record.kind) {
@@ -242,6 +255,18 @@ void Timeline::controller(const Record& record) {
            record);
       if (record.id != 0 && std::exchange(state.is_in_service, false)) sink_->end(now_, state.in_service);
       break;
+    case RecordKind::MessageSent:
+      if (is_line(record.pin) && std::exchange(state.is_requested, false)) sink_->end(now_, state.requested);
+      [[fallthrough]];
+    case RecordKind::MessageLost:
+      message(found->second, record);
+      break;
+    case RecordKind::Copied: {
+      const Known& original = known_[record.other % known_requests];
+      if (original.id == record.other) known_[record.id % known_requests] = {record.id, original.line, original.source};
+      mark(found->second, "also for this CPU", record);
+      break;
+    }
     case RecordKind::Blocked:
       name_ = fmt::format("must wait: {}", obstacle_name(static_cast<Obstacle>(record.detail)));
       mark(found->second, name_, record);
@@ -250,6 +275,18 @@ void Timeline::controller(const Record& record) {
       mark(found->second, kind_name(record.kind), record);
       break;
   }
+}
+
+/// The line or the MSI is known already; of an IPI this is the first that one hears.
+void Timeline::message(TrackId track, const Record& record) {
+  Known& known = known_[record.id % known_requests];
+  if (record.kind == RecordKind::MessageSent && record.id != 0 && known.id != record.id) {
+    known = {record.id, record.pin, record.source};
+  }
+  name_ = record.kind == RecordKind::MessageSent ? fmt::format("sends {}", message_text(record))
+                                                 : fmt::format("nobody takes {}: {}", message_text(record),
+                                                               loss_clause(static_cast<MessageLoss>(record.detail)));
+  mark(track, name_, record);
 }
 
 void Timeline::processor(const Record& record) {
@@ -300,7 +337,7 @@ void Timeline::delivered(CpuTracks& tracks, const Record& record) {
   const auto kind = static_cast<DeliveryKind>(record.detail);
   const Known& known = known_[record.id % known_requests];
   if (record.id != 0 && known.id == record.id) {
-    name_ = fmt::format("IRQ {} {}", known.line, source_name(known.source));
+    name_ = fmt::format("{} {}", pin_name(known.line), source_name(known.source));
   } else if (kind == DeliveryKind::External || kind == DeliveryKind::Software) {
     name_ = fmt::format("{} {:#04x}", kind == DeliveryKind::External ? "vector" : "INT", record.vector);
   } else {
@@ -392,7 +429,8 @@ void Timeline::draw(TrackId track, std::string_view name, const Record& record,
     arguments[count++] = {"from", {}, record.other};
     arguments[count++] = {"to", {}, record.extra};
   }
-  if ((record.kind == RecordKind::Merged || record.kind == RecordKind::Blocked) && record.other != 0) {
+  if ((record.kind == RecordKind::Merged || record.kind == RecordKind::Blocked || record.kind == RecordKind::Copied) &&
+      record.other != 0) {
     arguments[count++] = {"other request", {}, record.other};
   }
   (sink_->*how)({now_, track, name, std::span(arguments).first(count), record.id});

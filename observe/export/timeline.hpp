@@ -82,7 +82,8 @@ class TimelineSurvey {
 
   std::set<std::pair<u16, u8>> raisers_;  // source, line
   std::set<u16> controllers_;
-  std::set<std::pair<u16, u8>> pins_;  // controller, pin
+  std::set<std::pair<u16, u8>> pins_;     // controller, pin
+  std::set<std::pair<u16, u8>> vectors_;  // controller, vector: what a local APIC has instead
   std::map<Thread, std::string> threads_;
   std::unordered_map<u64, u32> lives_of_thread_;
   u8 last_cpu_ = 0;
@@ -136,6 +137,7 @@ class Timeline {
   void add(const Record& record);
   void device(const Record& record);
   void controller(const Record& record);
+  void message(TrackId track, const Record& record);
   void processor(const Record& record);
   void delivered(CpuTracks& tracks, const Record& record);
   void returned(CpuTracks& tracks, const Record& record);
@@ -148,6 +150,7 @@ class Timeline {
             void (TimelineSink::*how)(const TimelineEvent&));
   TrackId declare(TrackGroup group, std::string name);
   [[nodiscard]] std::string_view source_name(u16 source) const;
+  [[nodiscard]] bool is_local_apic(u16 source) const { return source_name(source).starts_with("lapic"); }
   /// Valid until the next event.
   [[nodiscard]] std::string_view place(u64 address);
 

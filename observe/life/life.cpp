@@ -9,10 +9,12 @@ namespace vitrine {
 namespace {
 
 constexpr std::size_t kept_first = Life::most_records * 3 / 4;
+constexpr std::size_t most_copied = 16;  // steps before a message, that each of its receivers shares
 
 constexpr int vector_key(u8 vector) { return 256 + vector; }
 
-u32 controller_bit(u16 source) { return u32{1} << (source & 31); }
+/// What comes without a line is kept apart by who sends it.
+int origin_key(u8 pin, u16 source) { return is_line(pin) ? pin : 512 + (source & 0xFF) * 32 + (pin & 31); }
 
 void add(Life& life, const Record& record) {
   if (life.records.size() == Life::most_records) {
@@ -20,11 +22,6 @@ void add(Life& life, const Record& record) {
     ++life.left_out;
   }
   life.records.push_back(record);
-}
-
-template <class Map>
-void bound(Map& map, std::size_t most) {
-  if (map.size() > most) map.erase(map.begin());
 }
 
 }  // namespace
@@ -41,10 +38,17 @@ const Record* Life::last(RecordKind kind) const {
   return nullptr;
 }
 
+const Record* Life::origin() const {
+  for (const RecordKind kind : {RecordKind::Raised, RecordKind::MessageSent, RecordKind::Latched}) {
+    if (const Record* record = first(kind)) return record;
+  }
+  return nullptr;
+}
+
 std::optional<u8> Life::line() const {
-  if (const Record* raised = first(RecordKind::Raised)) return raised->pin;
-  if (const Record* latched = first(RecordKind::Latched)) return latched->pin;
-  return std::nullopt;
+  const Record* from = origin();
+  if (from == nullptr || from->kind == RecordKind::MessageSent || !is_line(from->pin)) return std::nullopt;
+  return from->kind == RecordKind::Latched && from->vector != 0 ? std::nullopt : std::optional(from->pin);
 }
 
 LifeTracker::Entry* LifeTracker::entry_of(u64 id) {
@@ -78,10 +82,10 @@ void LifeTracker::reopen(Entry& entry) {
 
 /// Closes the life if nothing more is to come. `entry` stays valid.
 void LifeTracker::settle(Entry& entry) {
-  entry.life.pending = entry.pending_in != 0 || (entry.on_its_way && !entry.acknowledged);
-  entry.life.in_service = entry.in_service != 0;
+  entry.life.pending = !entry.pending_in.empty() || (entry.on_its_way && !entry.acknowledged);
+  entry.life.in_service = !entry.in_service.empty();
   entry.life.in_handler = entry.frames != 0;
-  const bool busy = entry.on_its_way || entry.pending_in != 0 || entry.in_service != 0 || entry.frames != 0;
+  const bool busy = entry.life.pending || entry.on_its_way || entry.life.in_service || entry.frames != 0;
   if (busy || entry.life.closed) return;
   entry.life.closed = true;
   const u64 id = entry.life.id;
@@ -109,46 +113,66 @@ void LifeTracker::consume(const Record& record) {
   Entry* entry = record.id != 0 ? entry_of(record.id) : nullptr;
   switch (record.kind) {
     case RecordKind::Raised:
-      entry = &make(record.id, record.pin);
+      entry = &make(record.id, origin_key(record.pin, record.source));
       entry->on_its_way = true;
       entry->acknowledged = false;
       break;
+    case RecordKind::MessageSent:
+      if (record.id == 0) return;
+      if (entry == nullptr) entry = &make(record.id, origin_key(record.pin, record.source));
+      reopen(*entry);
+      entry->pending_in.remove(record.source);
+      entry->on_its_way = true;
+      entry->acknowledged = false;
+      break;
+    case RecordKind::MessageLost:
+    case RecordKind::CpuReset:
+    case RecordKind::CpuStarted:
+      if (entry != nullptr) entry->on_its_way = false;
+      break;
+    case RecordKind::Copied:
+      return copied(record);
     case RecordKind::Merged:
       return merged(record);
     case RecordKind::Latched:
       if (record.id == 0) return;
-      if (entry == nullptr) entry = &make(record.id, record.pin);  // a level that outlived what we remember
+      if (entry == nullptr) {  // a level that outlived what we remember
+        entry = &make(record.id, record.vector != 0 ? vector_key(record.vector) : int{record.pin});
+      }
       reopen(*entry);
       entry->on_its_way = false;
       entry->acknowledged = false;
-      entry->pending_in |= controller_bit(record.source);
+      entry->pending_in.add(record.source);
       break;
     case RecordKind::Lowered:
-      if (entry != nullptr && entry->pending_in == 0 && entry->life.first(RecordKind::Latched) == nullptr) {
+      if (entry != nullptr && entry->pending_in.empty() && entry->life.first(RecordKind::Latched) == nullptr) {
         entry->on_its_way = false;
       }
       break;
     case RecordKind::LineLost:
-      if (entry != nullptr) entry->on_its_way = false;
+      if (entry != nullptr && !entry->acknowledged && entry->life.first(RecordKind::MessageSent) == nullptr) {
+        entry->on_its_way = false;
+      }
       break;
     case RecordKind::Withdrawn:
-      if (entry != nullptr) entry->pending_in &= ~controller_bit(record.source);
+      if (entry != nullptr) entry->pending_in.remove(record.source);
       break;
     case RecordKind::Acknowledged:
       if (entry == nullptr) return;
       if (static_cast<AcknowledgeKind>(record.detail) == AcknowledgeKind::Poll) {
-        entry->pending_in &= ~controller_bit(record.source);
+        entry->pending_in.remove(record.source);
       } else {
-        entry->pending_in = 0;  // the other chip of a cascade gives it away too
+        // The other chip of a cascade gives it away too; a controller on another way has nothing to wait for any more.
+        entry->pending_in.clear();
         entry->on_its_way = true;
         entry->acknowledged = true;
       }
       break;
     case RecordKind::InService:
-      if (entry != nullptr) entry->in_service |= controller_bit(record.source);
+      if (entry != nullptr) entry->in_service.add(record.source);
       break;
     case RecordKind::EndOfInterrupt:
-      if (entry != nullptr) entry->in_service &= ~controller_bit(record.source);
+      if (entry != nullptr) entry->in_service.remove(record.source);
       break;
     case RecordKind::Spurious:
       return spurious(record);
@@ -168,17 +192,19 @@ void LifeTracker::consume(const Record& record) {
     case RecordKind::ThreadWoken:
       return thread_woken(record);
     case RecordKind::ThreadNamed:
-      names_[record.other] = printable_thread_name(record);
-      return bound(names_, most_threads);
+      return names_.set(record.other, printable_thread_name(record));
     case RecordKind::ThreadBlocked:
       woken_.erase(record.other);  // whoever wakes it next does
       return;
     case RecordKind::ThreadExited:
       names_.erase(record.other);
       woken_.erase(record.other);
-      cpu_state(record.cpu).suspended.erase(record.other);
+      suspended_.erase(record.other);
       return;
-    default:  // Blocked, Woken, Attended: no more than a step of the life
+    case RecordKind::Blocked:
+      if (entry != nullptr && is_swallowed(record)) entry->on_its_way = false;
+      break;
+    default:  // Woken, Attended: no more than a step of the life
       break;
   }
   if (entry == nullptr) return;
@@ -187,15 +213,41 @@ void LifeTracker::consume(const Record& record) {
 }
 
 void LifeTracker::merged(const Record& record) {
+  Entry* other = entry_of(record.other);
   if (Entry* entry = entry_of(record.id)) {
     add(entry->life, record);
     if (record.id == record.other) return;
-    if (entry->pending_in == 0) {
+    // What a masked 8259 still holds of a request that the APICs have delivered is in nobody's way.
+    const bool stale = other != nullptr && other->life.closed;
+    if (record.vector != 0) entry->pending_in.clear();  // in a local APIC: it has come all the way
+    if (entry->pending_in.empty() && !stale) {
       entry->on_its_way = false;
       settle(*entry);
     }
+    if (stale) return;
   }
-  if (Entry* other = entry_of(record.other)) add(other->life, record);
+  if (other != nullptr) add(other->life, record);
+}
+
+/// The same message for one more CPU: a life of its own, with the records that led to it.
+void LifeTracker::copied(const Record& record) {
+  if (record.id == 0 || record.id == record.other) return;
+  const Entry* sent = entry_of(record.other);
+  const int key = sent != nullptr ? sent->key : vector_key(record.vector);
+  std::vector<Record> before;
+  if (sent != nullptr) {
+    for (const Record& each : sent->life.records) {
+      if (before.size() == most_copied) break;
+      before.push_back(each);
+      if (each.kind == RecordKind::MessageSent) break;
+    }
+  }
+  Entry& entry = make(record.id, key);
+  entry.life.records = std::move(before);
+  entry.on_its_way = true;
+  entry.acknowledged = false;
+  add(entry.life, record);
+  settle(entry);
 }
 
 void LifeTracker::spurious(const Record& record) {
@@ -249,24 +301,64 @@ void LifeTracker::drop_frame(CpuState& cpu, std::size_t index) {
     if (each.parent == link.serial) each.parent = link.parent;
   }
   if (cpu.current == link.serial) cpu.current = link.parent;
-  for (auto& [thread, serial] : cpu.suspended) {
+  suspended_.for_each([&](u64, u64& serial) {
     if (serial == link.serial) serial = link.parent;
-  }
+  });
   Entry* entry = id != 0 ? entry_of(id) : nullptr;
   if (entry == nullptr || entry->frames == 0) return;
   --entry->frames;
   settle(*entry);
 }
 
+LifeTracker::CpuState* LifeTracker::holder_of(u8 cpu, u64 frame, u64 id, std::size_t& index) {
+  cpu_state(cpu);
+  for (std::size_t step = 0; step < cpus_.size(); ++step) {
+    // This one first.
+    const std::size_t number = step == 0 ? cpu : step <= cpu ? step - 1 : step;
+    CpuState& state = cpus_[number];
+    for (index = state.frames.size(); index-- > 0;) {
+      if (state.frames[index].frame == frame && state.frames[index].id == id) return &state;
+    }
+  }
+  return nullptr;
+}
+
 void LifeTracker::returned(const Record& record) {
-  CpuState& cpu = cpu_state(record.cpu);
-  for (std::size_t i = cpu.frames.size(); i-- > 0;) {
-    if (cpu.frames[i].frame != record.frame || cpu.frames[i].id != record.id) continue;
-    const Link link = cpu.links[i];
-    if (Entry* entry = link.life != 0 ? entry_of(link.life) : nullptr) add(entry->life, record);
-    drop_frame(cpu, i);
-    cpu.current = link.parent;
-    return;
+  std::size_t index = 0;
+  CpuState* holder = holder_of(record.cpu, record.frame, record.id, index);
+  if (holder == nullptr) return;
+  const Link link = holder->links[index];
+  if (Entry* entry = link.life != 0 ? entry_of(link.life) : nullptr) add(entry->life, record);
+  drop_frame(*holder, index);
+  CpuState& here = cpu_state(record.cpu);
+  if (&here == holder) {
+    here.current = link.parent;
+  } else {
+    bring(here, link.parent);
+    here.current = link.parent;
+  }
+}
+
+/// A thread goes on here that was interrupted elsewhere: the handler that runs on it, and those below, come with it.
+void LifeTracker::bring(CpuState& here, u64 serial) {
+  std::vector<std::pair<LiveFrame, Link>> moved;
+  for (CpuState& there : cpus_) {
+    if (&there == &here) continue;
+    while (serial != 0) {
+      const auto found = std::ranges::find(there.links, serial, &Link::serial);
+      if (found == there.links.end()) break;
+      const auto index = found - there.links.begin();
+      moved.emplace_back(there.frames[static_cast<std::size_t>(index)], *found);
+      if (there.current == serial) there.current = 0;
+      serial = found->parent;
+      there.frames.erase(there.frames.begin() + index);
+      there.links.erase(found);
+    }
+  }
+  for (auto each = moved.rbegin(); each != moved.rend(); ++each) {
+    if (here.frames.size() == most_frames) drop_frame(here, 0);
+    here.frames.push_back(each->first);
+    here.links.push_back(each->second);
   }
 }
 
@@ -287,26 +379,25 @@ void LifeTracker::add_thread(Entry& entry, const Record& record) {
 
 /// A life has no more names than records, however many threads its handler speaks of.
 void LifeTracker::keep_name(Entry& entry, u64 thread) {
-  const auto name = names_.find(thread);
-  if (name != names_.end() && entry.life.thread_names.size() < Life::most_records)
-    entry.life.thread_names.insert(*name);
+  const std::string* name = names_.find(thread);
+  if (name != nullptr && entry.life.thread_names.size() < Life::most_records)
+    entry.life.thread_names.insert({thread, *name});
 }
 
 void LifeTracker::thread_runs(const Record& record) {
   CpuState& cpu = cpu_state(record.cpu);
-  if (const auto woken = woken_.find(record.other); woken != woken_.end()) {
-    if (Entry* entry = entry_of(woken->second)) add_thread(*entry, record);
-    woken_.erase(woken);
+  if (const u64* woken = woken_.find(record.other)) {
+    if (Entry* entry = entry_of(*woken)) add_thread(*entry, record);
+    woken_.erase(record.other);
   }
   if (cpu.thread == record.other) return;
   // The handler that runs now stays behind on the thread's stack.
-  if (cpu.thread && cpu.current != 0) {
-    cpu.suspended[*cpu.thread] = cpu.current;
-    bound(cpu.suspended, most_threads);
-  }
-  const auto suspended = cpu.suspended.find(record.other);
-  cpu.current = suspended != cpu.suspended.end() ? suspended->second : 0;
-  if (suspended != cpu.suspended.end()) cpu.suspended.erase(suspended);
+  if (cpu.thread && cpu.current != 0) suspended_.set(*cpu.thread, cpu.current);
+  const u64* suspended = suspended_.find(record.other);
+  const u64 current = suspended != nullptr ? *suspended : 0;
+  suspended_.erase(record.other);
+  bring(cpu, current);
+  cpu.current = current;
   cpu.thread = record.other;
 }
 
@@ -316,9 +407,8 @@ void LifeTracker::thread_woken(const Record& record) {
   Entry* entry = life != 0 ? entry_of(life) : nullptr;
   if (entry == nullptr) return;
   add_thread(*entry, record);
-  if (cpu_state(record.cpu).thread == record.other) return;  // it runs
-  woken_.emplace(record.other, life);                        // the first who woke it did it
-  bound(woken_, most_threads);
+  if (cpu_state(record.cpu).thread == record.other) return;                  // it runs
+  if (woken_.find(record.other) == nullptr) woken_.set(record.other, life);  // the first who woke it did it
 }
 
 const Life* LifeTracker::find(u64 id) const {
@@ -358,11 +448,12 @@ std::vector<const Life*> LifeTracker::ended(int key) const {
 }
 
 std::vector<const Life*> LifeTracker::ended_on_line(u8 line) const { return ended(line); }
+std::vector<const Life*> LifeTracker::ended_of(u8 pin, u16 source) const { return ended(origin_key(pin, source)); }
 std::vector<const Life*> LifeTracker::ended_with_vector(u8 vector) const { return ended(vector_key(vector)); }
 
 std::string LifeTracker::thread_name(u64 thread) const {
-  const auto found = names_.find(thread);
-  return found == names_.end() ? std::string() : found->second;
+  const std::string* name = names_.find(thread);
+  return name != nullptr ? *name : std::string();
 }
 
 }  // namespace vitrine

@@ -13,6 +13,8 @@
 
 #include "base/types.hpp"
 #include "machine/core/ledger.hpp"
+#include "observe/apic_fields.hpp"
+#include "observe/bounded_map.hpp"
 #include "observe/symboliser.hpp"
 #include "observe/trace_file.hpp"
 
@@ -20,24 +22,30 @@ namespace vitrine {
 
 /// One request, exception or INT n: its records in order. Threads that it woke, and when they ran, are among them; so
 /// are the Merged records of later requests that it stands for, the Spurious one of an acknowledge that came too late
-/// for it with the delivery that followed, and the Exception that came of a DeliveryFailed.
+/// for it with the delivery that followed, and the Exception that came of a DeliveryFailed. A message to several CPUs
+/// is a life for each of them, with the same beginning.
 struct Life {
   u64 id = 0;
   std::vector<Record> records;  ///< at most most_records; the first ones are kept, and the last
   u64 left_out = 0;             ///< records that stood between the first ones and the last
-  bool closed = false;        ///< returned (and in service nowhere), withdrawn, polled away or merged: nothing more is
-                              ///< expected. A level that is still high opens it again
-  bool pending = false;       ///< raised, and the CPU has not taken it yet
-  bool in_service = false;    ///< some controller waits for its EOI
-  bool in_handler = false;    ///< delivered, and no IRET has left the frame yet
-  std::optional<u64> thread;  ///< that ran when it was delivered, if the guest tells of threads
+  bool closed = false;      ///< returned (and in service nowhere), withdrawn, polled away or merged: nothing more is
+                            ///< expected. A level that is still high opens it again
+  bool pending = false;     ///< raised, and the CPU has not taken it yet. Where two controllers hold it, until one has
+                            ///< delivered it
+  bool in_service = false;  ///< some controller waits for its EOI
+  bool in_handler = false;  ///< delivered, and no IRET has left the frame yet
+  std::optional<u64> thread;                ///< that ran when it was delivered, if the guest tells of threads
   std::map<u64, std::string> thread_names;  ///< of the threads in the records, as far as they have names
   static constexpr std::size_t most_records = 64;
 
   /// The first (or last) record of a kind; null if there is none.
   [[nodiscard]] const Record* first(RecordKind kind) const;
   [[nodiscard]] const Record* last(RecordKind kind) const;
-  /// The IRQ line that it came on; empty for exceptions, NMI and INT n.
+  /// What began it, if a device, a local APIC or a sender of messages did: Raised, else MessageSent, else Latched. Null
+  /// for exceptions and INT n.
+  [[nodiscard]] const Record* origin() const;
+  /// The line that it came on: IRQ 0 to 15, PIRQ A to H from 16 on. Empty for exceptions, INT n, and what comes without
+  /// a line (MSI, IPI, the local APICs' own).
   [[nodiscard]] std::optional<u8> line() const;
 };
 
@@ -67,15 +75,17 @@ class LifeTracker {
   /// The last lives that ended, oldest first: of requests on this line (exceptions, NMI and INT n: with this vector).
   [[nodiscard]] std::vector<const Life*> ended_on_line(u8 line) const;
   [[nodiscard]] std::vector<const Life*> ended_with_vector(u8 vector) const;
+  /// The same for what began at `pin` of `source`, a line or not (Life::origin()).
+  [[nodiscard]] std::vector<const Life*> ended_of(u8 pin, u16 source) const;
   /// Empty if the guest has not named it.
   [[nodiscard]] std::string thread_name(u64 thread) const;
 
  private:
   struct Entry {
     Life life;
-    int key = -1;             // of ended_: the line, or 256 + vector
-    u32 pending_in = 0;       // a bit for each controller that holds it
-    u32 in_service = 0;       // a bit for each controller
+    int key = -1;          // of ended_: the line, or 256 + vector
+    SourceSet pending_in;  // the controllers that hold it
+    SourceSet in_service;
     u32 frames = 0;           // live ones
     bool on_its_way = false;  // raised and not latched yet, or acknowledged and not delivered yet
     bool acknowledged = false;
@@ -92,7 +102,6 @@ class LifeTracker {
     u64 spurious_of = 0;      // the acknowledge found nothing; its delivery follows
     u64 failed = 0;           // the life whose delivery failed; the exception follows
     std::optional<u64> thread;
-    std::map<u64, u64> suspended;  // thread -> serial of the handler that runs on it
   };
   static constexpr std::size_t kept_ended = 8;
   static constexpr std::size_t most_open = 1024;
@@ -104,8 +113,12 @@ class LifeTracker {
   void reopen(Entry& entry);
   void settle(Entry& entry);
   CpuState& cpu_state(u8 cpu);
+  void copied(const Record& record);
   void keep_name(Entry& entry, u64 thread);
   void drop_frame(CpuState& cpu, std::size_t index);
+  /// The CPU in whose account this frame is: `cpu`, or another one that the thread has left since. Null: in none's.
+  CpuState* holder_of(u8 cpu, u64 frame, u64 id, std::size_t& index);
+  void bring(CpuState& here, u64 serial);
   [[nodiscard]] const Link* current_link(u8 cpu) const;
   void merged(const Record& record);
   void spurious(const Record& record);
@@ -121,8 +134,9 @@ class LifeTracker {
   std::vector<u64> open_;                   // ascending
   std::map<int, std::vector<u64>> ended_;   // by key, oldest first
   std::vector<CpuState> cpus_;
-  std::map<u64, u64> woken_;  // thread -> life that woke it; until it runs
-  std::map<u64, std::string> names_;
+  BoundedMap<u64, u64, most_threads> suspended_;  // thread -> serial of the handler that runs on it
+  BoundedMap<u64, u64, most_threads> woken_;      // thread -> life that woke it; until it runs
+  BoundedMap<u64, std::string, most_threads> names_;
   u64 last_serial_ = 0;
 };
 

@@ -6,6 +6,7 @@
 
 #include "observe/life/life.hpp"
 #include "observe/life/places.hpp"
+#include "observe/message_words.hpp"
 #include "observe/names.hpp"
 
 namespace vitrine {
@@ -13,7 +14,8 @@ namespace vitrine {
 namespace {
 
 /// How deep in the machine a step happens; the staircase goes down from device to thread.
-enum class Floor : u8 { Device, Controller, Primary, Cpu, Handler, Thread };
+/// Inner: the first 8259 of a cascade, a local APIC.
+enum class Floor : u8 { Device, Controller, Inner, Cpu, Handler, Thread };
 
 struct Step {
   u64 time = 0;
@@ -44,7 +46,7 @@ class Staircase {
     for (const Record& record : life.records) {
       Step step{.time = record.time, .after = record.time > before ? record.time - before : 0, .record = &record};
       before = record.time;
-      if (joins(record)) continue;
+      if (joins(record) || is_aside(record)) continue;
       describe(record, step);
       steps.push_back(std::move(step));
     }
@@ -52,8 +54,12 @@ class Staircase {
 
   /// Which interrupt this is.
   [[nodiscard]] std::string title() const {
-    if (const Record* raised = life_.first(RecordKind::Raised)) {
-      return fmt::format("IRQ {}, {}", raised->pin, place(*raised));
+    const Record* from = life_.origin();
+    if (from != nullptr && from->kind == RecordKind::MessageSent) {
+      return fmt::format("{}: {}", place(*from), message_text(*from));
+    }
+    if (from != nullptr && from->kind == RecordKind::Raised) {
+      return fmt::format("{}, {}", pin_name(from->pin), place(*from));
     }
     if (const Record* exception = life_.first(RecordKind::Exception);
         exception != nullptr && exception->id == life_.id) {
@@ -123,6 +129,13 @@ class Staircase {
                            record.since != 0 ? fmt::format(" since {} s", moment_text(record.since)) : "");
       case Obstacle::HigherPending:
         return fmt::format("lets #{} go first: it has a higher priority", record.other);
+      case Obstacle::PriorityTooLow:
+        return record.other != 0
+                   ? fmt::format("holds it back: #{}, of the same or a higher class, is in service (no EOI yet)",
+                                 record.other)
+                   : fmt::format("holds it back: TPR is {:#04x}{}", record.extra, set_by(record));
+      case Obstacle::RemoteIrr:
+        return "holds it back: it has sent this pin's request before, and no EOI has come";
       case Obstacle::NotInitialised:
         return fmt::format("holds it back: nobody has initialised this controller{}", set_by(record));
       case Obstacle::InterruptFlag:
@@ -136,9 +149,27 @@ class Staircase {
     }
   }
 
-  [[nodiscard]] bool is_cascaded(const Record& record) const {
+  /// Does it happen in the controller next to the CPU?
+  [[nodiscard]] bool is_inner(const Record& record) const {
+    if (is_local_apic(record)) return true;
     const Record* raised = life_.first(RecordKind::Raised);
-    return raised != nullptr && raised->pin >= 8 && record.pin < 8;
+    return is_8259(record) && raised != nullptr && raised->pin >= 8 && record.pin < 8;
+  }
+  [[nodiscard]] Floor controller_floor(const Record& record) const {
+    return is_inner(record) ? Floor::Inner : Floor::Controller;
+  }
+  [[nodiscard]] bool is_8259(const Record& record) const { return source(record).starts_with("pic"); }
+  [[nodiscard]] bool is_local_apic(const Record& record) const { return source(record).starts_with("lapic"); }
+  [[nodiscard]] bool is_io_apic(const Record& record) const { return source(record).starts_with("ioapic"); }
+
+  /// All lines lead to the 8259s and to the I/O APIC. Where one of the two has delivered the request, what the other
+  /// one, which is masked, made of it explains nothing.
+  [[nodiscard]] bool is_aside(const Record& record) const {
+    const bool by_message = life_.first(RecordKind::MessageSent) != nullptr;
+    if (is_io_apic(record)) return record.kind == RecordKind::LineLost && life_.first(RecordKind::Latched) != nullptr;
+    if (!is_8259(record) || !by_message) return false;
+    return std::ranges::none_of(
+        life_.records, [&](const Record& each) { return is_8259(each) && each.kind == RecordKind::Acknowledged; });
   }
 
   void describe(const Record& record, Step& step) {
@@ -146,10 +177,10 @@ class Staircase {
     switch (record.kind) {
       case RecordKind::Raised:
         if (record.id != life_.id) break;
-        step.what = fmt::format("{}: it raises IRQ {}", cause_clause(source(record), record.detail), record.pin);
+        step.what = fmt::format("{}: it {}", cause_clause(source(record), record.detail), raise_clause(record.pin));
         return;
       case RecordKind::Lowered:
-        step.what = fmt::format("lowers IRQ {} again", record.pin);
+        step.what = fmt::format("lowers {} again", pin_name(record.pin));
         return;
       case RecordKind::Attended:
         step.floor = Floor::Handler;
@@ -164,12 +195,36 @@ class Staircase {
       case RecordKind::InService:
       case RecordKind::Spurious:
       case RecordKind::LineLost:
-        step.floor = is_cascaded(record) ? Floor::Primary : Floor::Controller;
+        step.floor = controller_floor(record);
         step.what = controller_step(record);
+        return;
+      case RecordKind::MessageSent:
+        step.floor = is_local_apic(record) ? Floor::Device : Floor::Controller;
+        step.what = message(record);
+        return;
+      case RecordKind::MessageLost:
+        step.floor = Floor::Inner;
+        step.what = fmt::format("nobody takes {}: {}", message_text(record),
+                                loss_clause(static_cast<MessageLoss>(record.detail)));
+        return;
+      case RecordKind::Copied:
+        step.floor = Floor::Inner;
+        step.what =
+            fmt::format("it is for CPU {} as well: #{} there, #{} elsewhere", record.cpu, record.id, record.other);
+        return;
+      case RecordKind::CpuReset:
+        step.floor = Floor::Cpu;
+        step.place = cpu(record);
+        step.what = "is reset by INIT, and waits for a start-up message";
+        return;
+      case RecordKind::CpuStarted:
+        step.floor = Floor::Cpu;
+        step.place = cpu(record);
+        step.what = fmt::format("starts at {}", at(record.address));
         return;
       case RecordKind::Blocked: {
         const bool at_cpu = step.place.starts_with("CPU");
-        step.floor = at_cpu ? Floor::Cpu : is_cascaded(record) ? Floor::Primary : Floor::Controller;
+        step.floor = at_cpu ? Floor::Cpu : controller_floor(record);
         step.what = blocked(record);
         return;
       }
@@ -216,12 +271,32 @@ class Staircase {
     step.what = std::string(kind_name(record.kind));
   }
 
-  [[nodiscard]] std::string controller_step(const Record& record) const {
+  [[nodiscard]] std::string message(const Record& record) const {
+    const std::string by = record.address != 0 ? fmt::format(" at {}", at(record.address)) : "";
+    const u64 receivers = record.extra >> message_extra::receivers & 0xFF;
+    return fmt::format("sends {}{}{}", message_text(record), by,
+                       receivers > 1 ? fmt::format("; {} CPUs take it", receivers) : "");
+  }
+
+  [[nodiscard]] std::string latched(const Record& record) const {
     const u32 bit = bit_of(record);
+    if (is_local_apic(record)) return fmt::format("accepts it (IRR bit {:#04x})", record.vector);
+    if (is_io_apic(record)) return fmt::format("sees it on pin {}", record.pin);
+    return is_inner(record) ? fmt::format("the second 8259 asks on input {}; remembered (IRR bit {})", bit, bit)
+                            : fmt::format("remembers the request (IRR bit {})", bit);
+  }
+
+  [[nodiscard]] std::string in_service(const Record& record) const {
+    if (is_local_apic(record))
+      return fmt::format("it is in service until an EOI comes (ISR bit {:#04x})", record.vector);
+    if (is_io_apic(record)) return fmt::format("waits for its EOI (remote IRR of pin {})", record.pin);
+    return fmt::format("it is in service until an EOI comes (ISR bit {})", bit_of(record));
+  }
+
+  [[nodiscard]] std::string controller_step(const Record& record) const {
     switch (record.kind) {
       case RecordKind::Latched:
-        return is_cascaded(record) ? fmt::format("the second 8259 asks on input {}; remembered (IRR bit {})", bit, bit)
-                                   : fmt::format("remembers the request (IRR bit {})", bit);
+        return latched(record);
       case RecordKind::Merged:
         return record.id == life_.id
                    ? fmt::format("the line is high already, for #{}: both become one interrupt", record.other)
@@ -236,7 +311,7 @@ class Staircase {
         }
         return fmt::format("the CPU asks which one it is; the answer is vector {:#04x}", record.vector);
       case RecordKind::InService:
-        return fmt::format("it is in service until an EOI comes (ISR bit {})", bit);
+        return in_service(record);
       case RecordKind::Spurious:
         return fmt::format("the CPU asks which one it is, too late: {}{}; the answer is spurious vector {:#04x}",
                            spurious_clause(static_cast<SpuriousCause>(record.detail)),
@@ -250,7 +325,7 @@ class Staircase {
     const std::string chip = place(record);
     switch (static_cast<EndKind>(record.detail)) {
       case EndKind::Automatic:
-        step.floor = is_cascaded(record) ? Floor::Primary : Floor::Controller;
+        step.floor = controller_floor(record);
         step.what = "ends the service by itself (automatic EOI)";
         return;
       case EndKind::Initialised:
@@ -261,7 +336,8 @@ class Staircase {
       default:
         step.floor = Floor::Handler;
         step.place = handler_place(record);
-        step.what = fmt::format("EOI: the {} may let the next one through", chip);
+        step.what = is_io_apic(record) ? fmt::format("EOI: the {} may send the next one (remote IRR is clear)", chip)
+                                       : fmt::format("EOI: the {} may let the next one through", chip);
     }
   }
 

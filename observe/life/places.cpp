@@ -23,6 +23,9 @@ constexpr std::array titles = {Title{"pic0", "first 8259"},
                                Title{"lpt1", "LPT1"},
                                Title{"lpt2", "LPT2"},
                                Title{"fpu-error", "floating-point unit"},
+                               Title{"ioapic0", "I/O APIC"},
+                               Title{"hpet", "HPET"},
+                               Title{"imcr", "IMCR"},
                                Title{"acpi-pm", "power management"}};
 constexpr int mouse_line = 12;
 
@@ -81,12 +84,14 @@ std::string without_parameters(const std::string& name) {
 std::string device_title(std::string_view source, int line) {
   if (source == "i8042") return line == mouse_line ? "mouse" : "keyboard";
   if (source.starts_with("cpu")) return fmt::format("CPU {}", source.substr(3));
+  if (source.starts_with("lapic")) return fmt::format("local APIC of CPU {}", source.substr(5));
   const auto found = std::ranges::find(titles, source, &Title::source);
   return std::string(found != titles.end() ? found->title : source);
 }
 
 std::string with_article(const std::string& title) {
-  const bool is_name = !title.empty() && title.front() >= 'A' && title.front() <= 'Z';
+  const bool is_chip = title.starts_with("I/O") || title == "HPET" || title == "IMCR";
+  const bool is_name = !is_chip && !title.empty() && title.front() >= 'A' && title.front() <= 'Z';
   return is_name ? title : "the " + title;
 }
 

@@ -18,6 +18,7 @@ u64 argument(const Cpu& cpu, unsigned number) {
 }
 
 constexpr std::size_t name_size = 16;
+constexpr u64 first_idle_number = u64{1} << 32;
 
 }  // namespace
 
@@ -50,18 +51,20 @@ void LinuxThreads::watch(const Cpu& /*cpu*/) {
 
 void LinuxThreads::delivered(const Cpu& /*cpu*/, const ProbedDelivery& delivery) {
   if (switch_to_ == 0) return;
-  if (delivery.before.privilege == 3) stack_.clear();  // nothing is below the first entry from user mode
-  if (stack_.size() == deepest_nesting) stack_.erase(stack_.begin());
-  stack_.push_back({delivery.request, delivery.kind});
+  std::vector<Entry>& stack = here().stack;
+  if (delivery.before.privilege == 3) stack.clear();  // nothing is below the first entry from user mode
+  if (stack.size() == deepest_nesting) stack.erase(stack.begin());
+  stack.push_back({delivery.request, delivery.kind});
 }
 
 void LinuxThreads::returned(const Cpu& cpu, const ProbedReturn& iret) {
-  if (cpu.cpl == 3) return stack_.clear();
-  const auto left = std::ranges::find(stack_, iret.request, &Entry::request);
-  if (iret.request != 0) stack_.erase(left, stack_.end());
+  std::vector<Entry>& stack = here().stack;
+  if (cpu.cpl == 3) return stack.clear();
+  const auto left = std::ranges::find(stack, iret.request, &Entry::request);
+  if (iret.request != 0) stack.erase(left, stack.end());
 }
 
-void LinuxThreads::left_kernel(const Cpu& /*cpu*/, u64 /*instruction*/) { stack_.clear(); }
+void LinuxThreads::left_kernel(const Cpu& /*cpu*/, u64 /*instruction*/) { here().stack.clear(); }
 
 void LinuxThreads::code_point(const Cpu& cpu, u64 address) {
   if (switch_to_ == 0) return;
@@ -78,11 +81,12 @@ void LinuxThreads::switched(const Cpu& cpu, u64 address, u64 task) {
   u64 number = 0;
   if (!know(cpu, task, number)) return;
   // A handler that preempted the thread is left only when the thread goes on.
-  if (const auto before = threads_.find(running_); before != threads_.end()) before->second.stack.swap(stack_);
-  stack_.clear();
+  Running& now = here();
+  if (const auto before = threads_.find(now.thread); before != threads_.end()) before->second.stack.swap(now.stack);
+  now.stack.clear();
   Thread& next = threads_[number];
-  stack_.swap(next.stack);
-  running_ = number;
+  now.stack.swap(next.stack);
+  now.thread = number;
   append(cpu,
          {.address = address, .other = number, .since = std::exchange(next.woken, 0), .kind = RecordKind::ThreadRuns});
 }
@@ -95,12 +99,13 @@ void LinuxThreads::woken(const Cpu& cpu, u64 address, u64 task) {
   append(cpu, {.id = waking_request(), .address = address, .other = number, .kind = RecordKind::ThreadWoken});
 }
 
-u64 LinuxThreads::waking_request() const {
+u64 LinuxThreads::waking_request() {
+  const std::vector<Entry>& stack = here().stack;
   // A fault inside an interrupt's handler is part of that handler's work.
-  for (auto entry = stack_.rbegin(); entry != stack_.rend(); ++entry) {
+  for (auto entry = stack.rbegin(); entry != stack.rend(); ++entry) {
     if (entry->kind == DeliveryKind::External || entry->kind == DeliveryKind::Nmi) return entry->request;
   }
-  return stack_.empty() ? 0 : stack_.back().request;
+  return stack.empty() ? 0 : stack.back().request;
 }
 
 bool LinuxThreads::know(const Cpu& cpu, u64 task, u64& number) {
@@ -110,6 +115,7 @@ bool LinuxThreads::know(const Cpu& cpu, u64 task, u64& number) {
     return false;
   }
   number = raw[0] | u64{raw[1]} << 8 | u64{raw[2]} << 16 | u64{raw[3]} << 24;
+  if (const u8 here = ledger_->context.cpu; number == 0 && here != 0) number = first_idle_number + here;
   if (threads_.size() >= most_threads && !threads_.contains(number)) threads_.clear();
   Thread& thread = threads_[number];
   const std::string_view found(reinterpret_cast<const char*>(name), name_size);

@@ -53,12 +53,20 @@ class LinuxThreads final : public CpuProbe {
     std::vector<Entry> stack;  ///< handlers that it has not left, the innermost last
   };
 
+  /// What a CPU does now.
+  struct Running {
+    u64 thread = 0;
+    std::vector<Entry> stack;  ///< of that thread
+  };
+
+  [[nodiscard]] Running& here() { return running_[ledger_->context.cpu]; }
   void watch(const Cpu& cpu);
   void switched(const Cpu& cpu, u64 address, u64 task);
   void woken(const Cpu& cpu, u64 address, u64 task);
-  /// Reads the task's number, and keeps its name. False: it can't be read.
+  /// Reads the task's number, and keeps its name. False: it can't be read. Each CPU has an idle task, all of number 0:
+  /// those but the first CPU's get numbers that no task has.
   [[nodiscard]] bool know(const Cpu& cpu, u64 task, u64& number);
-  [[nodiscard]] u64 waking_request() const;
+  [[nodiscard]] u64 waking_request();
   void append(const Cpu& cpu, const Record& record);
 
   Ledger* ledger_;
@@ -68,8 +76,7 @@ class LinuxThreads final : public CpuProbe {
   u64 switch_to_ = 0, wake_ = 0, wake_new_ = 0;
   unsigned wake_argument_ = 0;  ///< which argument of the function at wake_ is the task
   std::map<u64, Thread> threads_;
-  u64 running_ = 0;
-  std::vector<Entry> stack_;  ///< of the running thread
+  std::map<u8, Running> running_;  ///< by CPU
 };
 
 }  // namespace vitrine

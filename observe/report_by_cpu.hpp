@@ -1,0 +1,57 @@
+// How often each CPU took each interrupt: the rows of Linux's /proc/interrupts.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/types.hpp"
+
+namespace vitrine {
+
+/// Where an interrupt comes from, as far as a kernel can tell them apart. Values are the order of the rows.
+enum class InterruptOrigin : u8 {
+  Line,            ///< a pin of the 8259s or of an I/O APIC
+  Message,         ///< MSI or MSI-X of a device
+  LocalApic,       ///< the local APIC's own: timer, LINT, thermal, performance counter, error
+  Interprocessor,  ///< IPI
+  Nmi,
+  Spurious,
+  Unknown,
+};
+
+/// One source of interrupts, and how often each CPU entered its handler.
+struct CpuCountRow {
+  InterruptOrigin origin{};
+  int irq = -1;      ///< Line: 0..15, or the I/O APIC's pin from 16 on
+  std::string name;  ///< "pit", "local timer", "IPI"; several devices of a line with commas
+  std::vector<u8> vectors;
+  std::vector<u64> counts;  ///< by CPU; as many as the machine has CPUs
+  [[nodiscard]] u64 total() const;
+};
+
+class CpuCounts {
+ public:
+  /// `number`: what tells rows of the same origin apart: the line; the vector of an IPI; the ApicPin.
+  void add(InterruptOrigin origin, u32 number, const std::string& name, u8 vector, u8 cpu);
+  /// `cpus`: at least as many columns.
+  [[nodiscard]] std::vector<CpuCountRow> rows(unsigned cpus) const;
+
+ private:
+  static constexpr std::size_t most_rows = 4096;  // only a damaged trace has more
+  struct Key {
+    InterruptOrigin origin{};
+    u32 number = 0;
+    std::string name;  // Message only: two devices may use one vector on different CPUs
+    auto operator<=>(const Key&) const = default;
+  };
+  struct Row {
+    std::set<std::string> names;
+    std::set<u8> vectors;
+    std::vector<u64> counts;
+  };
+  std::map<Key, Row> rows_;
+};
+
+}  // namespace vitrine
