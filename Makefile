@@ -3,9 +3,10 @@
 PRESET ?= release
 PREFIX ?= /usr/local
 JOBS   ?= $(shell nproc)
-GUEST  ?= linux
+# Without: Pulse, our own kernel. linux: Debian's.
+GUEST  ?= pulse
 MEMORY ?= 256M
-APPEND ?= console=ttyS0
+APPEND ?= $(append_$(GUEST))
 # What else `vitrine run` is told, e.g. make run ARGS="--until READY".
 ARGS   ?= --report
 # SETUP=no leaves Debian's packages alone.
@@ -20,16 +21,19 @@ ifeq ($(folder),)
   $(error PRESET=$(PRESET) is none of release, ci, debug, asan-ubsan)
 endif
 
-image_linux := .guests/linux/vmlinuz --initrd .guests/initramfs.cpio --append "$(APPEND)"
-ifeq ($(image_$(GUEST)),)
-  $(error GUEST=$(GUEST) is not known; there is: linux)
+append_linux := console=ttyS0
+image_linux  := .guests/linux/vmlinuz --initrd .guests/initramfs.cpio
+image_pulse  :=
+ifeq ($(filter $(GUEST),pulse linux),)
+  $(error GUEST=$(GUEST) is not known; there are: pulse, linux)
 endif
 
 .PHONY: help build run test bench check format install setup guests configure everything clean
 
 help:
 	@echo "make build     build/vitrine (PRESET=release, ci, debug or asan-ubsan)"
-	@echo "make run       boot Debian's kernel to a shell (GUEST=linux MEMORY=256M APPEND=\"console=ttyS0\" ARGS=\"--report\")"
+	@echo "make run       boot Pulse, our kernel, to a shell (MEMORY=256M APPEND=\"loglevel=7\" ARGS=\"--report\")"
+	@echo "make run GUEST=linux   the same with Debian's kernel"
 	@echo "make test      every test, with a summary at the end (PRESET=ci: at full length)"
 	@echo "make bench     Vitrine, QEMU, Bochs and the host's own CPU on the same programs, as ratios"
 	@echo "make check     layout, clang-tidy, include rules, paths in documents (ALL=1: clang-tidy on every file)"
@@ -47,7 +51,7 @@ configure: setup
 	@cmake --preset $(PRESET) --log-level=WARNING >/dev/null
 
 build: configure
-	@cmake --build --preset $(PRESET) --parallel $(JOBS) --target vitrine
+	@cmake --build --preset $(PRESET) --parallel $(JOBS) --target vitrine pulse_kernel
 
 # With the tests: twice as much as the command alone.
 everything: configure
@@ -58,7 +62,7 @@ guests:
 
 run: build guests
 	@cmake --build --preset $(PRESET) --target guest-images
-	$(folder)/vitrine run $(image_$(GUEST)) --memory $(MEMORY) $(ARGS)
+	$(folder)/vitrine run $(image_$(GUEST)) --append "$(APPEND)" --memory $(MEMORY) $(ARGS)
 
 # A test whose guest can't be had skips itself and is listed as skipped.
 test: everything
@@ -78,6 +82,8 @@ format:
 	@git ls-files '*.cpp' '*.hpp' '*.h' '*.c' | xargs clang-format-19 -i
 
 install: build
+	@tools/fetch-guests.sh && cmake --build --preset $(PRESET) --target pulse_initramfs \
+	  || echo "make install: goes on without Debian's busybox: \`vitrine run\` needs a GUEST or an --initrd" >&2
 	@cmake --install $(folder) --prefix $(PREFIX)
 
 clean:

@@ -1,8 +1,10 @@
-// vitrine run GUEST: the command line. guest_run.cpp does the running.
+// vitrine run [GUEST]: the command line. guest_run.cpp does the running.
 #include "apps/commands.hpp"
+#include "apps/default_guest.hpp"
 #include "apps/run_options.hpp"
 #include "apps/status.hpp"
 #include "apps/values.hpp"
+#include "host/file.hpp"
 #include "host/pacer.hpp"
 #include "machine/boards/machine.hpp"
 
@@ -16,6 +18,7 @@ Status: 0 --until was printed, or the guest switched itself off or asked for a r
   up; 81 triple fault; 82 --check-fatal found something; 83 halted for good; 128+n ended by signal n (the report still comes).
 
 Examples:
+  vitrine run
   vitrine run vmlinuz --initrd initramfs --append "console=ttyS0" --report
   vitrine run kernel.elf --serial none --max-time 2s --report=report.json
   vitrine run kernel.elf --until "READY" --trace run.trace --symbols kernel.debug
@@ -88,7 +91,17 @@ int check(const Words& words, RunOptions& options) {
   if (words.threads != "on" && words.threads != "off") return wrong("--threads", words.threads, "it is on or off");
   options.threads = words.threads == "on";
 
-  options.report = !words.report.empty();
+  const bool runs_pulse = options.guest.empty();
+  if (runs_pulse) {
+    const auto pulse = find_default_guest(program_folder());
+    if (!pulse) return complain(status::no_input, pulse.error());
+    options.guest = pulse->kernel;
+    if (options.initrd.empty()) options.initrd = pulse->initrd;
+  }
+
+  // Who names no guest wants to look around: the report is part of that.
+  const bool asks_for_output = !options.trace_file.empty() || options.check.wanted() || options.json;
+  options.report = !words.report.empty() || (runs_pulse && !asks_for_output);
   if (words.report != "-") options.report_file = words.report;
   if (options.json && options.report_file.empty() && !options.check.wanted()) options.report = true;
   return status::success;
@@ -100,8 +113,8 @@ Command add_run_command(CLI::App& parent) {
   auto words = std::make_shared<Words>();
   RunOptions& options = words->options;
   CLI::App* app = parent.add_subcommand("run", "Run a guest; its serial port is your terminal (Ctrl-A x leaves)");
-  app->add_option("GUEST", options.guest, "A kernel: Linux bzImage, Multiboot 1 or 2, PVH; told by its content")
-      ->required();
+  app->add_option("GUEST", options.guest,
+                  "A kernel: Linux bzImage, Multiboot 1 or 2, PVH; told by its content. None: Pulse, with a shell");
 
   app->add_option("--initrd", options.initrd, "Initial RAM disk, or the first module")
       ->type_name("FILE")

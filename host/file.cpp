@@ -141,6 +141,17 @@ bool is_same_file(const std::string& one, const std::string& other) {
          first.st_ino == second.st_ino;
 }
 
+bool file_is_there(const std::string& path) {
+  struct stat status{};
+  return ::stat(path.c_str(), &status) == 0;
+}
+
+std::string program_folder() {
+  std::error_code problem;
+  const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", problem);
+  return program.parent_path().string();
+}
+
 std::expected<void, std::string> make_directory(const std::string& path) {
   if (::mkdir(path.c_str(), 0777) == 0) return {};
   if (errno == ENOENT) return std::unexpected("the directory that it would be in does not exist");

@@ -46,6 +46,11 @@ class InputFile {
 /// Do both paths lead to the same file, which is there?
 [[nodiscard]] bool is_same_file(const std::string& one, const std::string& other);
 
+/// Is there something at this path?
+[[nodiscard]] bool file_is_there(const std::string& path);
+/// The folder of the program that runs; empty if the system doesn't say.
+[[nodiscard]] std::string program_folder();
+
 /// Makes a directory, or takes one that is there and empty; else the clause for people.
 [[nodiscard]] std::expected<void, std::string> make_directory(const std::string& path);
 

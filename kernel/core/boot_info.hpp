@@ -17,6 +17,7 @@ struct BootInfo {
   MemoryRange usable[most_ranges];  ///< RAM that is free to use, in the loader's order
   std::size_t usable_count = 0;
   MemoryRange initramfs;          ///< empty if there is none
+  u64 rsdp = 0;                   ///< physical address of ACPI's root pointer; 0: the loader doesn't say
   std::string_view command_line;  ///< copied: the loader's memory is free to use
   std::string_view loader;        ///< likewise
 

@@ -1,5 +1,7 @@
 #include "kernel/core/demonstrations.hpp"
 
+#include <algorithm>
+
 #include "kernel/arch/x86_64/cpu.hpp"
 #include "kernel/core/log.hpp"
 #include "kernel/core/panic.hpp"
@@ -47,6 +49,35 @@ void start(std::string_view name, ThreadFunction function, void* argument, u8 pr
   start_thread(*thread);
 }
 
+// Mistakes that a kernel can make, each in the way of the CPU's check for it.
+
+[[gnu::noinline]] u64 use_up_the_stack(u64 depth) {
+  volatile u64 here[32];
+  here[0] = depth;
+  return depth < ~u64{0} ? use_up_the_stack(depth + 1) + here[0] : 0;
+}
+
+struct Mistake {
+  std::string_view name;
+  void (*make)();
+};
+constexpr Mistake mistakes[] = {
+    {"stack-overflow", [] { (void)use_up_the_stack(0); }},
+    {"write-to-code", [] { *reinterpret_cast<volatile u8*>(&start_demonstration) = 0; }},
+    {"run-data", [] { reinterpret_cast<void (*)()>(const_cast<u64*>(&rounds[0]))(); }},
+    {"read-nothing", [] { (void)*reinterpret_cast<volatile u64*>(0xFFFF'9000'0000'0000); }},
+    {"divide-by-zero", [] { asm volatile("divl %0" ::"r"(0), "a"(1), "d"(0)); }},
+    {"undefined-opcode", [] { asm volatile("ud2"); }},
+    {"bad-selector", [] { asm volatile("mov %0, %%es" ::"r"(0x58)); }},
+    {"odd-address", [] { (void)*reinterpret_cast<volatile u64*>(0x8000'0000'0000'0000); }},
+};
+
+void make_mistake(void* argument) {
+  static_cast<const Mistake*>(argument)->make();
+  log_info("{}: nothing happened", static_cast<const Mistake*>(argument)->name);
+  out8(debug_exit_port, 0);
+}
+
 }  // namespace
 
 void start_demonstration(const Parameters& parameters) {
@@ -56,8 +87,11 @@ void start_demonstration(const Parameters& parameters) {
     for (volatile u64& count : rounds) start("spinner", spin, const_cast<u64*>(&count), RunEntry::normal_priority);
   } else if (wanted == "sleepers") {
     start("sleeper", sleep_often, nullptr, RunEntry::normal_priority);
+  } else if (const auto mistake = std::ranges::find(mistakes, wanted.value_or(""), &Mistake::name);
+             mistake != std::end(mistakes)) {
+    start(mistake->name, make_mistake, const_cast<Mistake*>(mistake), RunEntry::normal_priority);
   } else if (wanted) {
-    log_warning("demonstrate={}: there are spinners and sleepers", *wanted);
+    log_warning("demonstrate={}: there is no such demonstration (docs/pulse.md has the list)", *wanted);
   }
 }
 

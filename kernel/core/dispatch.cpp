@@ -10,23 +10,57 @@
 #include "kernel/core/panic.hpp"
 #include "kernel/core/scheduler.hpp"
 #include "kernel/core/signals.hpp"
+#include "kernel/core/tick.hpp"
+#include "kernel/drivers/local_apic.hpp"
 
 namespace pulse {
 
 namespace {
 constexpr u64 exceptions_end = 32;
+constexpr u64 system_call_vector = 0x80;
+
+/// Those of the CPU's own interrupt controller.
+void serve_local_vector(Frame& frame) {
+  switch (frame.vector) {
+    case vector::timer:
+      local_tick(frame);
+      break;
+    case vector::reschedule:
+      this_cpu().reschedule = true;
+      break;
+    case vector::spurious:
+      return;  // wants no end (SDM vol. 3A, "spurious interrupt")
+    case vector::error:
+      log_warning("local APIC: errors {:#x}", LocalApic::take_errors());
+      break;
+    case vector::thermal:
+      log_warning("the CPU is too hot, or cool again");
+      break;
+    case vector::performance:
+      break;
+    default:
+      log_warning("vector {:#x} has no source", frame.vector);
+      return;
+  }
+  LocalApic::end_of_interrupt();
 }
+}  // namespace
 
 extern "C" void interrupt_entry(Frame& frame) {
+  ++this_cpu().vector_counts[frame.vector];
   if (frame.vector < exceptions_end) return handle_exception(frame);
-  const u64 line = frame.vector - first_line_vector;
-  if (line >= InterruptManager::lines) {
-    log_warning("vector {:#x} has no source", frame.vector);
-    return;
+  if (frame.vector == system_call_vector) {
+    frame.vector = Frame::syscall_vector;
+    return serve_system_call(frame);
   }
+  const u8 line = kernel().interrupts.line_of(frame.vector);
   PerCpu& cpu = this_cpu();
   ++cpu.interrupt_depth;
-  if (kernel().interrupts.dispatch(static_cast<u8>(line), frame)) cpu.reschedule = true;
+  if (line == InterruptManager::no_line) {
+    serve_local_vector(frame);
+  } else if (kernel().interrupts.dispatch(line, frame)) {
+    cpu.reschedule = true;
+  }
   // The last top half to end does the rest; those that come while it does leave theirs to it.
   if (cpu.interrupt_depth == 1) run_bottom_halves();
   --cpu.interrupt_depth;

@@ -1,13 +1,18 @@
 #include "kernel/core/first_process.hpp"
 
+#include <algorithm>
+
 #include "kernel/core/kernel.hpp"
 #include "kernel/core/log.hpp"
 #include "kernel/core/panic.hpp"
 #include "kernel/core/process.hpp"
 #include "kernel/core/time.hpp"
+#include "kernel/drivers/i8042.hpp"
 #include "kernel/drivers/rtc.hpp"
 #include "kernel/drivers/serial_terminal.hpp"
+#include "kernel/drivers/vga_console.hpp"
 #include "kernel/fs/devices.hpp"
+#include "kernel/fs/terminal_device.hpp"
 #include "kernel/fs/tmpfs.hpp"
 #include "kernel/memory/kernel_memory.hpp"
 #include "kernel/syscalls/call.hpp"
@@ -36,7 +41,8 @@ struct Device {
 constexpr Device devices[] = {{"null", device_number(1, 3)},    {"zero", device_number(1, 5)},
                               {"full", device_number(1, 7)},    {"random", device_number(1, 8)},
                               {"urandom", device_number(1, 9)}, {"tty", device_number(5, 0)},
-                              {"console", device_number(5, 1)}, {"ttyS0", device_number(4, 64)}};
+                              {"console", device_number(5, 1)}, {"ttyS0", device_number(4, 64)},
+                              {"tty0", device_number(4, 0)},    {"tty1", device_number(4, 1)}};
 
 /// A directory of the root, made if the initramfs has none.
 Ref<Node> directory(Node& root, std::string_view name) {
@@ -51,6 +57,27 @@ void fill_devices(Node& root) {
   for (const Device& device : devices) {
     if (!dev->look_up(device.name)) (void)dev->make(device.name, node_mode::character | 0666, device.device);
   }
+  (void)directory(*dev, "input")->make("mice", node_mode::character | 0666, device_number(13, 63));
+}
+
+/// The word stands in the list that the parameter polled= gives: polled=keyboard,serial.
+bool is_polled(std::string_view word) {
+  std::string_view list = kernel().parameters.text("polled").value_or("");
+  while (!list.empty()) {
+    const std::size_t end = std::min(list.find(','), list.size());
+    if (list.substr(0, end) == word || list.substr(0, end) == "all") return true;
+    list.remove_prefix(std::min(end + 1, list.size()));
+  }
+  return false;
+}
+
+void start_terminals() {
+  start_serial_terminal(serial_port(),
+                        is_polled("serial") ? Uart16550::Service::Polled : Uart16550::Service::Interrupts);
+  start_screen_terminal();
+  if (kernel().parameters.text("console") == "tty0") set_console_terminal(screen_terminal());
+  register_terminal_devices();
+  start_i8042(screen_terminal(), {.keyboard_polled = is_polled("keyboard"), .mouse_polled = is_polled("mouse")});
 }
 
 void open_console(Node& root) {
@@ -72,7 +99,7 @@ void start_user_space() {
   set_boot_wall_seconds(read_rtc());
   register_calls();
   register_memory_devices();
-  start_serial_terminal();
+  start_terminals();
   const Ref<Node> root = make_tmpfs(file_pages);
   const MemoryRange& archive = system.boot.initramfs;
   if (archive.end > archive.begin) {

@@ -2,6 +2,12 @@
 
 namespace pulse {
 
+void InterruptManager::attach(InterruptController& controller) {
+  controller_ = &controller;
+  lines_of_.fill(no_line);
+  for (u8 line = 0; line < lines; ++line) lines_of_[controller.vector_of(line)] = line;
+}
+
 void InterruptManager::add(u8 number, InterruptHandler& handler) {
   InterruptHandler** end = &lines_[number].chain;
   while (*end != nullptr) end = &(*end)->next;

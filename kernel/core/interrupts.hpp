@@ -31,6 +31,8 @@ struct InterruptHandler {
 class InterruptController {
  public:
   [[nodiscard]] virtual std::string_view name() const = 0;
+  /// The vector that the line's interrupts come with.
+  [[nodiscard]] virtual u8 vector_of(u8 line) const = 0;
   virtual void mask(u8 line) = 0;
   virtual void unmask(u8 line) = 0;
   /// Tells the chips that the interrupt is over.
@@ -45,6 +47,7 @@ class InterruptController {
 class InterruptManager {
  public:
   static constexpr unsigned lines = 24;
+  static constexpr u8 no_line = 0xFF;
   /// A line whose handlers all say NotMine for so many of the last `storm_window` interrupts is masked for good: the
   /// device can't be made quiet by anybody who is here (the figures are those of Linux's spurious.c).
   static constexpr u32 storm_window = 100'000, storm_limit = 99'900;
@@ -54,7 +57,9 @@ class InterruptManager {
     bool stopped = false;  ///< masked by storm detection
   };
 
-  void attach(InterruptController& controller) { controller_ = &controller; }
+  void attach(InterruptController& controller);
+  /// The line whose vector this is; no_line: none's.
+  [[nodiscard]] u8 line_of(u64 vector) const { return lines_of_[vector]; }
   [[nodiscard]] InterruptController* controller() const { return controller_; }
 
   /// Adds a handler at the end of the line's chain and unmasks the line. IF may be on.
@@ -78,6 +83,7 @@ class InterruptManager {
 
   InterruptController* controller_ = nullptr;
   std::array<Line, lines> lines_{};
+  std::array<u8, 256> lines_of_{};  // by vector
 };
 
 }  // namespace pulse

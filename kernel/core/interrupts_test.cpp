@@ -11,6 +11,7 @@ namespace {
 
 struct FakeController final : InterruptController {
   [[nodiscard]] std::string_view name() const override { return "fake"; }
+  [[nodiscard]] u8 vector_of(u8 line) const override { return static_cast<u8>(0x40 + line); }
   void mask(u8 line) override { masked |= 1u << line; }
   void unmask(u8 line) override { masked &= ~(1u << line); }
   void end(u8 line) override { ended.push_back(line); }
@@ -38,6 +39,13 @@ struct InterruptManagerTest : testing::Test {
   InterruptManager manager;
   Frame frame{};
 };
+
+TEST_F(InterruptManagerTest, lines_have_the_vectors_that_the_controller_says) {
+  EXPECT_EQ(manager.line_of(0x40), 0);
+  EXPECT_EQ(manager.line_of(0x40 + InterruptManager::lines - 1), InterruptManager::lines - 1);
+  EXPECT_EQ(manager.line_of(0x3F), InterruptManager::no_line);
+  EXPECT_EQ(manager.line_of(0x40 + InterruptManager::lines), InterruptManager::no_line);
+}
 
 TEST_F(InterruptManagerTest, all_handlers_of_a_shared_line_are_asked_and_the_line_is_ended_once) {
   FakeHandler first(HandlerResult::Handled), second(HandlerResult::Reschedule);

@@ -13,8 +13,11 @@ struct Kernel {
   InterruptManager interrupts;
 };
 [[nodiscard]] Kernel& kernel();
+class Uart16550;
+/// The first one: the log's, and /dev/ttyS0.
+[[nodiscard]] Uart16550& serial_port();
 
-/// Vector of line 0; the others follow.
-inline constexpr u8 first_line_vector = 0x20;
+/// Where the 8259s' lines go.
+inline constexpr u8 first_8259_vector = 0x20;
 
 }  // namespace pulse

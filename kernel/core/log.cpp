@@ -1,7 +1,9 @@
 #include "kernel/core/log.hpp"
 
 #include "kernel/arch/x86_64/cpu.hpp"
+#include "kernel/core/kernel.hpp"
 #include "kernel/core/time.hpp"
+#include "kernel/drivers/uart16550.hpp"
 
 namespace pulse {
 
@@ -30,6 +32,7 @@ void add_console(Console& console) {
 void set_console_level(LogLevel level) { console_level = level; }
 
 void write_consoles(std::string_view text) {
+  if (consoles == nullptr) serial_port().write(text);  // last words before the parameters are known
   for (Console* console = consoles; console != nullptr; console = console->next) console->write(text);
 }
 

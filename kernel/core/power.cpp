@@ -10,7 +10,19 @@ namespace {
 // sleep type of S5, which is 0 on these boards.
 constexpr u16 control_ports[] = {0x604, 0xB004};
 constexpr u16 sleep_enable = 0x2000;
+constexpr u16 reset_control = 0xCF9;  // PIIX3, ICH: RCR
+constexpr u8 full_reset = 0x06;
+constexpr u16 keyboard_command = 0x64;  // of machines without that: the keyboard controller's pulse on output bit 0
+constexpr u8 pulse_reset = 0xFE;
 }  // namespace
+
+void restart_machine() {
+  interrupts_off();
+  log_info("restart");
+  out8(reset_control, full_reset);
+  out8(keyboard_command, pulse_reset);
+  halt_for_good();
+}
 
 void power_off() {
   interrupts_off();

@@ -5,5 +5,7 @@ namespace pulse {
 
 /// Switches the machine off by ACPI; where that does nothing, halts.
 [[noreturn]] void power_off();
+/// Pulls the CPU's reset pin.
+[[noreturn]] void restart_machine();
 
 }  // namespace pulse

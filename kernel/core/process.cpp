@@ -14,7 +14,9 @@
 #include "kernel/core/program.hpp"
 #include "kernel/core/scheduler.hpp"
 #include "kernel/core/signals.hpp"
+#include "kernel/core/time.hpp"
 #include "kernel/core/user_memory.hpp"
+#include "kernel/fs/terminal_device.hpp"
 #include "kernel/memory/kernel_memory.hpp"
 
 extern "C" [[noreturn]] void leave_to_frame(pulse::Frame* frame);
@@ -89,11 +91,16 @@ void end_process(Process& process) {
   if (process.id == first_process) panic("the first process ended (status {:#x})", process.exit_status);
   // The address space may be this very one: go on with the kernel's tables.
   write_cr3(kernel_page_tables().root());
+  ++current_thread().preemption_off;
+  interrupts_on();  // this takes long, and nobody else knows of either
   process.space = {};
   process.files = {};
+  interrupts_off();
   process.terminal = {};
   process.location = {};
+  process.program = {};
   give_children_away(process);
+  if (process.id == process.session) release_terminal_of(process.session);
   process.ended = true;
   if (parent_ignores(*process.parent)) {
     Process* const parent = process.parent;
@@ -219,6 +226,9 @@ Result<u32> clone_thread(const Frame& frame, const CloneRequest& request) {
     process->session = self.session;
     process->terminal = self.terminal;
     process->arguments = self.arguments;
+    process->program = self.program;
+    process->program_path = self.program_path;
+    process->started = nanoseconds_since_boot();
   }
   Frame child = frame;
   child.rax = 0;
@@ -234,7 +244,7 @@ Result<u32> clone_thread(const Frame& frame, const CloneRequest& request) {
   *thread->floating_point = *parent_thread.floating_point;
   thread->fs_base = (request.flags & clone_flag::thread_pointer) != 0 ? request.thread_pointer : parent_thread.fs_base;
   thread->signal_mask = parent_thread.signal_mask;
-  thread->priority = parent_thread.priority;
+  thread->nice = parent_thread.nice;
   if ((request.flags & clone_flag::child_clear_tid) != 0) thread->clear_child_tid = request.child_tid;
   const InterruptsOff off;  // it does not run before all is told
   start_thread(*thread);
@@ -266,6 +276,8 @@ void exit_thread(i32 status) {
   std::erase(process.threads, &thread);
   --thread_count;
   process.run_nanoseconds += thread.run_nanoseconds;
+  process.user_ticks += thread.user_ticks;
+  process.system_ticks += thread.system_ticks;
   thread.process = nullptr;
   if (process.threads.empty()) {
     if (!thread.ending) process.exit_status = status;

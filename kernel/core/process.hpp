@@ -51,6 +51,10 @@ struct Process {
   i32 exit_status = 0;          ///< as wait4 reports it
   u64 run_nanoseconds = 0;      ///< of threads that have ended
   std::vector<char> arguments;  ///< for /proc/PID/cmdline: each with its 0
+  Ref<Node> program;            ///< for /proc/PID/exe, with its path
+  std::vector<char> program_path;
+  u64 started = 0;                       ///< nanoseconds since boot
+  u64 user_ticks = 0, system_ticks = 0;  ///< of threads that have ended
 };
 
 [[nodiscard]] Process& current_process();

@@ -17,7 +17,7 @@ namespace pulse {
 
 namespace {
 
-constexpr u64 stack_top = 0x7FFF'FFFF'F000;
+constexpr u64 stack_top = AddressSpace::stack_top;
 constexpr std::size_t most_text_bytes = 256 * 1024;
 constexpr int most_scripts = 4;
 constexpr std::size_t script_line_bytes = 256;
@@ -158,6 +158,22 @@ Result<Ref<Node>> find_program(Location& location, std::vector<char>& path, Prog
   return fail(Errno::Loop);
 }
 
+/// For /proc/PID/exe: what the last name really is (/bin/sh is /bin/busybox).
+std::vector<char> without_links(const Location& location, const std::vector<char>& path) {
+  constexpr int most = 8;
+  std::vector<char> result(path.begin(), path.end() - 1);
+  for (int i = 0; i < most; ++i) {
+    const std::string_view text(result.data(), result.size());
+    const auto node = resolve(location, text, LastLink::Keep);
+    if (!node || !(*node)->is(node_mode::link)) break;
+    const std::string_view target = (*node)->target();
+    if (!target.starts_with('/')) result.resize(text.rfind('/') + 1);
+    if (target.starts_with('/')) result.clear();
+    result.insert(result.end(), target.begin(), target.end());
+  }
+  return result;
+}
+
 void name_thread(Thread& thread, std::string_view path) {
   const std::size_t slash = path.rfind('/');
   if (slash != std::string_view::npos) path.remove_prefix(slash + 1);
@@ -203,6 +219,8 @@ Result<void> load_into(Process& process, Thread& thread, Frame& frame, std::stri
   for (SignalAction& action : process.actions->of) {
     if (action.handler != vitrine::abi::ignore_handler) action = {};
   }
+  if (!(process.program == *node)) process.program_path = without_links(*process.location, program_path);
+  process.program = *node;
   process.arguments.clear();
   for (const auto& argument : text.arguments) {
     process.arguments.insert(process.arguments.end(), argument.begin(), argument.end());

@@ -14,6 +14,7 @@ void RunQueue::add_last(RunEntry& entry) {
   (list.last != nullptr ? list.last->next : list.first) = &entry;
   list.last = &entry;
   entry.queued = true;
+  ++size_;
   waiting_ |= u32{1} << entry.priority;
 }
 
@@ -23,6 +24,7 @@ void RunQueue::remove(RunEntry& entry) {
   (entry.previous != nullptr ? entry.previous->next : list.first) = entry.next;
   (entry.next != nullptr ? entry.next->previous : list.last) = entry.previous;
   entry.queued = false;
+  --size_;
   if (list.first == nullptr) waiting_ &= ~(u32{1} << entry.priority);
 }
 

@@ -24,6 +24,7 @@ class RunQueue {
   /// The one that should run: of the highest priority the one that waits longest. Null: nobody.
   [[nodiscard]] RunEntry* first() const;
   [[nodiscard]] bool empty() const { return waiting_ == 0; }
+  [[nodiscard]] u32 size() const { return size_; }
 
  private:
   struct List {
@@ -32,6 +33,7 @@ class RunQueue {
   };
   std::array<List, RunEntry::priorities> lists_{};
   u32 waiting_ = 0;  // bit p: somebody waits with priority p
+  u32 size_ = 0;
 };
 
 }  // namespace pulse

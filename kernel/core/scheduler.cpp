@@ -24,7 +24,8 @@ namespace pulse {
 
 namespace {
 
-constexpr u32 turn_ticks = 10;
+/// A thread that sleeps before its turn is used up wakes in front of those that don't.
+constexpr u8 wake_boost = 1;
 constexpr std::size_t start_slots = 8, argument_slot = 4;
 constexpr u32 first_thread_number = 1;
 
@@ -34,6 +35,8 @@ TimerQueue timer_queue;
 Thread idle_thread;
 Thread* dead_thread = nullptr;
 u32 next_number = first_thread_number;
+u64 loads[3];
+u64 next_load_sample = 0;
 
 void set_name(Thread& thread, std::string_view name) {
   const std::size_t length = std::min(name.size(), sizeof thread.name - 1);
@@ -42,6 +45,13 @@ void set_name(Thread& thread, std::string_view name) {
 }
 
 void wake_sleeper(Timer& timer) { wake(*static_cast<Thread::Sleep&>(timer).thread); }
+
+/// The length of a turn: 10 ticks, up to 40 for nice -20, down to 1 for 19. Everybody gets one, so nobody starves.
+u32 turn_ticks(const Thread& thread) {
+  constexpr i32 usual = 10;
+  const i32 ticks = thread.nice < 0 ? usual - thread.nice * 3 / 2 : usual - thread.nice / 2;
+  return static_cast<u32>(std::max(ticks, 1));
+}
 
 void make_ready(Thread& thread) {
   thread.state = ThreadState::Ready;
@@ -63,8 +73,10 @@ void switch_to(Thread& next) {
   before.run_nanoseconds += now - before.started;
   next.started = now;
   next.state = ThreadState::Running;
-  next.slice_ticks = turn_ticks;
+  // A turn that was interrupted goes on; one that was used up, or given away, begins anew.
+  if (next.slice_ticks == 0) next.slice_ticks = turn_ticks(next);
   cpu.current = &next;
+  ++cpu.switches;
   vitrine_annotate(VITRINE_THREAD_RUNS | next.number);
   set_kernel_stack(next.stack_top);
   switch_program(before, next);
@@ -153,7 +165,10 @@ void schedule() {
   Thread& thread = current_thread();
   this_cpu().reschedule = false;
   if (thread.state == ThreadState::Running && &thread != &idle_thread) make_ready(thread);
-  if (thread.state == ThreadState::Blocked) vitrine_annotate(VITRINE_THREAD_BLOCKED | thread.number);
+  if (thread.state == ThreadState::Blocked) {
+    vitrine_annotate(VITRINE_THREAD_BLOCKED | thread.number);
+    thread.slice_ticks = 0;
+  }
   auto* next = static_cast<Thread*>(ready_threads.first());
   if (next != nullptr) {
     ready_threads.remove(*next);
@@ -176,6 +191,7 @@ void wake(Thread& thread) {
   const InterruptsOff off;
   if (thread.state != ThreadState::Blocked) return;
   vitrine_annotate(VITRINE_THREAD_WOKEN | thread.number);
+  if (thread.priority == RunEntry::normal_priority) thread.priority -= wake_boost;
   make_ready(thread);
   if (mode == SchedulingMode::Cooperative && &current_thread() != &idle_thread) return;
   if (thread.priority < current_thread().priority) this_cpu().reschedule = true;
@@ -192,10 +208,31 @@ void sleep_until(u64 due) {
   }
 }
 
+u32 runnable_threads() { return ready_threads.size() + (&current_thread() != &idle_thread ? 1 : 0); }
+u32 newest_thread() { return next_number - 1; }
+const u64 (&load_averages())[3] { return loads; }
+
+namespace {
+
+/// Every 5 seconds; the factors are load_unit / e^(5 s / minutes).
+void average_load(u64 now) {
+  constexpr u64 factors[3] = {1884, 2014, 2037};
+  constexpr u64 interval = 5'000'000'000;
+  if (now < next_load_sample) return;
+  next_load_sample = now + interval;
+  for (int i = 0; i < 3; ++i) {
+    loads[i] = (loads[i] * factors[i] + runnable_threads() * load_unit * (load_unit - factors[i])) / load_unit;
+  }
+}
+
+}  // namespace
+
 void scheduler_tick(u64 now) {
+  average_load(now);
   timer_queue.expire(now);
   Thread& thread = current_thread();
   if (thread.slice_ticks > 0 && --thread.slice_ticks > 0) return;
+  if (thread.priority == RunEntry::normal_priority - wake_boost) thread.priority = RunEntry::normal_priority;
   if (mode == SchedulingMode::Preemptive && !ready_threads.empty()) this_cpu().reschedule = true;
 }
 

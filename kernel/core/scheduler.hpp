@@ -39,6 +39,14 @@ void schedule();
 void wake(Thread& thread);
 void sleep_until(u64 nanoseconds_since_boot);
 
+/// How many threads run or could run, the idle one not counted.
+[[nodiscard]] u32 runnable_threads();
+/// The number of the newest thread.
+[[nodiscard]] u32 newest_thread();
+/// Runnable threads, averaged over 1, 5 and 15 minutes; in 2048ths, as Linux keeps them (sched/loadavg.c).
+[[nodiscard]] const u64 (&load_averages())[3];
+inline constexpr u64 load_unit = 2048;
+
 /// All timers of the system; touched with interrupts off.
 [[nodiscard]] TimerQueue& timers();
 /// From the tick's handler: due timers, the running thread's turn.

@@ -86,21 +86,6 @@ void stop_here(Process& process, u32 number) {
   }
 }
 
-/// Takes the lowest pending signal that is not blocked; 0: none.
-u32 take_signal(Thread& thread, Process& process) {
-  const InterruptsOff off;
-  const u64 now = deliverable_signals(thread);
-  if (now == 0) return 0;
-  const auto number = static_cast<u32>(std::countr_zero(now)) + 1;
-  const u64 bit = signal_bit(number);
-  if ((thread.pending_signals & bit) != 0) {
-    thread.pending_signals &= ~bit;
-  } else {
-    process.pending_signals &= ~bit;
-  }
-  return number;
-}
-
 /// The system call that ended with one of the kernel's own errors: begins again, or says that it was interrupted.
 void finish_interrupted_call(Frame& frame, const SignalAction* action) {
   if (frame.vector != Frame::syscall_vector) return;
@@ -131,9 +116,23 @@ void run_handler(Frame& frame, Thread& thread, Process& process, u32 number) {
 
 }  // namespace
 
+u64 pending_of(const Thread& thread, u64 mask) {
+  return (thread.pending_signals | thread.process->pending_signals) & mask;
+}
+
 u64 deliverable_signals(const Thread& thread) {
-  if (thread.process == nullptr) return 0;
-  return (thread.pending_signals | thread.process->pending_signals) & ~thread.signal_mask;
+  return thread.process != nullptr ? pending_of(thread, ~thread.signal_mask) : 0;
+}
+
+u32 take_pending(Thread& thread, u64 mask) {
+  const InterruptsOff off;
+  const u64 now = pending_of(thread, mask);
+  if (now == 0) return 0;
+  const auto number = static_cast<u32>(std::countr_zero(now)) + 1;
+  u64& place =
+      (thread.pending_signals & signal_bit(number)) != 0 ? thread.pending_signals : thread.process->pending_signals;
+  place &= ~signal_bit(number);
+  return number;
 }
 
 void send_signal(Process& process, u32 number) {
@@ -184,7 +183,7 @@ void deliver_signals(Frame& frame) {
   Thread& thread = current_thread();
   Process& process = *thread.process;
   for (;;) {
-    const u32 number = take_signal(thread, process);
+    const u32 number = take_pending(thread, ~thread.signal_mask);
     if (number == 0) break;
     const SignalAction& action = process.actions->of[number];
     if (action.handler == ignore_handler) continue;

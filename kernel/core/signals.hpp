@@ -25,6 +25,11 @@ void force_signal(u32 number);
 /// Signals that the thread would take now.
 [[nodiscard]] u64 deliverable_signals(const Thread& thread);
 
+/// Those of `mask` that wait for the thread or its process, blocked or not.
+[[nodiscard]] u64 pending_of(const Thread& thread, u64 mask);
+/// Takes the lowest of them away; 0: there is none.
+u32 take_pending(Thread& thread, u64 mask);
+
 /// At the return to ring 3: takes one signal after the other, until one needs its handler to run or none is left.
 /// `frame` of a system call that was interrupted is set up to be repeated or to tell of it.
 void deliver_signals(Frame& frame);

@@ -1,15 +1,20 @@
 // From the first C++ instruction to a running system.
 #include "kernel/arch/x86_64/cpu.hpp"
 #include "kernel/arch/x86_64/descriptors.hpp"
+#include "kernel/arch/x86_64/tsc.hpp"
 #include "kernel/core/demonstrations.hpp"
 #include "kernel/core/first_process.hpp"
 #include "kernel/core/kernel.hpp"
 #include "kernel/core/log.hpp"
 #include "kernel/core/panic.hpp"
+#include "kernel/core/platform.hpp"
 #include "kernel/core/scheduler.hpp"
 #include "kernel/core/tick.hpp"
+#include "kernel/drivers/io_apic.hpp"
+#include "kernel/drivers/local_apic.hpp"
 #include "kernel/drivers/pic8259.hpp"
 #include "kernel/drivers/uart16550.hpp"
+#include "kernel/drivers/vga_console.hpp"
 #include "kernel/memory/kernel_memory.hpp"
 
 extern "C" {
@@ -25,6 +30,7 @@ namespace {
 Kernel the_kernel;
 Uart16550 com1(0x3F8);
 Pic8259Pair pic;
+IoApicLines io_apic;
 
 constexpr u8 default_vector_base_of_dos = 0x08;
 
@@ -35,18 +41,49 @@ void announce() {
            the_kernel.boot.command_line);
 }
 
+/// False: the machine, or what the user wants, leaves it at the 8259s.
+bool start_apics() {
+  const Parameters& parameters = the_kernel.parameters;
+  const auto wanted = parameters.text("routing");
+  if (wanted != "ioapic") return false;
+  const auto tables = parameters.text("tables");
+  const auto platform = find_platform(the_kernel.boot.rsdp, tables == "mp"     ? PlatformTables::Mp
+                                                            : tables == "acpi" ? PlatformTables::Acpi
+                                                                               : PlatformTables::Any);
+  const auto mode = parameters.has("x2apic") ? LocalApic::Mode::X2Apic : LocalApic::Mode::XApic;
+  if (!platform || platform->io_apic_count == 0) {
+    log_warning("routing=ioapic: no table tells of an I/O APIC; the 8259s stay");
+    return false;
+  }
+  if (!LocalApic::start(platform->local_apic, mode)) {
+    log_warning("routing=ioapic: the CPU has no {}; the 8259s stay",
+                mode == LocalApic::Mode::X2Apic ? "x2APIC" : "local APIC");
+    return false;
+  }
+  io_apic.initialise(*platform, LocalApic::id());
+  the_kernel.interrupts.attach(io_apic);
+  log_info("interrupts by I/O APIC and local APIC ({}), {} CPUs, as {} says",
+           mode == LocalApic::Mode::X2Apic ? "x2APIC" : "xAPIC", platform->cpu_count, platform->source);
+  return true;
+}
+
 void start_interrupts() {
+  const Parameters& parameters = the_kernel.parameters;
   // What the second mission document warns of: left where DOS had them, the lines come as exceptions.
-  const bool remap = !the_kernel.parameters.has("no-remap");
-  pic.initialise(remap ? first_line_vector : default_vector_base_of_dos);
+  const bool remap = !parameters.has("no-remap");
+  pic.initialise(remap ? first_8259_vector : default_vector_base_of_dos);
   if (!remap) log_warning("no-remap: IRQ 0 will arrive as vector 8, the double fault's");
   the_kernel.interrupts.attach(pic);
-  start_tick(static_cast<u32>(the_kernel.parameters.number("hz").value_or(1000)));
+  const bool has_apics = start_apics();
+  start_tick(static_cast<u32>(parameters.number("hz").value_or(1000)),
+             parameters.has("tickless") ? Idle::Tickless : Idle::Ticks,
+             has_apics && parameters.text("timer") != "pit" ? TickSource::LocalApic : TickSource::Pit);
 }
 
 }  // namespace
 
 Kernel& kernel() { return the_kernel; }
+Uart16550& serial_port() { return com1; }
 
 }  // namespace pulse
 
@@ -55,9 +92,14 @@ void kernel_start(pulse::u64 protocol, pulse::u64 info) {
   load_descriptors();
   for (const Constructor* constructor = constructors_begin; constructor != constructors_end; ++constructor)
     (*constructor)();
-  if (com1.initialise()) add_console(com1);
+  start_tsc_clock();
+  const bool has_serial_port = com1.initialise();
   the_kernel.boot = read_boot_info(protocol, info);
   the_kernel.parameters = Parameters(the_kernel.boot.command_line);
+  // The log goes to every console that is named; without any, to the serial port.
+  const bool on_screen = the_kernel.parameters.has("console=tty0");
+  if (has_serial_port && (!on_screen || the_kernel.parameters.has("console=ttyS0"))) add_console(com1);
+  if (on_screen) add_console(screen_console());
   set_console_level(static_cast<LogLevel>(the_kernel.parameters.number("loglevel").value_or(6)));
   announce();
   initialise_memory(the_kernel.boot);
@@ -68,10 +110,16 @@ void kernel_start(pulse::u64 protocol, pulse::u64 info) {
   if (the_kernel.parameters.text("demonstrate")) {
     start_demonstration(the_kernel.parameters);
   } else {
+    // Devices may interrupt meanwhile; the first process waits until all is there for it.
+    const PreemptionOff alone;
+    interrupts_on();
     start_user_space();
+    interrupts_off();
   }
-  for (;;) {  // the idle thread, with interrupts off but for the HLT
+  // The idle thread, with interrupts off but for the HLT. It gives the CPU away here and nowhere else.
+  const PreemptionOff alone;
+  for (;;) {
     schedule();
-    wait_for_interrupt();
+    wait_idle();
   }
 }

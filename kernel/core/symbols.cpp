@@ -1,16 +1,19 @@
 #include "kernel/core/symbols.hpp"
 
-// Made from the kernel's first link by cmake/pulse.cmake; empty in that first link.
+// Made from the kernel's first link by tools/kernel_symbols; not there in that first link.
 extern "C" {
 [[gnu::weak]] extern const pulse::u32 kernel_symbol_count;
 [[gnu::weak]] extern const pulse::u64 kernel_symbol_addresses[];
 [[gnu::weak]] extern const char* const kernel_symbol_names[];
+extern const char kernel_text_begin[], kernel_text_end[];
 }
 
 namespace pulse {
 
 std::string_view symbol_at(u64 address, u64& offset) {
-  if (&kernel_symbol_count == nullptr) return {};
+  const bool in_code =
+      address >= reinterpret_cast<u64>(kernel_text_begin) && address < reinterpret_cast<u64>(kernel_text_end);
+  if (&kernel_symbol_count == nullptr || !in_code) return {};
   u32 low = 0;
   u32 high = kernel_symbol_count;
   while (low < high) {

@@ -29,8 +29,10 @@ struct Thread : RunEntry {
   u32 number = 0;  ///< thread id; that of a process's first thread is the process id
   char name[16] = {};
   u64 started = 0, run_nanoseconds = 0;
-  u32 slice_ticks = 0;     ///< left of its turn
-  u32 preemption_off = 0;  ///< > 0: it gives the CPU away only by its own will
+  u64 user_ticks = 0, system_ticks = 0;  ///< ticks that found it running, there or in the kernel
+  i32 nice = 0;                          ///< -20..19: how long its turns are
+  u32 slice_ticks = 0;                   ///< left of its turn
+  u32 preemption_off = 0;                ///< > 0: it gives the CPU away only by its own will
   struct Sleep : Timer {
     Thread* thread = nullptr;
   } sleep;

@@ -2,9 +2,12 @@
 
 #include <algorithm>
 
+#include "kernel/arch/x86_64/frame.hpp"
+#include "kernel/arch/x86_64/per_cpu.hpp"
 #include "kernel/core/kernel.hpp"
 #include "kernel/core/log.hpp"
 #include "kernel/core/scheduler.hpp"
+#include "kernel/drivers/local_apic.hpp"
 #include "kernel/drivers/pit8254.hpp"
 
 namespace pulse {
@@ -15,31 +18,93 @@ constexpr u32 least_hz = 19, most_hz = 10'000;
 
 volatile u64 tick_count = 0;
 u64 tick_nanoseconds = 0;
+u32 tick_hertz = 0;
+Idle idle_mode = Idle::Ticks;
+TickSource tick_source = TickSource::Pit;
+u64 local_counts_per_second = 0;
 u64 boot_wall = 0;
 
-HandlerResult on_tick(InterruptHandler&, Frame&) {
-  tick_count = tick_count + 1;
-  scheduler_tick(nanoseconds_since_boot());
-  return HandlerResult::Handled;
+/// Sampling: what the tick finds running had all of it.
+void account(const Frame& frame) {
+  PerCpu& cpu = this_cpu();
+  Thread& thread = current_thread();
+  if (thread.priority == RunEntry::idle_priority) {
+    ++cpu.idle_ticks;
+  } else if (frame.from_user()) {
+    ++cpu.user_ticks;
+    ++thread.user_ticks;
+  } else {
+    ++cpu.system_ticks;
+    ++thread.system_ticks;
+  }
 }
 
-InterruptHandler tick_handler{.name = "timer", .function = on_tick};
+void tick(Frame& frame) {
+  tick_count = tick_count + 1;
+  account(frame);
+  scheduler_tick(nanoseconds_since_boot());
+}
+
+InterruptHandler tick_handler{.name = "timer", .function = [](InterruptHandler&, Frame& frame) {
+                                tick(frame);
+                                return HandlerResult::Handled;
+                              }};
+
+void start_source() {
+  if (tick_source == TickSource::Pit) {
+    (void)start_pit(tick_hertz);
+  } else {
+    LocalApic::start_timer(local_counts_per_second / tick_hertz);
+  }
+}
+
+void start_source_once(u64 nanoseconds) {
+  if (tick_source == TickSource::Pit) return start_pit_once(nanoseconds);
+  constexpr u64 longest = 1'000'000'000;
+  const u64 count = std::min(nanoseconds, longest) * local_counts_per_second / 1'000'000'000 + 1;
+  LocalApic::start_timer_once(static_cast<u32>(std::min<u64>(count, ~u32{0})));
+}
 
 }  // namespace
 
 u64 ticks() { return tick_count; }
-
-u64 nanoseconds_since_boot() { return tick_count * tick_nanoseconds; }
+u64 nanoseconds_per_tick() { return tick_nanoseconds; }
 
 u64 boot_wall_nanoseconds() { return boot_wall; }
 void set_boot_wall_seconds(u64 seconds_since_1970) { boot_wall = seconds_since_1970 * 1'000'000'000; }
 u64 wall_seconds() { return (boot_wall + nanoseconds_since_boot()) / 1'000'000'000; }
 
-void start_tick(u32 hz) {
+void wait_idle() {
+  const u64 begin = nanoseconds_since_boot();
+  const u64 due = timers().next_due();
+  const u64 idle = due > begin ? due - begin : 0;
+  if (idle_mode == Idle::Ticks || idle < 2 * tick_nanoseconds) {
+    wait_for_interrupt();
+  } else {
+    start_source_once(idle);
+    wait_for_interrupt();
+    start_source();
+    // No tick saw this time pass.
+    this_cpu().idle_ticks += (nanoseconds_since_boot() - begin) / tick_nanoseconds;
+  }
+}
+
+void local_tick(Frame& frame) { tick(frame); }
+
+void start_tick(u32 hz, Idle idle, TickSource source) {
+  idle_mode = idle;
   hz = std::clamp(hz, least_hz, most_hz);
-  tick_nanoseconds = start_pit(hz);
-  kernel().interrupts.add(0, tick_handler);
-  log_info("timer: {} ticks a second", hz);
+  tick_hertz = hz;
+  tick_source = source;
+  tick_nanoseconds = 1'000'000'000 / hz;
+  if (source == TickSource::LocalApic) {
+    local_counts_per_second = LocalApic::measure_timer();
+    start_source();
+  } else {
+    tick_nanoseconds = start_pit(hz);
+    kernel().interrupts.add(0, tick_handler);
+  }
+  log_info("timer: {} ticks a second by the {}", hz, source == TickSource::Pit ? "PIT" : "local APIC");
 }
 
 }  // namespace pulse

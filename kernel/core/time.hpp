@@ -1,4 +1,4 @@
-// Time since boot. The clock source is the timer interrupt's count, refined by the TSC once that is calibrated.
+// Time since boot: the time stamp counter is the clock (arch/x86_64/tsc.hpp), the tick only says when to look.
 #pragma once
 
 #include "kernel/core/types.hpp"
@@ -8,6 +8,8 @@ namespace pulse {
 [[nodiscard]] u64 nanoseconds_since_boot();
 /// Timer interrupts so far.
 [[nodiscard]] u64 ticks();
+/// From one to the next.
+[[nodiscard]] u64 nanoseconds_per_tick();
 
 /// What to add for the time of day: nanoseconds from 1970 to boot, as the clock chip said.
 [[nodiscard]] u64 boot_wall_nanoseconds();

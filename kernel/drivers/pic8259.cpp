@@ -24,6 +24,7 @@ u8 in_service(const Chip& chip) {
 }  // namespace
 
 void Pic8259Pair::initialise(u8 base) {
+  base_ = base;
   masks_ = 0xFFFB;
   out8(primary.command, icw1_with_icw4);
   out8(primary.data, base);

@@ -12,6 +12,7 @@ class Pic8259Pair final : public InterruptController {
   /// Puts lines 0..15 on vectors `base`..`base`+15, all of them masked. `base` is a multiple of 8.
   void initialise(u8 base);
   [[nodiscard]] std::string_view name() const override { return "8259"; }
+  [[nodiscard]] u8 vector_of(u8 line) const override { return static_cast<u8>(base_ + line); }
   void mask(u8 line) override;
   void unmask(u8 line) override;
   void end(u8 line) override;
@@ -19,6 +20,7 @@ class Pic8259Pair final : public InterruptController {
 
  private:
   void write_masks();
+  u8 base_ = 0;
   u16 masks_ = 0xFFFB;  // line 2 is the cascade
 };
 

@@ -5,8 +5,12 @@
 namespace pulse {
 
 namespace {
-constexpr u16 counter0 = 0x40, control = 0x43;
-constexpr u8 counter0_low_high_mode2 = 0x34;
+constexpr u16 counter0 = 0x40, counter2 = 0x42, control = 0x43;
+constexpr u8 counter2_low_high_mode0 = 0xB0;
+/// Port 61h of the PC: gate of counter 2, speaker, and counter 2's output.
+constexpr u16 speaker_port = 0x61;
+constexpr u8 gate2 = 1, speaker = 2, output2 = 0x20;
+constexpr u8 counter0_low_high_mode0 = 0x30, counter0_low_high_mode2 = 0x34;
 }  // namespace
 
 u64 start_pit(u32 hz) {
@@ -16,5 +20,22 @@ u64 start_pit(u32 hz) {
   out8(counter0, static_cast<u8>(divisor >> 8));
   return u64{divisor} * 1'000'000'000 / pit_input_hz;
 }
+
+void start_pit_once(u64 nanoseconds) {
+  constexpr u64 most = 0xFFFF, longest = most * 1'000'000'000 / pit_input_hz;
+  const u64 count = nanoseconds >= longest ? most : nanoseconds * pit_input_hz / 1'000'000'000 + 1;
+  out8(control, counter0_low_high_mode0);
+  out8(counter0, static_cast<u8>(count));
+  out8(counter0, static_cast<u8>(count >> 8));
+}
+
+void start_pit_stopwatch(u32 count) {
+  out8(speaker_port, (in8(speaker_port) & static_cast<u8>(~speaker)) | gate2);
+  out8(control, counter2_low_high_mode0);
+  out8(counter2, static_cast<u8>(count));
+  out8(counter2, static_cast<u8>(count >> 8));
+}
+
+bool pit_stopwatch_ran_out() { return (in8(speaker_port) & output2) != 0; }
 
 }  // namespace pulse

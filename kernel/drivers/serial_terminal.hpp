@@ -1,11 +1,13 @@
-// /dev/ttyS0 and, by default, /dev/console: a terminal on the first serial port. What is typed comes by interrupt.
+// /dev/ttyS0: a terminal on the first serial port.
 #pragma once
 
-#include "kernel/core/kernel.hpp"
+#include "kernel/drivers/uart16550.hpp"
+#include "kernel/fs/terminal.hpp"
 
 namespace pulse {
 
-/// Makes the device nodes' openers known and takes line 4.
-void start_serial_terminal();
+[[nodiscard]] Terminal& serial_terminal();
+/// On `port`, by interrupt on line 4 or polled.
+void start_serial_terminal(Uart16550& port, Uart16550::Service service);
 
 }  // namespace pulse

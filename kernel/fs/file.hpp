@@ -6,6 +6,7 @@
 #pragma once
 
 #include <span>
+#include <vector>
 
 #include "kernel/core/ref.hpp"
 #include "kernel/core/result.hpp"
@@ -47,9 +48,10 @@ class File : public Shared {
   File();
   ~File() override;
 
-  u32 flags = 0;   ///< open_flag
-  u64 offset = 0;  ///< for files that have one
-  Ref<Node> node;  ///< what fstat tells of; may be null (a pipe's is its own)
+  u32 flags = 0;           ///< open_flag
+  u64 offset = 0;          ///< for files that have one
+  Ref<Node> node;          ///< what fstat tells of; may be null (a pipe's is its own)
+  std::vector<char> path;  ///< by which it was opened, for /proc/PID/fd; no 0 at its end; empty: none
 
   [[nodiscard]] bool readable() const { return (flags & open_flag::access_mode) != open_flag::write_only; }
   [[nodiscard]] bool writable() const { return (flags & open_flag::access_mode) != open_flag::read_only; }

@@ -25,6 +25,8 @@ class Node : public Shared {
   u64 size = 0;
   u64 modified = 0;  ///< seconds since 1970
 
+  /// Nodes of one file system have the same; names can't be moved to another. Null: nothing can be moved.
+  [[nodiscard]] virtual const void* file_system() const { return nullptr; }
   [[nodiscard]] bool is(u32 type) const { return (mode & node_mode::type) == type; }
 
   // Directories. Names have no slash and are neither "." nor "..".
@@ -41,6 +43,7 @@ class Node : public Shared {
     std::string_view name;
     u64 number;
     u32 mode;
+    u64 next = 0;  ///< the cursor behind it; 0: one more
   };
   /// The entry at `cursor` (0, 1, 2...: a place, stable while nothing is removed); NoEntry behind the last one. "." and
   /// ".." are the system call's.
@@ -58,6 +61,8 @@ class Node : public Shared {
 
   // Symbolic links.
   [[nodiscard]] virtual std::string_view target() const { return {}; }
+  /// Where a link of /proc leads, whatever its text says; null: the text is what counts.
+  [[nodiscard]] virtual Ref<Node> leads_to() { return {}; }
 
   /// Opens it. The default serves files with read_at and write_at, and directories.
   [[nodiscard]] virtual Result<Ref<File>> open(u32 flags);

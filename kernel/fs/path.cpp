@@ -13,6 +13,7 @@ constexpr int most_links = 40;
 
 struct Mount {
   Ref<Node> covered, upper;
+  std::vector<char> type, path;
 };
 std::vector<Mount> mounts;
 
@@ -65,9 +66,13 @@ struct Walk {
       Ref<Node> found = uncovered(*next);
       if (found->is(node_mode::link) && (!is_last || wants_directory || last == LastLink::Follow)) {
         if (++links > most_links) return fail(Errno::Loop);
-        const auto target = go(node, found->target(), LastLink::Follow, nullptr);
-        if (!target) return target;
-        found = *target;
+        if (Ref<Node> straight = found->leads_to()) {
+          found = std::move(straight);
+        } else {
+          const auto target = go(node, found->target(), LastLink::Follow, nullptr);
+          if (!target) return target;
+          found = *target;
+        }
       }
       if (is_last && wants_directory && !found->is(node_mode::directory)) return fail(Errno::NotDirectory);
       node = std::move(found);
@@ -126,6 +131,18 @@ Result<std::string_view> path_of(const Location& location, Ref<Node> directory, 
   return std::string_view(buffer.data() + begin, buffer.size() - begin);
 }
 
-void mount(const Ref<Node>& covered, const Ref<Node>& upper) { mounts.push_back({covered, upper}); }
+void mount(const Ref<Node>& covered, const Ref<Node>& upper, std::string_view type, std::string_view path) {
+  mounts.push_back({covered, upper, {type.begin(), type.end()}, {path.begin(), path.end()}});
+}
+
+bool is_mounted_on(const Ref<Node>& node) {
+  return std::ranges::any_of(mounts, [&](const Mount& mounted) { return mounted.upper == node; });
+}
+
+std::optional<MountText> mount_at(std::size_t place) {
+  if (place >= mounts.size()) return std::nullopt;
+  const Mount& mounted = mounts[place];
+  return MountText{{mounted.type.data(), mounted.type.size()}, {mounted.path.data(), mounted.path.size()}};
+}
 
 }  // namespace pulse

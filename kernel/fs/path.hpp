@@ -1,6 +1,7 @@
 // From a path to a node.
 #pragma once
 
+#include <optional>
 #include <string_view>
 
 #include "kernel/core/process.hpp"
@@ -27,7 +28,15 @@ struct Place {
 /// The absolute path of a directory, for getcwd. Into `buffer`, from its end; OutOfRange if it does not fit.
 [[nodiscard]] Result<std::string_view> path_of(const Location& location, Ref<Node> directory, std::span<char> buffer);
 
-/// `upper` is seen in place of the directory `covered`.
-void mount(const Ref<Node>& covered, const Ref<Node>& upper);
+/// `upper` is seen in place of the directory `covered`. `type` and `path` are what /proc/mounts says of it.
+void mount(const Ref<Node>& covered, const Ref<Node>& upper, std::string_view type, std::string_view path);
+/// The node is the root of a mounted file system.
+[[nodiscard]] bool is_mounted_on(const Ref<Node>& node);
+
+struct MountText {
+  std::string_view type, path;
+};
+/// All mounts but the root's, oldest first; nothing behind the last one.
+[[nodiscard]] std::optional<MountText> mount_at(std::size_t place);
 
 }  // namespace pulse

@@ -25,7 +25,8 @@ constexpr u32 signals = 1, canonical = 2, echo = 8, echo_erase = 0x10, echo_nl =
 namespace request {
 constexpr u32 get_modes = 0x5401, set_modes = 0x5402, set_modes_drain = 0x5403, set_modes_flush = 0x5404,
               set_controlling = 0x540E, get_group = 0x540F, set_group = 0x5410, bytes_waiting = 0x541B,
-              get_size = 0x5413, set_size = 0x5414, flush = 0x540B, detach = 0x5422, get_session = 0x5429;
+              get_size = 0x5413, set_size = 0x5414, flush = 0x540B, detach = 0x5422, get_session = 0x5429,
+              serial_information = 0x541E, screen_state = 0x5603;
 }
 
 constexpr u8 del = 0x7F;
@@ -146,6 +147,14 @@ void Terminal::hang_up() {
   changed_.wake(ready::all);
 }
 
+void Terminal::leave_session() {
+  if (foreground != 0) {
+    host_->signal_group(foreground, signal::hang_up);
+    host_->signal_group(foreground, signal::resume);
+  }
+  session = foreground = 0;
+}
+
 std::size_t Terminal::available() const {
   return ((modes.local & local_mode::canonical) != 0 ? complete_ : end_) - begin_;
 }
@@ -245,11 +254,30 @@ Result<u64> Terminal::control(u32 number, u64 argument) {
       return result;
     }
     case request::set_controlling:
+      if (session != 0 && !is_ours && argument != 1) return fail(Errno::PermissionDenied);
       session = host_->current_session();
       foreground = host_->current_group();
       return 0;
     case request::detach:
+      if (!is_ours) return fail(Errno::NotTerminal);
+      session = foreground = 0;
       return 0;
+    case request::serial_information: {
+      struct {
+        i32 type = 4;  // PORT_16550A
+        i32 line = 0;
+        i32 others[16] = {};
+      } serial;
+      if (!host_->serial_line()) return fail(Errno::NotTerminal);
+      serial.line = static_cast<i32>(*host_->serial_line());
+      return get(serial);
+    }
+    case request::screen_state: {
+      if (!host_->screen_number()) return fail(Errno::NotTerminal);
+      const u16 active = static_cast<u16>(*host_->screen_number());
+      const u16 state[3] = {active, 0, static_cast<u16>(1u << active)};
+      return get(state);
+    }
     case request::get_group:
       return is_ours ? get(foreground) : fail(Errno::NotTerminal);
     case request::set_group: {

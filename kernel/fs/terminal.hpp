@@ -5,6 +5,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 
 #include "kernel/fs/file.hpp"
 
@@ -38,6 +39,9 @@ class TerminalHost {
   [[nodiscard]] virtual bool ignores(u32 signal) = 0;
   [[nodiscard]] virtual Result<void> copy_out(u64 address, const void* from, std::size_t size) = 0;
   [[nodiscard]] virtual Result<void> copy_in(void* to, u64 address, std::size_t size) = 0;
+  /// Which virtual console it is, which serial port; nothing if it is no such thing.
+  [[nodiscard]] virtual std::optional<u32> screen_number() const { return {}; }
+  [[nodiscard]] virtual std::optional<u32> serial_line() const { return {}; }
 
  protected:
   ~TerminalHost() = default;
@@ -50,6 +54,8 @@ class Terminal {
   /// A byte was typed. From a bottom half, or with interrupts off.
   void input(u8 byte);
   void hang_up();
+  /// The leader of its session ended: nobody's terminal any more.
+  void leave_session();
 
   Result<std::size_t> read(IoBuffer& into);
   Result<std::size_t> write(IoBuffer& from);

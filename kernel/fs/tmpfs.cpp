@@ -23,6 +23,7 @@ class TmpNode : public Node {
     number = of->next_number++;
     mode = with_mode;
   }
+  [[nodiscard]] const void* file_system() const override { return system_.get(); }
 
  protected:
   Ref<FileSystem> system_;

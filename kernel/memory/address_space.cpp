@@ -104,6 +104,22 @@ void AddressSpace::drop_pages(u64 begin, u64 end) {
   }
 }
 
+u64 AddressSpace::resident_pages() const {
+  u64 count = 0;
+  PageTables tables = tables_;
+  for (const Area& area : areas_) {
+    for (u64 page = area.begin; page < area.end; page += page_bytes) {
+      const u64* const entry = tables.entry(page, PageTables::Missing::Null);
+      if (entry == nullptr) {
+        page = page_floor(page | (page_bytes * 512 - 1));  // the rest of the table's span
+      } else if ((*entry & page_flag::present) != 0) {
+        ++count;
+      }
+    }
+  }
+  return count;
+}
+
 Result<u64> AddressSpace::map(const Request& request) {
   const u64 size = page_ceiling(request.size);
   if (request.size == 0 || size < request.size || request.node_offset % page_bytes != 0) return fail(Errno::Invalid);

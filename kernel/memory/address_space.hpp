@@ -62,8 +62,11 @@ class AddressSpace : public Shared {
 
   [[nodiscard]] PageTables tables() const { return tables_; }
   [[nodiscard]] const std::vector<Area>& areas() const { return areas_; }
+  [[nodiscard]] bool is_heap(const Area& area) const { return area.begin < break_end_ && area.end > break_begin_; }
+  /// Pages that are mapped now.
+  [[nodiscard]] u64 resident_pages() const;
   static constexpr std::size_t most_areas = 1024;
-  static constexpr u64 stack_limit = u64{8} << 20;
+  static constexpr u64 stack_limit = u64{8} << 20, stack_top = 0x7FFF'FFFF'F000;
 
  private:
   explicit AddressSpace(PageTables tables) : tables_(tables) {}

@@ -100,6 +100,7 @@ void make_kernel_tables(const BootInfo& boot) {
   }
   // Address spaces copy the root's upper half once: what is added later must hang below an entry that is there now.
   must(kernel_tables.entry(KERNEL_STACKS, PageTables::Missing::Make) != nullptr);
+  must(kernel_tables.entry(DEVICES, PageTables::Missing::Make) != nullptr);
   constexpr u64 cr4_page_global = 0x80;
   u64 cr4;
   asm volatile("mov %%cr4, %0" : "=r"(cr4));
@@ -187,6 +188,14 @@ void free_kernel_stack(u64 top) {
 bool is_stack_guard(u64 address) {
   return address >= KERNEL_STACKS && address < KERNEL_STACKS + most_stacks * stack_slot_bytes &&
          (address - KERNEL_STACKS) % stack_slot_bytes < stack_slot_bytes - kernel_stack_bytes;
+}
+
+void* map_device(u64 physical, u64 bytes) {
+  constexpr u64 flags = page_flag::writable | page_flag::no_execute | page_flag::uncached | page_flag::global;
+  for (u64 page = page_floor(physical); page < physical + bytes; page += page_bytes) {
+    must(kernel_tables.map(DEVICES + page, page, flags));
+  }
+  return reinterpret_cast<void*>(DEVICES + physical);
 }
 
 MemoryUse memory_use() { return {pages.all_pages(), pages.free_pages(), heap.bytes_in_use()}; }

@@ -32,6 +32,9 @@ void free_kernel_stack(u64 top);
 /// Does this address lie in the unmapped part between two stacks?
 [[nodiscard]] bool is_stack_guard(u64 address);
 
+/// Registers of a device: mapped uncached. For good.
+[[nodiscard]] void* map_device(u64 physical, u64 bytes);
+
 struct MemoryUse {
   u64 all_pages, free_pages, heap_bytes;
 };

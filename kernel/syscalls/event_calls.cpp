@@ -197,19 +197,10 @@ CallResult sys_timerfd_gettime(Call& call) {
 /// The running process, seen as where signals come from. Whoever reads takes their own.
 class OwnSignals final : public SignalSource {
  public:
-  u32 take(u64 mask) override {
-    const InterruptsOff off;
-    Thread& thread = current_thread();
-    const u64 now = (thread.pending_signals | thread.process->pending_signals) & mask;
-    if (now == 0) return 0;
-    const auto number = static_cast<u32>(__builtin_ctzll(now)) + 1;
-    const u64 taken = signal_bit(number);
-    ((thread.pending_signals & taken) != 0 ? thread.pending_signals : thread.process->pending_signals) &= ~taken;
-    return number;
-  }
+  u32 take(u64 mask) override { return take_pending(current_thread(), mask); }
   [[nodiscard]] bool pending(u64 mask) const override {
     const Thread& thread = current_thread();
-    return thread.process != nullptr && ((thread.pending_signals | thread.process->pending_signals) & mask) != 0;
+    return thread.process != nullptr && pending_of(thread, mask) != 0;
   }
   [[nodiscard]] WaitQueue& arrived() override { return current_process().signal_arrived; }
 };

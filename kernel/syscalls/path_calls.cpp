@@ -6,6 +6,7 @@
 #include "kernel/core/user_memory.hpp"
 #include "kernel/fs/devices.hpp"
 #include "kernel/fs/path.hpp"
+#include "kernel/fs/procfs.hpp"
 #include "kernel/syscalls/call.hpp"
 
 namespace pulse {
@@ -44,6 +45,19 @@ Result<Ref<Node>> create(Call& call, const Ref<Node>& directory, std::string_vie
   return made;
 }
 
+/// For /proc/PID/fd: from the root, but otherwise as it was given.
+std::vector<char> full_path(Call& call, const Ref<Node>& directory, std::string_view path) {
+  std::vector<char> full;
+  if (!path.starts_with('/')) {
+    char buffer[512];
+    const auto above = path_of(*call.process().location, directory, buffer);
+    if (above) full.assign(above->begin(), above->end());
+    if (full.empty() || full.back() != '/') full.push_back('/');
+  }
+  full.insert(full.end(), path.begin(), path.end());
+  return full;
+}
+
 CallResult open_at(Call& call, u64 descriptor, u64 path, u32 flags, u32 mode) {
   const auto text = read_user_text(path);
   if (!text) return fail(text.error());
@@ -68,6 +82,7 @@ CallResult open_at(Call& call, u64 descriptor, u64 path, u32 flags, u32 mode) {
   (*file)->flags =
       flags & (open_flag::access_mode | open_flag::append | open_flag::non_blocking | open_flag::directory);
   (*file)->node = *node;
+  (*file)->path = full_path(call, *directory, text->view());
   const auto on_exec = (flags & open_flag::close_on_exec) != 0 ? FileTable::OnExec::Close : FileTable::OnExec::Keep;
   const auto number = call.process().files->add(*file, on_exec);
   if (!number) return fail(number.error());
@@ -210,6 +225,7 @@ CallResult rename_at(Call& call, u64 from_descriptor, u64 from, u64 to_descripto
   if (!old_place) return fail(old_place.error() == Errno::Exists ? Errno::Busy : old_place.error());
   const auto new_place = resolve_place(location, *new_directory, new_text->view());
   if (!new_place) return fail(new_place.error() == Errno::Exists ? Errno::Busy : new_place.error());
+  if (old_place->directory->file_system() != new_place->directory->file_system()) return fail(Errno::CrossDevice);
   return done(old_place->directory->rename(old_place->name, *new_place->directory, new_place->name));
 }
 CallResult sys_rename(Call& call) { return rename_at(call, here, call.a, here, call.b); }
@@ -290,7 +306,7 @@ CallResult sys_getdents64(Call& call) {
     if (length > most) return fail(Errno::NameTooLong);
     if (written + length > call.c) return written > 0 ? CallResult(written) : fail(Errno::Invalid);
     u8 record[most] = {};
-    const u64 next = place + 1;
+    const u64 next = entry->next != 0 ? entry->next + 2 : place + 1;
     const auto short_length = static_cast<u16>(length);
     std::memcpy(record, &entry->number, 8);
     std::memcpy(record + 8, &next, 8);
@@ -362,6 +378,14 @@ CallResult sys_mount(Call& call) {
   const auto covered = node_at(call, here, call.b, LastLink::Follow);
   if (!covered) return fail(covered.error());
   if (!(*covered)->is(node_mode::directory)) return fail(Errno::NotDirectory);
+  if (type->view() == "proc" || type->view() == "sysfs") {
+    const bool is_proc = type->view() == "proc";
+    if (is_mounted_on(*covered)) return fail(Errno::Busy);
+    const auto path = read_user_text(call.b);
+    if (!path) return fail(path.error());
+    mount(*covered, is_proc ? make_procfs() : make_sysfs(), type->view(), path->view());
+    return 0;
+  }
   // The devices are in the root file system from the start.
   return type->view() == "devtmpfs" ? CallResult(0) : fail(Errno::NoDevice);
 }

@@ -5,6 +5,7 @@
 #include "kernel/arch/x86_64/cpu.hpp"
 #include "kernel/arch/x86_64/layout.h"
 #include "kernel/core/futex.hpp"
+#include "kernel/core/log.hpp"
 #include "kernel/core/power.hpp"
 #include "kernel/core/random.hpp"
 #include "kernel/core/scheduler.hpp"
@@ -36,6 +37,8 @@ CallResult sys_clone(Call& call) {
 
 CallResult sys_fork(Call& call) { return clone_thread(call.frame, {}); }
 CallResult sys_vfork(Call& call) { return clone_thread(call.frame, {}); }
+
+CallResult sys_socket(Call&) { return fail(Errno::NoAddressFamily); }  // there is no network
 
 /// C libraries ask for these first and go on without.
 CallResult sys_absent(Call&) { return fail(Errno::NotImplemented); }
@@ -167,11 +170,20 @@ struct SystemName {
   char system[65], node[65], release[65], version[65], machine[65], domain[65];
 };
 
-CallResult sys_uname(Call& call) {
-  // Programs compare the release with what their C library needs: it is that of the ABI that we have.
-  const SystemName name{"Linux", "pulse", "6.1.0-pulse", "Pulse", "x86_64", "(none)"};
-  return done(write_user(call.a, name));
+// Programs compare the release with what their C library needs: it is that of the ABI that we have.
+SystemName system_name{"Linux", "pulse", "6.1.0-pulse", "Pulse", "x86_64", "(none)"};
+
+CallResult sys_uname(Call& call) { return done(write_user(call.a, system_name)); }
+
+CallResult set_name(Call& call, char (&field)[65]) {
+  char text[sizeof field] = {};
+  if (call.b >= sizeof field) return fail(Errno::Invalid);
+  if (const auto copied = copy_from_user(text, call.a, call.b); !copied) return fail(copied.error());
+  std::memcpy(field, text, sizeof field);
+  return 0;
 }
+CallResult sys_sethostname(Call& call) { return set_name(call, system_name.node); }
+CallResult sys_setdomainname(Call& call) { return set_name(call, system_name.domain); }
 
 CallResult sys_getrandom(Call& call) {
   u64 written = 0;
@@ -223,6 +235,41 @@ CallResult sys_sysinfo(Call& call) {
 CallResult sys_sched_yield(Call&) {
   yield();
   return 0;
+}
+
+/// Calls `apply(thread)` for the first threads of all processes that `which` and `who` mean. False: there are none.
+template <class Apply>
+bool for_each_chosen(Call& call, u64 which, u32 who, Apply apply) {
+  enum Which : u64 { process = 0, group = 1, user = 2 };
+  const Process& self = call.process();
+  bool any = false;
+  for (Process* other : all_processes()) {
+    const bool chosen = (which == process && other->id == (who == 0 ? self.id : who)) ||
+                        (which == group && other->group == (who == 0 ? self.group : who)) ||
+                        (which == user && who == 0);
+    if (!chosen) continue;
+    for (Thread* thread : other->threads) {
+      apply(*thread);
+      any = true;
+    }
+  }
+  return any;
+}
+
+CallResult sys_getpriority(Call& call) {
+  i32 least = 20;
+  if (call.a > 2) return fail(Errno::Invalid);
+  const bool any = for_each_chosen(call, call.a, static_cast<u32>(call.b),
+                                   [&](const Thread& thread) { least = std::min(least, thread.nice); });
+  if (!any) return fail(Errno::NoProcess);
+  return static_cast<u64>(20 - least);  // the system call's own way to avoid negative results
+}
+
+CallResult sys_setpriority(Call& call) {
+  if (call.a > 2) return fail(Errno::Invalid);
+  const i32 nice = std::clamp(static_cast<i32>(call.c), -20, 19);
+  const bool any = for_each_chosen(call, call.a, static_cast<u32>(call.b), [&](Thread& thread) { thread.nice = nice; });
+  return any ? CallResult(0) : fail(Errno::NoProcess);
 }
 
 CallResult sys_sched_getaffinity(Call& call) {
@@ -292,11 +339,38 @@ CallResult sys_futex(Call& call) {
   }
 }
 
-CallResult sys_reboot(Call&) { power_off(); }
+CallResult sys_reboot(Call& call) {
+  constexpr u32 magic1 = 0xFEE1DEAD, magic2[] = {0x28121969, 0x05121996, 0x16041998, 0x20112000};
+  enum Command : u32 {
+    restart = 0x01234567,
+    halt = 0xCDEF0123,
+    key_combination_on = 0x89ABCDEF,
+    key_combination_off = 0,
+    off = 0x4321FEDC
+  };
+  const bool sound =
+      static_cast<u32>(call.a) == magic1 && std::ranges::find(magic2, static_cast<u32>(call.b)) != std::end(magic2);
+  if (!sound) return fail(Errno::Invalid);
+  switch (static_cast<u32>(call.c)) {
+    case restart:
+      restart_machine();
+    case halt:
+      log_info("halted");
+      halt_for_good();
+    case off:
+      power_off();
+    case key_combination_on:
+    case key_combination_off:
+      return 0;  // Ctrl-Alt-Del is a key like any other here
+    default:
+      return fail(Errno::Invalid);
+  }
+}
 
 constexpr CallEntry entries[] = {
     {24, "sched_yield", sys_sched_yield},
     {39, "getpid", sys_getpid},
+    {41, "socket", sys_socket},
     {56, "clone", sys_clone},
     {57, "fork", sys_fork},
     {58, "vfork", sys_vfork},
@@ -321,9 +395,13 @@ constexpr CallEntry entries[] = {
     {116, "setgroups", sys_zero},
     {121, "getpgid", sys_getpgid},
     {124, "getsid", sys_getsid},
+    {140, "getpriority", sys_getpriority},
+    {141, "setpriority", sys_setpriority},
     {157, "prctl", sys_prctl},
     {158, "arch_prctl", sys_arch_prctl},
     {169, "reboot", sys_reboot},
+    {170, "sethostname", sys_sethostname},
+    {171, "setdomainname", sys_setdomainname},
     {186, "gettid", sys_gettid},
     {202, "futex", sys_futex},
     {204, "sched_getaffinity", sys_sched_getaffinity},

@@ -1,5 +1,8 @@
+#include <algorithm>
+
 #include "kernel/core/scheduler.hpp"
 #include "kernel/core/signals.hpp"
+#include "kernel/core/time.hpp"
 #include "kernel/core/user_memory.hpp"
 #include "kernel/syscalls/call.hpp"
 
@@ -76,6 +79,36 @@ CallResult sys_rt_sigsuspend(Call& call) {
   return fail(Errno::RestartNoHandler);
 }
 
+/// rt_sigtimedwait(2): takes a signal of the set as soon as there is one.
+CallResult sys_rt_sigtimedwait(Call& call) {
+  if (call.d != mask_bytes) return fail(Errno::Invalid);
+  const auto wanted = read_user<u64>(call.a);
+  if (!wanted) return fail(wanted.error());
+  u64 deadline = TimerQueue::never;
+  if (call.c != 0) {
+    struct Time {
+      i64 seconds, nanoseconds;
+    };
+    constexpr i64 second = 1'000'000'000, longest = i64{1} << 32;
+    const auto time = read_user<Time>(call.c);
+    if (!time) return fail(time.error());
+    if (time->seconds < 0 || time->nanoseconds < 0 || time->nanoseconds >= second) return fail(Errno::Invalid);
+    deadline =
+        nanoseconds_since_boot() + static_cast<u64>(std::min(time->seconds, longest) * second + time->nanoseconds);
+  }
+  const u64 set = *wanted & ~unblockable_signals;
+  Thread& thread = current_thread();
+  const auto waited = wait_until(call.process().signal_arrived, [&] { return pending_of(thread, set) != 0; }, deadline);
+  const u32 number = take_pending(thread, set);
+  if (number == 0) return fail(waited == WaitResult::Interrupted ? Errno::Interrupted : Errno::TryAgain);
+  if (call.b != 0) {
+    vitrine::abi::SignalInformation information{};
+    information.signal = static_cast<i32>(number);
+    if (const auto told = write_user(call.b, information); !told) return fail(told.error());
+  }
+  return number;
+}
+
 CallResult sys_pause(Call&) {
   WaitQueue nobody;
   (void)wait_until(nobody, [] { return false; });
@@ -147,6 +180,7 @@ constexpr CallEntry entries[] = {
     {34, "pause", sys_pause},
     {62, "kill", sys_kill},
     {127, "rt_sigpending", sys_rt_sigpending},
+    {128, "rt_sigtimedwait", sys_rt_sigtimedwait},
     {130, "rt_sigsuspend", sys_rt_sigsuspend},
     {131, "sigaltstack", sys_sigaltstack},
     {200, "tkill", sys_tkill},

@@ -1,6 +1,7 @@
 #include "kernel/arch/x86_64/cpu.hpp"
 #include "kernel/arch/x86_64/layout.h"
 #include "kernel/core/dispatch.hpp"
+#include "kernel/core/kernel.hpp"
 #include "kernel/core/log.hpp"
 #include "kernel/core/scheduler.hpp"
 #include "kernel/core/signals.hpp"
@@ -12,6 +13,7 @@ namespace {
 
 constexpr std::size_t most_calls = 512;
 const CallEntry* calls[most_calls];
+bool traces_calls = false;
 bool told[most_calls];  // that it is not there: once is enough
 
 CallResult perform(Frame& frame) {
@@ -25,10 +27,18 @@ CallResult perform(Frame& frame) {
     return fail(Errno::NotImplemented);
   }
   Call call(frame);
-  return entry->function(call);
+  if (!traces_calls) [[likely]]
+    return entry->function(call);
+  const u32 thread = current_thread().number;
+  const CallResult result = entry->function(call);
+  log_info("{} {}({:#x}, {:#x}, {:#x}) = {}", thread, entry->name, call.a, call.b, call.c,
+           result ? static_cast<i64>(*result) : -static_cast<i64>(result.error()));
+  return result;
 }
 
-void serve(Frame& frame) {
+}  // namespace
+
+void serve_system_call(Frame& frame) {
   frame.error = frame.rax;  // kept for a restart
   {
     const PreemptionOff alone;
@@ -41,18 +51,17 @@ void serve(Frame& frame) {
   }
 }
 
-}  // namespace
-
 void register_calls() {
+  traces_calls = kernel().parameters.has("trace-calls");
   for (const auto part : {process_calls(), memory_calls(), event_calls(), file_calls(), path_calls(), poll_calls(),
                           signal_calls(), time_calls()}) {
     for (const CallEntry& entry : part) calls[entry.number] = &entry;
   }
 }
 
-/// From entry.S, IF=0. True: SYSRET can give back the frame as it is now.
+/// From SYSCALL's stub in entry.S, IF=0. True: SYSRET can give back the frame as it is now.
 extern "C" bool syscall_entry(Frame& frame) {
-  serve(frame);
+  serve_system_call(frame);
   return_to_program(frame);
   return frame.vector == Frame::syscall_vector && frame.rip < USER_END;
 }

@@ -2,60 +2,11 @@
 // shell. On Vitrine, and on QEMU where it is installed: the lines that we mark must be the same.
 #include <gtest/gtest.h>
 
-#include <filesystem>
-#include <sstream>
-#include <string>
-#include <vector>
-
-#include "tests/process.hpp"
+#include "tests/kernel/pulse_machine.hpp"
 
 namespace {
 
-using vitrine::tests::How;
-using vitrine::tests::Result;
-using vitrine::tests::run;
-
-const std::string guests = GUESTS_FOLDER;
-
-bool qemu_is_there() { return std::filesystem::exists("/usr/bin/qemu-system-x86_64"); }
-
-/// What follows the mark of this test's scripts. Not where a command that prints the mark is echoed: there it stands
-/// behind a quote. (The echo of what is typed ahead may stand before it.)
-std::vector<std::string> marked(const std::string& text) {
-  std::vector<std::string> lines;
-  std::istringstream stream(text);
-  for (std::string line; std::getline(stream, line);) {
-    while (!line.empty() && line.back() == '\r') line.pop_back();
-    const std::size_t mark = line.find("=> ");
-    if (mark == std::string::npos || line.find_first_of("\"'") < mark) continue;
-    lines.push_back(line.substr(mark));
-  }
-  return lines;
-}
-
-std::vector<std::string> vitrine_words(const std::string& parameters, const std::string& longest) {
-  return {VITRINE_COMMAND, "run",  PULSE_KERNEL, "--append", parameters, "--initrd", guests + "/initramfs.cpio",
-          "--max-time",    longest};
-}
-
-std::vector<std::string> qemu_words(const std::string& parameters) {
-  return {"qemu-system-x86_64",
-          "-kernel",
-          PULSE_KERNEL,
-          "-append",
-          parameters,
-          "-initrd",
-          guests + "/initramfs.cpio",
-          "-display",
-          "none",
-          "-serial",
-          "stdio",
-          "-no-reboot",
-          "-device",
-          "isa-debug-exit,iobase=0xf4,iosize=4"};
-}
-
-constexpr int ended_well = 1;  // port 0xF4: (0 << 1) | 1
+using namespace vitrine::tests;
 
 TEST(Pulse, pre_emption_lets_both_spinners_get_on) {
   const Result result = run(vitrine_words("demonstrate=spinners", "1s"));
@@ -82,6 +33,7 @@ TEST(Pulse, a_sleeper_is_woken_by_the_tick_after_its_time) {
 }
 
 const char* const script = R"sh(
+stty -echo; sleep 0.3
 
 echo "=> $((6*7))"
 echo "=> $(seq 1 1000 | sort -rn | head -n 1)"

@@ -27,7 +27,15 @@ constexpr u32 memory_is_ram = 1;
 struct MultibootTag {
   u32 type, size;
 };
-enum MultibootTagType : u32 { end_tag = 0, command_line_tag = 1, loader_tag = 2, module_tag = 3, memory_map_tag = 6 };
+enum MultibootTagType : u32 {
+  end_tag = 0,
+  command_line_tag = 1,
+  loader_tag = 2,
+  module_tag = 3,
+  memory_map_tag = 6,
+  old_rsdp_tag = 14,
+  new_rsdp_tag = 15
+};
 
 template <class T>
 const T* at(u64 physical) {
@@ -58,6 +66,7 @@ BootInfo read_pvh(u64 info) {
   const auto* start = at<PvhStartInfo>(info);
   if (start->magic != pvh_magic) panic("the PVH start info at {:#x} has no magic number", info);
   boot.loader = "PVH";
+  boot.rsdp = start->rsdp;
   if (start->command_line != 0) boot.command_line = copy_text(command_line, start->command_line);
   if (start->module_count > 0) {
     const auto* module = at<PvhModule>(start->modules);
@@ -87,6 +96,10 @@ BootInfo read_multiboot(u64 info) {
         break;
       case module_tag:
         if (boot.initramfs.end == 0) boot.initramfs = {*at<u32>(place + 8), *at<u32>(place + 12)};
+        break;
+      case old_rsdp_tag:
+      case new_rsdp_tag:
+        boot.rsdp = place + sizeof(MultibootTag);  // a copy of it
         break;
       case memory_map_tag: {
         const u32 entry_size = *at<u32>(place + 8);

@@ -23,12 +23,32 @@ inline void write_msr(u32 number, u64 value) {
 }
 namespace msr {
 inline constexpr u32 efer = 0xC0000080, star = 0xC0000081, lstar = 0xC0000082, fmask = 0xC0000084, fs_base = 0xC0000100,
-                     gs_base = 0xC0000101, kernel_gs_base = 0xC0000102;
+                     gs_base = 0xC0000101, kernel_gs_base = 0xC0000102, machine_check_status = 0x17A;
 }
 
 inline u64 read_cr2() {
   u64 value;
   asm volatile("mov %%cr2, %0" : "=r"(value));
+  return value;
+}
+inline u64 read_dr6() {
+  u64 value;
+  asm volatile("mov %%dr6, %0" : "=r"(value));
+  return value;
+}
+inline u16 read_x87_status() {
+  u16 value;
+  asm volatile("fnstsw %0" : "=a"(value));
+  return value;
+}
+inline u16 read_x87_control() {
+  u16 value;
+  asm volatile("fnstcw %0" : "=m"(value));
+  return value;
+}
+inline u32 read_mxcsr() {
+  u32 value;
+  asm volatile("stmxcsr %0" : "=m"(value));
   return value;
 }
 inline u64 read_cr3() {

@@ -85,6 +85,9 @@ InterruptStack stack_of(unsigned vector) {
 
 }  // namespace
 
+u32 cpu_count() { return 1; }
+PerCpu& cpu_at(u32) { return boot_cpu; }
+
 void set_kernel_stack(u64 top) {
   task_state.rsp[0] = top;
   this_cpu().kernel_stack = top;

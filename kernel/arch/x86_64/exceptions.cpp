@@ -1,9 +1,8 @@
 #include "kernel/arch/x86_64/exceptions.hpp"
 
-#include <string_view>
-
 #include "kernel/arch/x86_64/cpu.hpp"
 #include "kernel/arch/x86_64/page_fault.hpp"
+#include "kernel/core/log.hpp"
 #include "kernel/core/panic.hpp"
 #include "kernel/core/signals.hpp"
 #include "kernel/memory/kernel_memory.hpp"
@@ -12,7 +11,18 @@ namespace pulse {
 
 namespace {
 
-enum class ErrorCode : u8 { None, Selector, PageFault };
+/// What the CPU pushes with it. Zero: always 0.
+enum class ErrorCode : u8 { None, Zero, Selector, PageFault, ControlProtection, Other };
+
+enum Vector : u64 {
+  debug = 1,
+  nmi = 2,
+  double_fault = 8,
+  page_fault = 14,
+  x87_error = 16,
+  machine_check = 18,
+  simd_error = 19,
+};
 
 struct Exception {
   std::string_view mnemonic, name;
@@ -28,7 +38,7 @@ constexpr Exception exceptions[32] = {
     {"#BR", "bound range exceeded"},
     {"#UD", "undefined opcode"},
     {"#NM", "no math coprocessor"},
-    {"#DF", "double fault", ErrorCode::Selector},
+    {"#DF", "double fault", ErrorCode::Zero},
     {"", "coprocessor segment overrun"},
     {"#TS", "invalid TSS", ErrorCode::Selector},
     {"#NP", "segment not present", ErrorCode::Selector},
@@ -37,11 +47,11 @@ constexpr Exception exceptions[32] = {
     {"#PF", "page fault", ErrorCode::PageFault},
     {},
     {"#MF", "x87 floating-point error"},
-    {"#AC", "alignment check", ErrorCode::Selector},
+    {"#AC", "alignment check", ErrorCode::Zero},
     {"#MC", "machine check"},
     {"#XM", "SIMD floating-point exception"},
     {"#VE", "virtualization exception"},
-    {"#CP", "control protection", ErrorCode::Selector},
+    {"#CP", "control protection", ErrorCode::ControlProtection},
     {},
     {},
     {},
@@ -49,8 +59,8 @@ constexpr Exception exceptions[32] = {
     {},
     {},
     {"#HV", "hypervisor injection"},
-    {"#VC", "VMM communication", ErrorCode::Selector},
-    {"#SX", "security exception", ErrorCode::Selector},
+    {"#VC", "VMM communication", ErrorCode::Other},
+    {"#SX", "security exception", ErrorCode::Other},
     {},
 };
 
@@ -93,12 +103,40 @@ u32 signal_of(u64 vector) {
   }
 }
 
-[[noreturn]] void give_up(const Frame& frame) {
-  const Exception& exception = exceptions[frame.vector];
-  char buffer[192];
-  BufferSink text(buffer);
-  switch (exception.error) {
+/// SDM vol. 3B §18.2.3 (DR6).
+void explain_debug_status(TextSink& out) {
+  const u64 status = read_dr6();
+  for (unsigned i = 0; i < 4; ++i) {
+    if (bit(status, i)) format(out, "breakpoint {} was met; ", i);
+  }
+  if (bit(status, 13)) out.put("an instruction touched a debug register; ");
+  if (bit(status, 14)) out.put("single step; ");
+  if (bit(status, 15)) out.put("task switch; ");
+  format(out, "DR6 {:#x}", status);
+}
+
+/// The six exceptions of x87 and SSE have the same places in both (SDM vol. 1 §8.1.3.3, §10.2.3).
+void explain_arithmetic(TextSink& out, std::string_view name, u64 status, u64 masks) {
+  static constexpr std::string_view names[6] = {"invalid operation", "denormal operand", "division by zero",
+                                                "overflow",          "underflow",        "inexact result"};
+  for (unsigned i = 0; i < 6; ++i) {
+    if (bit(status, i) && !bit(masks, i)) format(out, "{}; ", names[i]);
+  }
+  format(out, "{} {:#x}", name, status);
+}
+
+/// SDM vol. 3A §6.15, "control protection".
+void explain_control_protection(TextSink& out, u64 error) {
+  static constexpr std::string_view names[] = {"reserved",          "near RET", "far RET or IRET",
+                                               "missing ENDBRANCH", "RSTORSSP", "SETSSBSY"};
+  const u64 kind = error & 0x7FFF;
+  format(out, "error code {:#x}: {}", error, names[kind < std::size(names) ? kind : 0]);
+}
+
+void explain(TextSink& text, const Frame& frame) {
+  switch (exceptions[frame.vector].error) {
     case ErrorCode::None:
+    case ErrorCode::Zero:
       break;
     case ErrorCode::Selector:
       explain_selector_error(text, frame.error);
@@ -106,16 +144,56 @@ u32 signal_of(u64 vector) {
     case ErrorCode::PageFault:
       explain_page_fault(text, frame.error);
       break;
+    case ErrorCode::ControlProtection:
+      explain_control_protection(text, frame.error);
+      break;
+    case ErrorCode::Other:
+      format(text, "error code {:#x}", frame.error);
+      break;
   }
-  constexpr u64 double_fault = 8;
-  if (frame.vector == double_fault && is_stack_guard(read_cr2())) text.put("; a kernel stack is used up");
-  panic_at(frame, "{} ({}, vector {}) {}", exception.name, exception.mnemonic, frame.vector, text.text());
+  switch (frame.vector) {
+    case debug:
+      return explain_debug_status(text);
+    case double_fault:
+      if (is_stack_guard(read_cr2())) text.put("a kernel stack is used up");
+      return;
+    case x87_error:
+      return explain_arithmetic(text, "FSW", read_x87_status(), read_x87_control());
+    case machine_check:
+      return format(text, "IA32_MCG_STATUS {:#x}", read_msr(msr::machine_check_status));
+    case simd_error:
+      return explain_arithmetic(text, "MXCSR", read_mxcsr(), read_mxcsr() >> 7);
+    default:
+      return;
+  }
+}
+
+/// The one interrupt that IF can't hold off; what pulled it stands in port 61h (IBM PC/AT: RAM parity, I/O channel).
+void handle_nmi() {
+  constexpr u16 control_port = 0x61;
+  constexpr u8 memory_error = 0x80, channel_error = 0x40;
+  const u8 reasons = in8(control_port);
+  log_warning("NMI: {}", (reasons & memory_error) != 0    ? "a parity error in RAM"
+                         : (reasons & channel_error) != 0 ? "an error on the I/O channel"
+                                                          : "nobody says why");
+}
+
+[[noreturn]] void give_up(const Frame& frame) {
+  const Exception& exception = exceptions[frame.vector];
+  char buffer[192];
+  BufferSink text(buffer);
+  explain(text, frame);
+  panic_at(frame, "{} ({}, vector {}){}{}", exception.name, exception.mnemonic, frame.vector,
+           text.text().empty() ? "" : ": ", text.text());
 }
 
 }  // namespace
 
+std::string_view exception_mnemonic(u64 vector) { return exceptions[vector].mnemonic; }
+std::string_view exception_name(u64 vector) { return exceptions[vector].name; }
+
 void handle_exception(Frame& frame) {
-  constexpr u64 page_fault = 14;
+  if (frame.vector == nmi) return handle_nmi();
   if (frame.vector == page_fault) {
     if (!handle_page_fault(frame)) give_up(frame);
     return;

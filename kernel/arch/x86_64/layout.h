@@ -8,6 +8,7 @@
 
 #define KERNEL_STACKS 0xFFFFC00000000000  // kernel stacks, each between pages that nothing maps
 #define KERNEL_STACKS_SLOT 384
+#define DEVICES 0xFFFFD00000000000  // registers of devices, uncached, at this plus their physical address
 #define USER_END 0x00007FFFFFFFF000        // behind the last address that a program may have
 
 #define BOOT_BY_PVH 1

@@ -18,9 +18,17 @@ struct PerCpu {
   u32 number = 0;
   u32 interrupt_depth = 0;  ///< top halves that are running
   bool reschedule = false;  ///< somebody else should have the CPU
+  // What /proc shows.
+  u64 vector_counts[256] = {};                           ///< interrupts and exceptions that were delivered here
+  u64 user_ticks = 0, system_ticks = 0, idle_ticks = 0;  ///< what ticks interrupted
+  u64 switches = 0;                                      ///< from one thread to another
 };
 static_assert(offsetof(PerCpu, kernel_stack) == PER_CPU_KERNEL_STACK);
 static_assert(offsetof(PerCpu, user_stack) == PER_CPU_USER_STACK);
+
+/// Those that run, by number.
+[[nodiscard]] u32 cpu_count();
+[[nodiscard]] PerCpu& cpu_at(u32 number);
 
 [[nodiscard]] inline PerCpu& this_cpu() {
   PerCpu* cpu;

@@ -1,0 +1,55 @@
+// Pulse on its machines: how it is started there, and how what it says is compared.
+#pragma once
+
+#include <filesystem>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "tests/process.hpp"
+
+namespace vitrine::tests {
+
+inline const std::string guests = GUESTS_FOLDER;
+
+inline bool qemu_is_there() { return std::filesystem::exists("/usr/bin/qemu-system-x86_64"); }
+
+/// What follows the mark of this test's scripts. Not where a command that prints the mark is echoed: there it stands
+/// behind a quote. (The echo of what is typed ahead may stand before it.)
+inline std::vector<std::string> marked(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) {
+    while (!line.empty() && line.back() == '\r') line.pop_back();
+    const std::size_t mark = line.find("=> ");
+    if (mark == std::string::npos || line.find_first_of("\"'") < mark) continue;
+    lines.push_back(line.substr(mark));
+  }
+  return lines;
+}
+
+inline std::vector<std::string> vitrine_words(const std::string& parameters, const std::string& longest) {
+  return {VITRINE_COMMAND, "run",  PULSE_KERNEL, "--append", parameters, "--initrd", guests + "/initramfs.cpio",
+          "--max-time",    longest};
+}
+
+inline std::vector<std::string> qemu_words(const std::string& parameters) {
+  return {"qemu-system-x86_64",
+          "-kernel",
+          PULSE_KERNEL,
+          "-append",
+          parameters,
+          "-initrd",
+          guests + "/initramfs.cpio",
+          "-display",
+          "none",
+          "-serial",
+          "stdio",
+          "-no-reboot",
+          "-device",
+          "isa-debug-exit,iobase=0xf4,iosize=4"};
+}
+
+constexpr int ended_well = 1;  // port 0xF4: (0 << 1) | 1
+
+}  // namespace vitrine::tests
