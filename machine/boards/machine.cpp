@@ -1,6 +1,7 @@
 #include "machine/boards/machine.hpp"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "machine/boards/pc_board.hpp"
@@ -60,7 +61,10 @@ std::expected<std::unique_ptr<Machine>, MachineError> Machine::create(const Mach
 }
 
 Machine::Machine(const MachineOptions& options, PhysicalMemory memory)
-    : options_(options), physical_memory_(std::move(memory)), no_outputs_(std::make_unique<NoOutputs>()) {
+    : options_(options),
+      physical_memory_(std::move(memory)),
+      no_outputs_(std::make_unique<NoOutputs>()),
+      schedule_(options.slice, options.schedule_seed) {
   physical_memory_.map(memory_);
   board_ = std::make_unique<PcBoard>(PcBoard::Surroundings{
       .clock = clock_,
@@ -71,6 +75,7 @@ Machine::Machine(const MachineOptions& options, PhysicalMemory memory)
       .outputs = options.outputs != nullptr ? *options.outputs : *no_outputs_,
       .control = *this,
       .seed = options.seed,
+      .cpus = options.cpus,
       .rtc_unix_seconds = options.rtc_unix_seconds,
       .memory_bytes = physical_memory_.size(),
       .serial_crystal_hz = options.serial_crystal_hz,
@@ -80,7 +85,21 @@ Machine::Machine(const MachineOptions& options, PhysicalMemory memory)
 
 Machine::~Machine() = default;
 
-Cpu& Machine::cpu() { return board_->cpu; }
+Cpu& Machine::cpu(unsigned number) { return board_->processor(number); }
+unsigned Machine::processors() const { return board_->processors(); }
+
+u64 Machine::instructions() const {
+  u64 sum = 0;
+  for (unsigned number = 0; number < processors(); ++number) sum += board_->processor(number).state.instructions;
+  return sum;
+}
+
+Cpu& Machine::current() const { return board_->processor(schedule_.open() ? schedule_.cpu() : 0); }
+
+void Machine::tell_context() {
+  const Cpu& cpu = current();
+  ledger_.context = {cpu.linear_rip(), cpu.state.instructions, cpu.number};
+}
 
 void Machine::initialise_as_firmware() { leave_as_firmware_does(ports_, memory_); }
 
@@ -101,7 +120,7 @@ std::expected<LoadedGuest, BootError> Machine::boot(const GuestFiles& files, con
 void Machine::dispatch_due() {
   while (const std::optional<Event> event = events_.pop_due(clock_.now())) {
     // No instruction does what an event does; the next one stands for it.
-    ledger_.context = {board_->cpu.linear_rip(), board_->cpu.state.instructions, 0};
+    tell_context();
     board_->device(event->device).event(event->kind, event->payload);
   }
 }
@@ -111,23 +130,73 @@ void Machine::take_queued_inputs() {
 }
 
 bool Machine::can_ever_wake() const {
-  const Cpu& cpu = board_->cpu;
-  // While the CPU is halted nobody changes IF or the controllers' masks; only an unmasked pin can end it. Nothing on
-  // this board drives NMI.
-  return cpu.interruptible() && board_->interrupt_can_come() && events_.next_due() != never;
+  if (events_.next_due() == never) return false;
+  for (unsigned number = 0; number < processors(); ++number) {
+    if (board_->could_wake(board_->processor(number))) return true;
+  }
+  return false;
 }
 
-void Machine::set_probe(CpuProbe* probe) { board_->cpu.set_probe(probe); }
-void Machine::set_code_points(std::vector<u64> addresses) { board_->cpu.set_code_points(std::move(addresses)); }
+bool Machine::shut_down() const {
+  for (unsigned number = 0; number < processors(); ++number) {
+    if (board_->processor(number).state.shutdown) return true;
+  }
+  return false;
+}
+
+void Machine::set_probe(CpuProbe* probe) {
+  for (unsigned number = 0; number < processors(); ++number) board_->processor(number).set_probe(probe);
+}
+
+void Machine::set_code_points(std::vector<u64> addresses) {
+  for (unsigned number = 0; number < processors(); ++number) board_->processor(number).set_code_points(addresses);
+}
 
 void Machine::let_probe_look() {
-  const Cpu& cpu = board_->cpu;
-  ledger_.context = {cpu.linear_rip(), cpu.state.instructions, 0};
+  tell_context();
+  const Cpu& cpu = current();
   cpu.probe->looked(cpu);
 }
 
+bool Machine::others_run() const {
+  for (unsigned number = 0; number < processors(); ++number) {
+    if (number != schedule_.cpu() && board_->processor(number).runs()) return true;
+  }
+  return false;
+}
+
+void Machine::begin_round() {
+  std::array<u8, Schedule::most_cpus> running{};
+  unsigned count = 0;
+  for (unsigned number = 0; number < processors(); ++number) {
+    if (board_->processor(number).runs()) running[count++] = static_cast<u8>(number);
+  }
+  if (count != 0) schedule_.begin(clock_.now(), std::span(running).first(count));
+}
+
+void Machine::take_turn(Tick deadline, u64 instructions) {
+  Cpu& cpu = current();
+  const u64 before = cpu.state.instructions;
+  const u64 budget = std::min(schedule_.instructions_until(deadline), instructions);
+  bool over = budget == 0 || !cpu.runs();
+  if (!over) {
+    const CpuExit exit = cpu.run(budget, schedule_.share());
+    schedule_.use(cpu.state.instructions - before);
+    over = exit == CpuExit::Yielded;
+  }
+  if (schedule_.alone()) {
+    if (!cpu.runs() || others_run()) schedule_.close();
+    return;
+  }
+  if (over || !cpu.runs()) {
+    schedule_.forfeit();
+    const Tick end = schedule_.turn_end();
+    clock_.advance_to(std::max(clock_.now(), std::min(deadline, end)));
+    if (clock_.now() >= end) schedule_.end_turn();
+  }
+}
+
 Machine::RunResult Machine::run(const RunLimits& limits) {
-  Cpu& cpu = board_->cpu;
   running_ = true;
   RunResult result;
   for (;;) {
@@ -135,7 +204,7 @@ Machine::RunResult Machine::run(const RunLimits& limits) {
     // does not stop, and an input that is replayed meets the same machine.
     dispatch_due();
     take_queued_inputs();
-    if (cpu.probe != nullptr) let_probe_look();
+    if (current().probe != nullptr) let_probe_look();
     if (exit_ != ExitKind::None) {
       result = {exit_ == ExitKind::PowerOff    ? StopReason::PowerOff
                 : exit_ == ExitKind::GuestExit ? StopReason::GuestExit
@@ -143,7 +212,7 @@ Machine::RunResult Machine::run(const RunLimits& limits) {
                 exit_value_};
       break;
     }
-    if (cpu.state.shutdown) {
+    if (shut_down()) {
       result = {StopReason::TripleFault};
       break;
     }
@@ -155,20 +224,22 @@ Machine::RunResult Machine::run(const RunLimits& limits) {
       result = {StopReason::TimeLimit};
       break;
     }
-    if (cpu.state.instructions >= limits.instructions) {
+    const u64 retired = instructions();
+    if (retired >= limits.instructions) {
       result = {StopReason::InstructionLimit};
       break;
     }
     const Tick deadline = std::min(events_.next_due(), limits.until);
-    if (cpu.state.halted && !cpu.can_wake()) {
-      if (!can_ever_wake()) {
-        result = {StopReason::HaltedForever};
-        break;
-      }
-      clock_.advance_to(deadline);
+    if (!schedule_.open()) begin_round();
+    if (schedule_.open()) {
+      take_turn(deadline, limits.instructions - retired);
       continue;
     }
-    (void)cpu.run(std::min(deadline.value - clock_.now().value, limits.instructions - cpu.state.instructions));
+    if (!can_ever_wake()) {
+      result = {StopReason::HaltedForever};
+      break;
+    }
+    clock_.advance_to(deadline);
   }
   running_ = false;
   return result;
@@ -189,7 +260,7 @@ void Machine::deliver(const Input& input) {
   Input stamped = input;
   stamped.time = clock_.now();
   journal_.push_back(stamped);
-  ledger_.context = {board_->cpu.linear_rip(), board_->cpu.state.instructions, 0};
+  tell_context();
   if (input.kind == InputKind::Stop) {
     request_stop();
   } else {
@@ -213,13 +284,16 @@ void Machine::request_exit(ExitKind kind, u32 value) {
 
 void Machine::set_a20(bool enabled) {
   a20_ = enabled;
-  board_->cpu.set_a20(enabled);
+  for (unsigned number = 0; number < processors(); ++number) board_->processor(number).set_a20(enabled);
 }
 
-void Machine::ram_written(PhysicalAddress address, u64 size) { board_->cpu.ram_written(address, size); }
+void Machine::ram_written(PhysicalAddress address, u64 size) {
+  for (unsigned number = 0; number < processors(); ++number) board_->processor(number).ram_written(address, size);
+}
 
 void Machine::reset() {
-  ledger_.context = {board_->cpu.linear_rip(), board_->cpu.state.instructions, 0};
+  tell_context();
+  schedule_.close();
   set_a20(true);
   for (u16 id = 0; id < board_->device_count(); ++id) board_->device(DeviceId(id)).reset();
   exit_ = ExitKind::None;
@@ -227,16 +301,20 @@ void Machine::reset() {
 }
 
 void Machine::exchange(Archive& archive) {
-  archive.section("machine", 1);
+  archive.section("machine", 2);
   u64 memory_bytes = physical_memory_.size();
-  archive(memory_bytes);
-  if (archive.loading() && memory_bytes != physical_memory_.size()) archive.refuse(Archive::Error::BadValue);
+  u32 cpus = processors();
+  archive(memory_bytes, cpus);
+  if (archive.loading() && (memory_bytes != physical_memory_.size() || cpus != processors())) {
+    archive.refuse(Archive::Error::BadValue);
+  }
   if (!archive.ok()) return;
   archive(clock_);
   events_.exchange(archive);
   ledger_.exchange(archive);
   archive.sequence(journal_, most_inputs);
   archive(a20_, exit_, exit_value_);
+  schedule_.exchange(archive);
   if (archive.loading() &&
       (clock_.now() >= latest || !have_devices(events_, board_->device_count()) || exit_ > ExitKind::Reset)) {
     archive.refuse(Archive::Error::BadValue);
@@ -247,7 +325,7 @@ void Machine::exchange(Archive& archive) {
   queued_inputs_.clear();
   stop_requested_ = false;
   for (const PhysicalMemory::Range& range : physical_memory_.ram()) ram_written(range.start, range.size);
-  ledger_.context = {board_->cpu.linear_rip(), board_->cpu.state.instructions, 0};
+  tell_context();
 }
 
 }  // namespace vitrine

@@ -11,6 +11,7 @@
 
 #include "base/types.hpp"
 #include "machine/boards/physical_memory.hpp"
+#include "machine/boards/schedule.hpp"
 #include "machine/boot/load_guest.hpp"
 #include "machine/core/archive.hpp"
 #include "machine/core/bus.hpp"
@@ -21,12 +22,14 @@
 
 namespace vitrine {
 
-struct Cpu;
 class CpuProbe;
 class PcBoard;
 
 struct MachineOptions {
   u64 memory_bytes = u64{256} << 20;
+  unsigned cpus = 1;                     ///< 1..64
+  u64 slice = 1000;                      ///< instructions of a turn where several CPUs run: 1..1,000,000 (schedule.hpp)
+  u64 schedule_seed = 0;                 ///< 0: turns are equal and in order; else they are drawn from it
   u64 seed = 0;                          ///< of RDRAND and RDSEED
   u64 rtc_unix_seconds = 1'767'225'600;  ///< what the clock chip shows at power-on: 2026-01-01 00:00:00 UTC
   static constexpr u64 pc_serial_crystal_hz = 1'843'200;  ///< IBM PC/AT Technical Reference, the serial adapter
@@ -52,7 +55,7 @@ class Machine final : public MachineControl, private RamWatcher {
 
   struct RunLimits {
     Tick until = never;          ///< absolute virtual time
-    u64 instructions = ~u64{0};  ///< absolute number of retired instructions
+    u64 instructions = ~u64{0};  ///< absolute number of retired instructions, of all CPUs together
   };
   enum class StopReason : u8 {
     TimeLimit,
@@ -90,7 +93,11 @@ class Machine final : public MachineControl, private RamWatcher {
   void set_code_points(std::vector<u64> addresses);
 
   [[nodiscard]] Ledger& ledger() { return ledger_; }
-  [[nodiscard]] Cpu& cpu();
+  /// `number`: below processors(). The first one starts the machine.
+  [[nodiscard]] Cpu& cpu(unsigned number = 0);
+  [[nodiscard]] unsigned processors() const;
+  /// Retired by all CPUs since power-on.
+  [[nodiscard]] u64 instructions() const;
   [[nodiscard]] PcBoard& board() { return *board_; }
   [[nodiscard]] PortBus& ports() { return ports_; }
   [[nodiscard]] MemoryBus& memory() { return memory_; }
@@ -118,6 +125,13 @@ class Machine final : public MachineControl, private RamWatcher {
   void take_queued_inputs();
   void let_probe_look();
   [[nodiscard]] bool can_ever_wake() const;
+  [[nodiscard]] bool shut_down() const;
+  /// The CPU whose instruction stands for what happens now.
+  [[nodiscard]] Cpu& current() const;
+  void tell_context();
+  bool others_run() const;
+  void begin_round();
+  void take_turn(Tick deadline, u64 instructions);
 
   MachineOptions options_;
   PhysicalMemory physical_memory_;
@@ -128,6 +142,7 @@ class Machine final : public MachineControl, private RamWatcher {
   MemoryBus memory_;
   std::unique_ptr<Outputs> no_outputs_;
   std::unique_ptr<PcBoard> board_;
+  Schedule schedule_;
 
   std::vector<Input> journal_;
   std::vector<Input> queued_inputs_;  // injected from within run()

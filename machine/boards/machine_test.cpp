@@ -494,7 +494,7 @@ TEST(MachineReplay, an_archive_does_not_tell_into_which_pieces_the_run_was_cut) 
 TEST(MachineReplay, an_archive_with_a_time_or_an_event_that_no_run_makes_is_refused) {
   Guest guest(spinning_with_timer());
   (void)guest.run_for(100'000);
-  constexpr std::size_t clock_high_byte = 30, first_events_device = 77;
+  constexpr std::size_t clock_high_byte = 34, first_events_device = 81;
   for (const std::size_t place : {clock_high_byte, first_events_device}) {
     std::vector<u8> changed = guest.save();
     changed[place] = 0xF0;

@@ -1,6 +1,7 @@
 #include "machine/boards/pc_board.hpp"
 
 #include <algorithm>
+#include <string>
 
 #include "base/assert.hpp"
 #include "base/bits.hpp"
@@ -39,9 +40,10 @@ PcBoard::PcBoard(const Surroundings& surroundings)
       secondary_int_(surroundings.ledger, "pic1-int", InterruptLine::no_number),
       ferr_(surroundings.ledger, "ferr", InterruptLine::no_number),
       ignne_(surroundings.ledger, "ignne", InterruptLine::no_number),
+      cpu_group_(surroundings.cpus),
       pic0(context_of(Chip::Pic0), first_controller, intr_.add_driver(source_of(Chip::Pic0))),
       pic1(context_of(Chip::Pic1), second_controller, secondary_int_.add_driver(source_of(Chip::Pic1))),
-      cpu(context_of(Chip::Cpu), surroundings.memory, surroundings.ports, &pic0, surroundings.seed),
+      cpu(context_of(Chip::Cpu), surroundings.memory, surroundings.ports, &pic0, surroundings.seed, &cpu_group_),
       pit(context_of(Chip::Pit), drive(IsaSource::Timer, Chip::Pit)),
       system_control(context_of(Chip::SystemControl), pit.pins(2)),
       rtc(context_of(Chip::Rtc), drive(IsaSource::Rtc, Chip::Rtc), LineDriver{},
@@ -80,9 +82,21 @@ PcBoard::PcBoard(const Surroundings& surroundings)
                &com1,       &com2,        &com3,      &com4, &lpt1,           &lpt2, &fpu_error,
                &port92,     &debug_ports, &dma0,      &dma1, &dma_page,       &vga,  &pci_host,
                &isa_bridge, &acpi_pm,     &annotation} {
-  for (std::size_t i = 0; i < devices_.size(); ++i) VITRINE_ASSERT(devices_[i]->name() == chip_names[i]);
+  for (std::size_t i = 0; i < chip_names.size(); ++i) VITRINE_ASSERT(devices_[i]->name() == chip_names[i]);
+  add_other_cpus();
   connect_wires();
   map_ports();
+}
+
+void PcBoard::add_other_cpus() {
+  for (unsigned number = 1; number < cpu_group_.count; ++number) {
+    const DeviceContext context{surroundings_.clock, surroundings_.events, surroundings_.ledger,
+                                DeviceId(static_cast<u16>(devices_.size())),
+                                surroundings_.ledger.register_source("cpu" + std::to_string(number))};
+    other_cpus_.push_back(std::make_unique<Cpu>(context, surroundings_.memory, surroundings_.ports, nullptr,
+                                                surroundings_.seed, &cpu_group_));
+    devices_.push_back(other_cpus_.back().get());
+  }
 }
 
 void PcBoard::connect_wires() {
@@ -140,10 +154,13 @@ void PcBoard::map_ports() {
   map(PciHost::first_port, PciHost::port_count, pci_host, PciHost::Window::Config);
 }
 
-bool PcBoard::interrupt_can_come() const {
+bool PcBoard::could_wake(const Cpu& processor) const {
+  // While all CPUs are halted nobody changes IF or the controllers' masks; only an unmasked pin can end it. Nothing on
+  // this board drives NMI.
+  if (processor.state.waits_for_startup || !processor.interruptible() || processor.controller == nullptr) return false;
   static constexpr u8 all = 0xFF;
   const u8 cascade = pic1.mask() == all ? mask_of<u8>(isa_cascade_pin.value) : u8{0};
-  return cpu.state.intr || static_cast<u8>(pic0.mask() | cascade) != all;
+  return processor.state.intr || static_cast<u8>(pic0.mask() | cascade) != all;
 }
 
 void PcBoard::take_input(const Input& input) {

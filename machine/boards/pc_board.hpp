@@ -2,8 +2,10 @@
 #pragma once
 
 #include <array>
+#include <memory>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "machine/boards/isa_wiring.hpp"
 #include "machine/core/bus.hpp"
@@ -77,6 +79,7 @@ class PcBoard {
     Outputs& outputs;
     MachineControl& control;
     u64 seed;
+    unsigned cpus;  ///< 1..64
     u64 rtc_unix_seconds;
     u64 memory_bytes;
     u64 serial_crystal_hz;
@@ -86,8 +89,11 @@ class PcBoard {
   [[nodiscard]] Device& device(DeviceId id) { return *devices_[id.value]; }
   [[nodiscard]] u16 device_count() const { return static_cast<u16>(devices_.size()); }
   [[nodiscard]] const IsaLines& isa_lines() const { return isa_; }
-  /// Could the interrupt controllers, as they are now, ever pass anything on?
-  [[nodiscard]] bool interrupt_can_come() const;
+  [[nodiscard]] Cpu& processor(unsigned number) { return *cpu_group_.cpus[number]; }
+  [[nodiscard]] const Cpu& processor(unsigned number) const { return *cpu_group_.cpus[number]; }
+  [[nodiscard]] unsigned processors() const { return static_cast<unsigned>(cpu_group_.cpus.size()); }
+  /// Could anything that is on its way end the HLT of this CPU? Only masks and switches count, not what is due.
+  [[nodiscard]] bool could_wake(const Cpu& processor) const;
 
   /// Gives an input to the device that it is for.
   void take_input(const Input& input);
@@ -106,6 +112,7 @@ class PcBoard {
   /// A driver for `chip` on the ISA line of `source`.
   LineDriver drive(IsaSource source, Chip chip);
   void map_ports();
+  void add_other_cpus();
   void connect_wires();
 
   Surroundings surroundings_;
@@ -113,6 +120,7 @@ class PcBoard {
   IsaLines isa_;
   InterruptLine intr_, secondary_int_, ferr_, ignne_;
   PciBus pci_;
+  CpuGroup cpu_group_;
 
  public:
   Pic8259 pic0, pic1;
@@ -135,7 +143,8 @@ class PcBoard {
   Annotation annotation;
 
  private:
-  std::array<Device*, chip_names.size()> devices_;
+  std::vector<std::unique_ptr<Cpu>> other_cpus_;
+  std::vector<Device*> devices_;  ///< by DeviceId: the chips, then CPUs from 1 on
 };
 
 }  // namespace vitrine

@@ -1,15 +1,20 @@
 #include "machine/cpu/block.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 namespace vitrine {
 
-BlockCache::BlockCache()
-    : buckets_(bucket_count, nullptr), arena_(static_cast<u8*>(std::aligned_alloc(64, arena_bytes))) {}
+BlockCache::BlockCache(CodeOwners& owners, u8 cpu, unsigned cpus)
+    : owners_(owners),
+      cpu_(cpu),
+      arena_bytes_(std::max(least_arena_bytes, most_arena_bytes / cpus & ~std::size_t{63})),
+      buckets_(bucket_count, nullptr),
+      arena_(static_cast<u8*>(std::aligned_alloc(64, arena_bytes_))) {}
 
 Block* BlockCache::allocate(unsigned count) {
   const std::size_t bytes = sizeof(Block) + (count + block_tail_operations) * sizeof(Operation);
-  if (arena_bytes - used_ < bytes) return nullptr;
+  if (arena_bytes_ - used_ < bytes) return nullptr;
   auto* block = reinterpret_cast<Block*>(arena_.get() + used_);
   used_ += (bytes + 63) & ~std::size_t{63};
   std::memset(static_cast<void*>(block), 0, bytes);
@@ -23,12 +28,14 @@ void BlockCache::insert(Block* block) {
   CodePage& page = pages_[block->physical >> 12];
   block->page_next = page.first;
   page.first = block;
+  owners_.add(block->physical, cpu_);
   const u64 begin = block->physical & 0xFFF;
   const u64 end = begin + block->bytes - 1 < 0xFFF ? begin + block->bytes - 1 : 0xFFF;
   for (u64 line = begin >> 6; line <= end >> 6; ++line) page.lines |= u64{1} << line;
   if (block->crosses()) {
     CodePage& second = pages_[block->second_physical >> 12];
     second.reached = true;
+    owners_.add(block->second_physical, cpu_);
     second.lines |= 1;  // an instruction has at most 15 bytes
   }
 }
@@ -72,12 +79,14 @@ bool BlockCache::invalidate(u64 physical, u64 size) {
     }
     for (Block* block = found->second.first; block != nullptr; block = block->page_next) unlink(block);
     pages_.erase(found);
+    owners_.remove(page << 12, cpu_);
   }
   return any;
 }
 
 void BlockCache::clear() {
   buckets_.assign(bucket_count, nullptr);
+  for (const auto& [page, code] : pages_) owners_.remove(page << 12, cpu_);
   pages_.clear();
   used_ = 0;
 }

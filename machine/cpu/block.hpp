@@ -46,11 +46,30 @@ inline constexpr unsigned most_block_bytes = 240;
 /// Operations that follow the last instruction: end-of-block or two link slots.
 inline constexpr unsigned block_tail_operations = 3;
 
+/// Which CPUs of a machine hold decoded code of which physical pages. Not machine state.
+class CodeOwners {
+ public:
+  /// A bit for each CPU.
+  [[nodiscard]] u64 of(u64 physical) const {
+    const auto found = owners_.find(physical >> 12);
+    return found == owners_.end() ? 0 : found->second;
+  }
+  void add(u64 physical, u8 cpu) { owners_[physical >> 12] |= u64{1} << cpu; }
+  void remove(u64 physical, u8 cpu) {
+    const auto found = owners_.find(physical >> 12);
+    if (found != owners_.end() && (found->second &= ~(u64{1} << cpu)) == 0) owners_.erase(found);
+  }
+
+ private:
+  std::unordered_map<u64, u64> owners_;  // looked up only, never walked
+};
+
 /// All blocks of one CPU and the map from physical pages to them. Nothing here is machine state: it may be dropped at
 /// any time.
 class BlockCache {
  public:
-  BlockCache();
+  /// `cpu`: 0..63, whose blocks these are. `cpus`: how many there are; they share the memory that blocks may take.
+  BlockCache(CodeOwners& owners, u8 cpu, unsigned cpus);
 
   [[nodiscard]] Block* find(u64 physical, CodeMode mode) const {
     for (Block* block = buckets_[bucket(physical, mode)]; block != nullptr; block = block->hash_next) {
@@ -64,7 +83,7 @@ class BlockCache {
   /// Enters a finished block. Marks its lines as code.
   void insert(Block* block);
 
-  /// Does the page hold decoded code?
+  /// Does the page hold code that this CPU has decoded?
   [[nodiscard]] bool has_code(u64 physical) const { return pages_.contains(physical >> 12); }
   /// Do these bytes (which may cross into the next page) touch a 64-byte line with decoded code?
   [[nodiscard]] bool touches_code(u64 physical, u64 size) const;
@@ -84,11 +103,15 @@ class BlockCache {
   void unlink(Block* block);
 
   static constexpr std::size_t bucket_count = 1u << 16;
-  static constexpr std::size_t arena_bytes = std::size_t{64} << 20;
+  static constexpr std::size_t most_arena_bytes = std::size_t{64} << 20;
+  static constexpr std::size_t least_arena_bytes = std::size_t{8} << 20;
 
   struct Free {
     void operator()(u8* memory) const { std::free(memory); }
   };
+  CodeOwners& owners_;
+  u8 cpu_;
+  std::size_t arena_bytes_;
   std::vector<Block*> buckets_;
   std::unordered_map<u64, CodePage> pages_;
   std::unique_ptr<u8, Free> arena_;

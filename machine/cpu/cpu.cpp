@@ -1,33 +1,51 @@
 #include "machine/cpu/cpu.hpp"
 
+#include <string>
+
 namespace vitrine {
 
 Cpu::Cpu(DeviceContext device_context, MemoryBus& memory_bus, PortBus& port_bus,
-         InterruptAcknowledger* interrupt_controller, u64 random_seed)
-    : context(device_context),
+         InterruptAcknowledger* interrupt_controller, u64 random_seed, CpuGroup* machine_group)
+    : number(machine_group != nullptr ? static_cast<u8>(machine_group->cpus.size()) : u8{0}),
+      context(device_context),
       memory(memory_bus),
       ports(port_bus),
       controller(interrupt_controller),
-      seed(random_seed),
+      own_group(machine_group != nullptr ? nullptr : std::make_unique<CpuGroup>(1)),
+      group(machine_group != nullptr ? *machine_group : *own_group),
+      seed(random_seed + number),
+      blocks(group.code_owners, number, group.count),
+      name_("cpu" + std::to_string(number)),
       banks_(std::make_unique<TlbBank[]>(4)),
       scratch_(static_cast<u8*>(std::aligned_alloc(
           64, (sizeof(Block) + (most_block_instructions + block_tail_operations) * sizeof(Operation) + 63) & ~63u))) {
   std::memset(scratch_.get(), 0, sizeof(Block));
+  group.cpus.push_back(this);
   Cpu::reset();
 }
 
 Cpu::~Cpu() = default;
 
+void Cpu::connect_apic(LocalInterrupts& local) {
+  apic = &local;
+  controller = &local;
+}
+
 void Cpu::reset() {
+  restart(state.instructions);
+  // The first CPU of those that come out of reset starts the machine (SDM vol. 3A §8.4.1).
+  state.waits_for_startup = number != 0;
+}
+
+void Cpu::restart(u64 kept_instructions) {
   const bool intr = state.intr;
   const u64 request = state.intr_request;
   const bool nmi_line = state.nmi_line;
-  const u64 instructions = state.instructions;
   state = CpuState{};
   state.intr = intr;  // the pins are not ours
   state.intr_request = request;
   state.nmi_line = nmi_line;
-  state.instructions = instructions;
+  state.instructions = kept_instructions;
   state.random = seed;
   state.interrupts_off_since = context.clock.now().value;
   // SDM vol. 3A table 9-1: CS F000h with base FFFF0000h, EDX the processor signature.
@@ -51,7 +69,7 @@ void Cpu::line_changed(Pin pin, Level level, RequestId request) {
       state.intr_request = request.value;
       break;
     case nmi_pin:
-      if (level == Level::High && !state.nmi_line && !state.nmi_pending) nmi_raised(request);
+      if (level == Level::High && !state.nmi_line && !state.nmi_pending) nmi(request);
       state.nmi_line = level == Level::High;
       break;
     case ignne_pin:
@@ -62,7 +80,8 @@ void Cpu::line_changed(Pin pin, Level level, RequestId request) {
   }
 }
 
-void Cpu::nmi_raised(RequestId request) {
+void Cpu::nmi(RequestId request) {
+  if (state.waits_for_startup) return;  // SDM vol. 3A §8.4.1: nothing but a SIPI (and INIT) gets through
   state.nmi_pending = true;
   state.nmi_request = request.value != 0 ? request.value : context.ledger.next_request().value;
   if (!state.nmi_blocked) return;
@@ -74,7 +93,44 @@ void Cpu::nmi_raised(RequestId request) {
   for (const LiveFrame& live : live_frames) {
     if (live.vector == vector::nmi) blocked.other = live.request;
   }
-  context.ledger.append(blocked);
+  context.ledger.append_for(number, blocked);
+}
+
+void Cpu::init(RequestId request) {
+  // Table 9-1: unlike RESET, INIT keeps the caches, x87 and SSE, the TSC and the MTRRs.
+  const CpuState before = state;
+  restart(before.instructions);
+  state.fpu = before.fpu;
+  state.tsc_offset = before.tsc_offset;
+  state.tsc_adjust = before.tsc_adjust;
+  state.mtrr_default = before.mtrr_default;
+  state.mtrr_fixed = before.mtrr_fixed;
+  state.mtrr_variable = before.mtrr_variable;
+  state.pat = before.pat;
+  state.misc_enable = before.misc_enable;
+  state.xcr0 = before.xcr0;
+  state.random = before.random;
+  state.cr0 = (state.cr0 & ~(cr0_bit::cd | cr0_bit::nw)) | (before.cr0 & (cr0_bit::cd | cr0_bit::nw));
+  state.waits_for_startup = number != 0;
+  if (apic != nullptr) apic->init();
+  state.intr = false;
+  context.ledger.append_for(number,
+                            {.id = request.value, .kind = RecordKind::CpuReset, .source = context.source.value});
+}
+
+void Cpu::start_up(u8 vector, RequestId request) {
+  if (!state.waits_for_startup) return;
+  state.waits_for_startup = false;
+  state.segments[cs].selector = static_cast<u16>(vector << 8);
+  state.segments[cs].base = u64{vector} << 12;
+  state.rip = 0;
+  state.interrupts_off_since = context.clock.now().value;
+  state_changed();
+  context.ledger.append_for(number, {.id = request.value,
+                                     .address = u64{vector} << 12,
+                                     .kind = RecordKind::CpuStarted,
+                                     .vector = vector,
+                                     .source = context.source.value});
 }
 
 void Cpu::set_fault(const Fault& raised) {
@@ -83,7 +139,7 @@ void Cpu::set_fault(const Fault& raised) {
 }
 
 void Cpu::exchange(Archive& archive) {
-  archive.section("cpu", 2);
+  archive.section("cpu", 3);
   archive(state);
   archive.sequence(live_frames, most_live_frames);
   archive(a20_mask, ignne, blocked_reported_request, fault_chain);

@@ -14,6 +14,7 @@
 #include "machine/core/bus.hpp"
 #include "machine/core/device.hpp"
 #include "machine/core/interrupt_line.hpp"
+#include "machine/core/local_interrupts.hpp"
 #include "machine/cpu/block.hpp"
 #include "machine/cpu/fault_chain.hpp"
 #include "machine/cpu/operation.hpp"
@@ -68,28 +69,61 @@ enum class CpuExit : u8 {
   Budget,        ///< all of it is used up
   Halted,        ///< HLT; wakes when an interrupt comes
   Shutdown,      ///< triple fault
+  Yielded,       ///< PAUSE: it waits for another CPU, whose turn it is now
   DeviceAccess,  ///< a device was accessed: deadline, lines and requests of the machine may have changed
 };
 
-struct Cpu final : Device {
-  /// `seed` starts RDRAND and RDSEED. `controller` may be null (no external interrupts).
+struct Cpu;
+
+/// The CPUs of one machine: who is where, and what they must know of each other.
+struct CpuGroup {
+  /// `processors`: 1..64, how many there will be.
+  explicit CpuGroup(unsigned processors) : count(processors) {}
+  const unsigned count;
+  std::vector<Cpu*> cpus;  ///< by number
+  CodeOwners code_owners;
+};
+
+/// How virtual time runs while a CPU does: the clock is `start` + (`phase` + instructions) / `share`, rounded down.
+/// `share` CPUs run in turn through the same span of time, each as if it had all of it.
+struct TimeShare {
+  u64 start = 0;  ///< virtual nanoseconds
+  u64 phase = 0;  ///< instructions of this round that came before
+  u64 share = 1;
+  [[nodiscard]] u64 at(u64 instructions) const {
+    return start + (share == 1 ? phase + instructions : (phase + instructions) / share);
+  }
+};
+
+struct Cpu final : Device, ProcessorPins {
+  /// `seed` starts RDRAND and RDSEED. `controller` may be null (no external interrupts). It is the next one of `group`;
+  /// null: it is alone.
   Cpu(DeviceContext device_context, MemoryBus& memory_bus, PortBus& port_bus, InterruptAcknowledger* controller,
-      u64 seed);
+      u64 seed, CpuGroup* group = nullptr);
   ~Cpu() override;
 
   // --- Device -----------------------------------------------------------------------------------------------------
   enum InputPin : u8 { intr_pin = 0, nmi_pin = 1, reset_pin = 2, ignne_pin = 3 };
-  [[nodiscard]] std::string_view name() const override { return "cpu0"; }
+  [[nodiscard]] std::string_view name() const override { return name_; }
   void reset() override;
   void line_changed(Pin pin, Level level, RequestId request) override;
   void exchange(Archive& archive) override;
 
-  /// Runs at most `budget` nanoseconds (instructions), and advances the clock by what it used.
-  CpuExit run(u64 budget);
+  // --- ProcessorPins ----------------------------------------------------------------------------------------------
+  void nmi(RequestId request) override;
+  void init(RequestId request) override;
+  void start_up(u8 vector, RequestId request) override;
+
+  /// Its local APIC (not owned), which is its interrupt controller from now on.
+  void connect_apic(LocalInterrupts& local);
+  /// Runs at most so many `instructions`, and advances the clock by what it used.
+  CpuExit run(u64 instructions) { return run(instructions, {.start = context.clock.now().value}); }
+  CpuExit run(u64 instructions, const TimeShare& share);
   /// False if HLT can never end without outside help: IF=0 (NMI and RESET apart).
   [[nodiscard]] bool interruptible() const { return state.has(flag::interrupt); }
   /// Is there something for which HLT ends right now?
   [[nodiscard]] bool can_wake() const {
+    if (state.waits_for_startup) return false;
     return state.pending_debug != 0 || (state.nmi_pending && !state.nmi_blocked) || (state.intr && interruptible());
   }
   [[nodiscard]] const FaultChain& last_exceptions() const { return fault_chain; }
@@ -101,6 +135,10 @@ struct Cpu final : Device {
   void set_a20(bool enabled);
   /// All cached code and translations of this RAM are stale (DMA).
   void ram_written(PhysicalAddress address, u64 size);
+  /// Does it execute instructions, or will it at once?
+  [[nodiscard]] bool runs() const {
+    return !state.shutdown && !state.waits_for_startup && (!state.halted || can_wake());
+  }
   /// Attaches a probe (not owned), or none (null). May be called from a callback of the one before.
   void set_probe(CpuProbe* watcher);
   /// Where the probe's code_point() is called: linear addresses, ascending. May be called from a callback; takes effect
@@ -108,6 +146,7 @@ struct Cpu final : Device {
   void set_code_points(std::vector<u64> addresses);
 
   CpuState state;
+  const u8 number;  ///< 0..63; 0 starts the machine
 
   // --- for the instruction handlers (all of machine/cpu) ------------------------------------------------------------
   i64 budget = 0;                ///< nanoseconds left, the running block already paid
@@ -119,6 +158,7 @@ struct Cpu final : Device {
   Leave leave = Leave::None;
   bool alone = false;  ///< one operation is running alone: devices and code may be touched
   bool device_accessed = false;
+  bool yielded = false;    ///< a PAUSE ended the turn
   bool strict_fp = false;  ///< some SSE exception is unmasked in MXCSR: see sse code
   const Operation* leave_operation = nullptr;
   Fault fault;
@@ -202,6 +242,9 @@ struct Cpu final : Device {
   MemoryBus& memory;
   PortBus& ports;
   InterruptAcknowledger* controller;
+  LocalInterrupts* apic = nullptr;
+  std::unique_ptr<CpuGroup> own_group;
+  CpuGroup& group;
   LineDriver ferr;
   bool ignne = false;  ///< IGNNE# pin
   u64 seed;
@@ -234,11 +277,15 @@ struct Cpu final : Device {
   /// Finds or decodes the block at state.rip. Null: `fault` is set (fetch failed). run.cpp.
   Block* find_block();
   Block* decode_block(u64 linear, u64 physical);  // translate.cpp
+  /// What any CPU has decoded of these bytes is stale.
   void invalidate_code(u64 physical, u64 size);
+  /// Has any CPU decoded code of this page?
+  [[nodiscard]] bool any_code(u64 physical) const { return group.code_owners.of(physical) != 0; }
+  [[nodiscard]] bool any_code_touched(u64 physical, u64 size) const;
 
   // run.cpp internals
   u64 run_start_instructions = 0;
-  Tick run_start_time{};
+  TimeShare time_share;
   i64 run_budget = 0;
   Operation* link_slot = nullptr;  ///< of the branch that left to the run loop: gets the block that is found next
   bool interrupt_taken = false;  ///< the instruction that runs alone went through the IDT: no single-step trap after it
@@ -250,7 +297,6 @@ struct Cpu final : Device {
   bool blocks_outdated = false;  ///< probe or code points have changed: the run loop drops what is decoded
 
  private:
-  void nmi_raised(RequestId request);
   CpuExit run_blocks();
   void execute(const Block* entry);
   void run_alone(const Operation* operation, const Handler* inner);
@@ -261,12 +307,15 @@ struct Cpu final : Device {
   void access_device(const Operation* operation, u64 physical, u8* bytes, unsigned size, bool writes);
   void check_watchpoints(u64 linear, unsigned size, Access access);
   void protect_code(u64 physical);
+  void drop_own_code(u64 physical, u64 size);
+  void restart(u64 kept_instructions);
   /// Forgets the translations of the page.
   void drop_translations(u64 linear);
 
   struct Free {
     void operator()(u8* pointer) const { std::free(pointer); }
   };
+  const std::string name_;
   std::unique_ptr<TlbBank[]> banks_;
   LargePages large_pages_;
   std::unique_ptr<u8, Free> scratch_;

@@ -3,6 +3,7 @@
 // The signature is that of an in-order Atom (family 6, model 1Ch, stepping 10): nothing here speculates, and kernels
 // know that this model does not either, so that they take no detours around speculation.
 #include <array>
+#include <bit>
 #include <string_view>
 
 #include "machine/cpu/instructions_system.hpp"
@@ -52,20 +53,28 @@ constexpr u32 extended_ecx = set_bits({2});
 constexpr u32 amd_ecx = set_bits({0, 5});
 constexpr u32 amd_edx = set_bits({20, 26, 27, 29});
 
+// What depends on the local APIC and on how many processors there are.
+constexpr u32 feature_apic = 1u << 9, feature_htt = 1u << 28;              // leaf 1, EDX
+constexpr u32 feature_x2apic = 1u << 21, feature_tsc_deadline = 1u << 24;  // leaf 1, ECX
+constexpr u32 feature_arat = 1u << 2;                                      // leaf 6, EAX: its timer never stops
+constexpr u32 topology_smt = 1, topology_core = 2;                         // leaf Bh, ECX bits 15-8
+
 constexpr u32 highest_basic = 0x16;
 constexpr u32 highest_extended = 0x80000008;
 
 constexpr std::array leaves = {
     Leaf{0x0, 0, highest_basic, word(vendor, 0), word(vendor, 8), word(vendor, 4)},
-    // EBX: CLFLUSH line of 8 quadwords, one logical processor, APIC id 0.
-    Leaf{0x1, 0, signature, 8u << 8 | 1u << 16, features_ecx, features_edx},
+    // EBX: CLFLUSH line of 8 quadwords; number and id of processors: add_place().
+    Leaf{0x1, 0, signature, 8u << 8, features_ecx, features_edx},
     // Descriptors: 4-KiB TLBs, 32-KiB L1 caches, 512-KiB L2 (SDM vol. 2 table 3-12); what they say has no effect here.
     Leaf{0x2, 0, 0x007D2C01, 0, 0, 0x00000030},
     // Caches: type and level, ways, sets; line size 64.
     Leaf{0x4, 0, 0x00000021, 7u << 22 | 63, 63, 0},
     Leaf{0x4, 1, 0x00000022, 7u << 22 | 63, 63, 0},
     Leaf{0x4, 2, 0x00000043, 7u << 22 | 63, 1023, 0},
+    Leaf{0x6, 0, 0, 0, 0, 0},
     Leaf{0x7, 0, 0, extended_ebx, extended_ecx, 0},
+    Leaf{0xB, 0, 0, 0, 0, 0},
     // XSAVE: x87 and SSE state in the legacy region and its header.
     Leaf{0xD, 0, 3, 576, 576, 0},
     // TSC and crystal: both 1 GHz. Base, maximum and bus frequency in MHz.
@@ -95,12 +104,51 @@ Leaf find_leaf(u32 number, u32 subleaf) {
   return {};
 }
 
+/// What a leaf says of this CPU among the others (SDM vol. 3A §8.9), and of its local APIC.
+void add_place(const Cpu& cpu, Leaf& leaf, u32 subleaf) {
+  const u32 id = cpu.apic != nullptr ? cpu.apic->initial_id() : cpu.number;
+  const u32 count = cpu.group.count;
+  const auto width = static_cast<u32>(std::bit_width(count - 1));
+  switch (leaf.number) {
+    case 0x1:
+      leaf.ebx |= (id & 0xFF) << 24 | count << 16;
+      if (count > 1) leaf.edx |= feature_htt;
+      if (cpu.apic == nullptr) break;
+      leaf.ecx |= feature_x2apic | feature_tsc_deadline;
+      if (cpu.apic->globally_enabled()) leaf.edx |= feature_apic;
+      break;
+    case 0x4:  // one package; each processor is a core of its own
+      if (leaf.eax != 0) leaf.eax |= ((1u << width) - 1) << 26;
+      break;
+    case 0x6:
+      if (cpu.apic != nullptr) leaf.eax |= feature_arat;
+      break;
+    case 0xB:
+      if (cpu.apic == nullptr) break;
+      leaf.ecx = subleaf & 0xFF;
+      leaf.edx = id;
+      if (subleaf == 0) {
+        leaf.ebx = 1;
+        leaf.ecx |= topology_smt << 8;
+      } else if (subleaf == 1) {
+        leaf.eax = width;
+        leaf.ebx = count;
+        leaf.ecx |= topology_core << 8;
+      }
+      break;
+    default:
+      break;
+  }
+}
+
 }  // namespace
 
 Outcome cpu_identification(Cpu& cpu, const Operation&) {
   CpuState& state = cpu.state;
   const auto number = static_cast<u32>(state.gpr[rax]);
-  Leaf leaf = find_leaf(number, static_cast<u32>(state.gpr[rcx]));
+  const auto subleaf = static_cast<u32>(state.gpr[rcx]);
+  Leaf leaf = find_leaf(number, subleaf);
+  add_place(cpu, leaf, subleaf);
   if (number == 1 && (state.cr4 & cr4_bit::osxsave) != 0) leaf.ecx |= 1u << 27;
   if (number == 0x80000001 && cpu.mode.is64()) leaf.edx |= 1u << 11;
   state.gpr[rax] = leaf.eax;

@@ -1,4 +1,6 @@
 // Which event is delivered when, and what happens when a delivery fails (SDM vol. 3A §6.7 - §6.9, §6.15).
+#include <algorithm>
+
 #include "base/bits.hpp"
 #include "machine/core/delivered_mode.hpp"
 #include "machine/cpu/access.hpp"
@@ -205,7 +207,15 @@ const Cpu::LiveFrame* find_live_frame(const Cpu& cpu, u64 frame, const FrameImag
     if (live.frame == frame) return &live;
     if (moved == nullptr && image.cs != 0 && live.image == image) moved = &live;
   }
-  return moved;
+  if (moved != nullptr || cpu.group.cpus.size() == 1) return moved;
+  // A thread that was interrupted on another CPU goes on here.
+  for (const Cpu* other : cpu.group.cpus) {
+    for (std::size_t i = other->live_frames.size(); i-- > 0;) {
+      const Cpu::LiveFrame& live = other->live_frames[i];
+      if (live.frame == frame && live.image == image) return &live;
+    }
+  }
+  return nullptr;
 }
 
 void note_return(Cpu& cpu, u64 frame, const FrameImage& image, u64 iret_address) {
@@ -216,7 +226,13 @@ void note_return(Cpu& cpu, u64 frame, const FrameImage& image, u64 iret_address)
                .frame = live->frame,
                .kind = RecordKind::Returned,
                .vector = live->vector});
-  cpu.live_frames.erase(cpu.live_frames.begin() + (live - cpu.live_frames.data()));
+  for (Cpu* owner : cpu.group.cpus) {
+    auto& frames = owner->live_frames;
+    const auto found = std::ranges::find_if(frames, [&](const Cpu::LiveFrame& each) { return &each == live; });
+    if (found == frames.end()) continue;
+    frames.erase(found);
+    return;
+  }
 }
 
 void Cpu::deliver_fault() {
@@ -272,9 +288,9 @@ bool Cpu::deliver_pending() {
   return false;
 }
 
-Outcome Cpu::software_interrupt(u8 number, u64 next, const Operation& operation) {
+Outcome Cpu::software_interrupt(u8 called, u64 next, const Operation& operation) {
   sync(&operation);
-  Delivery event{.vector = number, .kind = DeliveryKind::Software, .return_rip = next};
+  Delivery event{.vector = called, .kind = DeliveryKind::Software, .return_rip = next};
   event.checks_dpl = operation.extra != int1_marker;
   event.int_n = operation.extra == int_n_marker;
   event.request = context.ledger.next_request().value;

@@ -42,6 +42,8 @@ template <class T>
 Outcome push_flags(Cpu& cpu, const Operation& operation);
 template <class T>
 Outcome pop_flags(Cpu& cpu, const Operation& operation);
+/// Gives the turn to the other CPUs of the machine, if there are any.
+Outcome pause(Cpu& cpu, const Operation& operation);
 Outcome halt(Cpu& cpu, const Operation& operation);
 Outcome set_user_page_access(Cpu& cpu, const Operation& operation);    // STAC
 Outcome clear_user_page_access(Cpu& cpu, const Operation& operation);  // CLAC

@@ -550,7 +550,6 @@ Selection select_move_group(const Decoded& decoded, Operation& operation) {
     case ZYDIS_MNEMONIC_SALC:
       return {handle<salc>};
     case ZYDIS_MNEMONIC_NOP:
-    case ZYDIS_MNEMONIC_PAUSE:
     case ZYDIS_MNEMONIC_ENDBR32:
     case ZYDIS_MNEMONIC_ENDBR64:
     case ZYDIS_MNEMONIC_RDSSPD:

@@ -93,11 +93,10 @@ void Cpu::fill(TlbBank& bank, u64 linear, const Translation& translation, Access
     return;
   }
   const MemoryBus::Page target = memory.page(PhysicalAddress(translation.physical));
-  if (target.host == nullptr) return;
+  if (target.host == nullptr || (apic != nullptr && apic->selects(translation.physical))) return;
   const unsigned slot = TlbBank::data_slot(linear);
   const u64 addend = reinterpret_cast<u64>(target.host) - page;
-  const bool may_write =
-      translation.writable && target.kind == MemoryBus::Kind::Ram && !blocks.has_code(translation.physical);
+  const bool may_write = translation.writable && target.kind == MemoryBus::Kind::Ram && !any_code(translation.physical);
   // The other table gets the page too, but only where that drops no other page: else a loop that copies between two
   // pages of one slot would miss at each access.
   const auto put = [&](TlbEntry& entry, unsigned table, Access wants) {
@@ -109,24 +108,35 @@ void Cpu::fill(TlbBank& bank, u64 linear, const Translation& translation, Access
   if (may_write) put(bank.write[slot], 1, Access::Write);
 }
 
-void Cpu::invalidate_code(u64 physical, u64 size) {
+void Cpu::drop_own_code(u64 physical, u64 size) {
   if (!blocks.invalidate(physical, size)) return;
   ++generations[code_generation];
   ++generations[fetch_generation];
 }
 
+void Cpu::invalidate_code(u64 physical, u64 size) {
+  for (Cpu* cpu : group.cpus) cpu->drop_own_code(physical, size);
+}
+
+bool Cpu::any_code_touched(u64 physical, u64 size) const {
+  return std::ranges::any_of(group.cpus, [&](const Cpu* cpu) { return cpu->blocks.touches_code(physical, size); });
+}
+
 void Cpu::protect_code(u64 physical) {
   const MemoryBus::Page target = memory.page(PhysicalAddress(physical));
-  for (unsigned i = 0; i < bank_count; ++i) {
-    for (TlbEntry& entry : banks_[i].write) {
-      if (entry.tag != TlbEntry::invalid && entry.tag + entry.addend == reinterpret_cast<u64>(target.host)) {
-        entry.tag = TlbEntry::invalid;
+  for (Cpu* cpu : group.cpus) {
+    for (unsigned i = 0; i < bank_count; ++i) {
+      if (cpu->banks_[i].filled_count == 0) continue;
+      for (TlbEntry& entry : cpu->banks_[i].write) {
+        if (entry.tag != TlbEntry::invalid && entry.tag + entry.addend == reinterpret_cast<u64>(target.host)) {
+          entry.tag = TlbEntry::invalid;
+        }
       }
     }
   }
 }
 
-void Cpu::ram_written(PhysicalAddress address, u64 size) { invalidate_code(address.value, size); }
+void Cpu::ram_written(PhysicalAddress address, u64 size) { drop_own_code(address.value, size); }
 
 void Cpu::set_a20(bool enabled) {
   a20_mask = enabled ? ~u64{0} : ~(u64{1} << 20);
@@ -177,9 +187,10 @@ bool Cpu::memory_slow(const Operation* operation, u64 linear, void* data, unsign
       return false;
     }
     piece.page = memory.page(PhysicalAddress(piece.translation.physical));
+    if (apic != nullptr && apic->selects(piece.translation.physical)) piece.page = {};  // before whatever else is there
     const bool device = piece.page.host == nullptr;
-    const bool code = access == Access::Write && !device && blocks.has_code(piece.translation.physical) &&
-                      blocks.touches_code(piece.translation.physical, piece.size);
+    const bool code = access == Access::Write && !device && any_code(piece.translation.physical) &&
+                      any_code_touched(piece.translation.physical, piece.size);
     if ((device || code) && operation != nullptr && !alone) {
       leave = Leave::Alone;
       return false;
@@ -199,7 +210,7 @@ bool Cpu::memory_slow(const Operation* operation, u64 linear, void* data, unsign
         std::memcpy(bytes, host, piece.size);
       } else if (piece.page.kind == MemoryBus::Kind::Ram) {
         std::memcpy(host, bytes, piece.size);
-        if (blocks.has_code(physical) && blocks.touches_code(physical, piece.size)) {
+        if (any_code(physical) && any_code_touched(physical, piece.size)) {
           invalidate_code(physical, piece.size);
         }
       }
@@ -216,6 +227,7 @@ bool Cpu::memory_slow(const Operation* operation, u64 linear, void* data, unsign
 void Cpu::access_device(const Operation* operation, u64 physical, u8* bytes, unsigned size, bool writes) {
   if (operation != nullptr) sync(operation);
   device_accessed = true;
+  const bool local = apic != nullptr && apic->selects(physical);
   // The bus carries 1, 2, 4 or 8 bytes at a time; wider and odd pieces are split.
   for (unsigned done = 0; done < size;) {
     unsigned chunk = 8;
@@ -223,9 +235,14 @@ void Cpu::access_device(const Operation* operation, u64 physical, u8* bytes, uns
     u64 value = 0;
     if (writes) {
       std::memcpy(&value, bytes + done, chunk);
-      memory.write(PhysicalAddress(physical + done), AccessSize(static_cast<u8>(chunk)), value);
+      if (local) {
+        apic->write_register(static_cast<u32>((physical + done) & 0xFFF), static_cast<u8>(chunk), value);
+      } else {
+        memory.write(PhysicalAddress(physical + done), AccessSize(static_cast<u8>(chunk)), value);
+      }
     } else {
-      value = memory.read(PhysicalAddress(physical + done), AccessSize(static_cast<u8>(chunk)));
+      value = local ? apic->read_register(static_cast<u32>((physical + done) & 0xFFF), static_cast<u8>(chunk))
+                    : memory.read(PhysicalAddress(physical + done), AccessSize(static_cast<u8>(chunk)));
       std::memcpy(bytes + done, &value, chunk);
     }
     done += chunk;

@@ -191,7 +191,7 @@ void set_entry_bits(Cpu& cpu, Step& step, u64 set, unsigned bytes) {
   const MemoryBus::Page page = cpu.memory.page(PhysicalAddress(physical & ~u64{0xFFF}));
   if (page.host != nullptr && page.kind == MemoryBus::Kind::Ram) {
     std::memcpy(page.host + (physical & 0xFFF), &step.value, bytes);
-    if (cpu.blocks.has_code(physical)) cpu.invalidate_code(physical, bytes);
+    if (cpu.any_code(physical)) cpu.invalidate_code(physical, bytes);
   } else {
     cpu.memory.write(PhysicalAddress(physical), AccessSize(static_cast<u8>(bytes)), step.value);
   }

@@ -72,15 +72,15 @@ void leave_budget(Cpu& cpu, const Operation* first) {
 void Cpu::sync(const Operation* operation) {
   const i64 used = run_budget - (budget + (block != nullptr ? block->count - index_of(*this, operation) : 0));
   state.instructions = run_start_instructions + static_cast<u64>(used);
-  context.clock.advance_to(Tick(run_start_time.value + static_cast<u64>(used)));
-  context.ledger.context = {state.segments[cs].base + current_rip(*this, *operation), state.instructions, 0};
+  context.clock.advance_to(Tick(time_share.at(static_cast<u64>(used))));
+  context.ledger.context = {state.segments[cs].base + current_rip(*this, *operation), state.instructions, number};
 }
 
 void Cpu::settle() {
   const i64 used = run_budget - budget;
   state.instructions = run_start_instructions + static_cast<u64>(used);
-  context.clock.advance_to(Tick(run_start_time.value + static_cast<u64>(used)));
-  context.ledger.context = {linear_rip(), state.instructions, 0};
+  context.clock.advance_to(Tick(time_share.at(static_cast<u64>(used))));
+  context.ledger.context = {linear_rip(), state.instructions, number};
 }
 
 u64 Cpu::rip_of(const Operation& operation) const { return state.segments[cs].base + current_rip(*this, operation); }
@@ -180,12 +180,13 @@ void Cpu::run_alone(const Operation* operation, const Handler* inner) {
   if (traps && leave != Leave::Fault && !state.debug_shadow && !interrupt_taken) state.pending_debug |= 1u << 14;  // BS
 }
 
-CpuExit Cpu::run(u64 nanoseconds) {
+CpuExit Cpu::run(u64 instructions, const TimeShare& share) {
   run_start_instructions = state.instructions;
-  run_start_time = context.clock.now();
-  run_budget = static_cast<i64>(nanoseconds < (u64{1} << 62) ? nanoseconds : u64{1} << 62);
+  time_share = share;
+  run_budget = static_cast<i64>(instructions < (u64{1} << 62) ? instructions : u64{1} << 62);
   budget = run_budget;
   device_accessed = false;
+  yielded = false;
   link_slot = nullptr;
   fp_enter(*this);
   const CpuExit reason = run_blocks();
@@ -199,6 +200,8 @@ CpuExit Cpu::run_blocks() {
     if (blocks_outdated) drop_outdated_blocks();
     if (state.shutdown) return CpuExit::Shutdown;
     if (device_accessed) return CpuExit::DeviceAccess;
+    if (state.waits_for_startup) return CpuExit::Halted;  // it has sent INIT to itself
+    if (yielded) return CpuExit::Yielded;
     if (state.halted && !can_wake()) return CpuExit::Halted;
     if (budget <= 0) return CpuExit::Budget;
     if ((attention() || stepping()) && boundary()) continue;

@@ -7,12 +7,12 @@ void CpuState::exchange(Archive& archive) {
   archive(gpr, rip, status, other_flags, segments, ldtr, tr, gdtr, idtr);
   archive(cr0, cr2, cr3, cr4, cr8, dr, xcr0, efer);
   archive(star, lstar, cstar, syscall_mask, kernel_gs_base, sysenter_cs, sysenter_esp, sysenter_eip);
-  archive(pat, tsc_aux, tsc_offset, misc_enable, mtrr_default, mtrr_fixed, mtrr_variable, pdpte);
+  archive(pat, tsc_aux, tsc_offset, tsc_adjust, misc_enable, mtrr_default, mtrr_fixed, mtrr_variable, pdpte);
   archive(fpu, instructions, halted, shutdown, nmi_blocked, nmi_pending, intr, interrupt_shadow, debug_shadow,
           nmi_line);
   archive(pending_debug, random, intr_request, interrupts_off_address, interrupts_off_since, nmi_request,
           nmi_blocked_since);
-  archive(halted_since, shadow_at);
+  archive(halted_since, shadow_at, waits_for_startup);
   if (!archive.loading()) return;
   // What no run of ours can have saved, and what the handlers rely on.
   const bool paging_without_protection = paging() && !protected_mode();

@@ -135,7 +135,7 @@ struct CpuState {
   TableRegister gdtr, idtr;
 
   u64 cr0 = 0x60000010;
-  u64 cr2 = 0, cr3 = 0, cr4 = 0, cr8 = 0;
+  u64 cr2 = 0, cr3 = 0, cr4 = 0, cr8 = 0;  // CR8: of a CPU without a local APIC
   u64 dr[8] = {0, 0, 0, 0, 0, 0, 0xFFFF0FF0, 0x400};
   u64 xcr0 = 1;
   u64 efer = 0;
@@ -146,6 +146,7 @@ struct CpuState {
   u64 pat = 0x0007040600070406;
   u64 tsc_aux = 0;
   u64 tsc_offset = 0;  ///< TSC = virtual nanoseconds + tsc_offset (modulo 2^64)
+  u64 tsc_adjust = 0;  ///< IA32_TSC_ADJUST: moves with each change of the TSC by software (SDM vol. 3B §17.17.3)
   u64 misc_enable = 1;
   u64 mtrr_default = 0;
   std::array<u64, 11> mtrr_fixed{};
@@ -156,8 +157,9 @@ struct CpuState {
 
   u64 instructions = 0;  ///< retired; a delivery through the IDT and a faulting instruction count as one each
   bool halted = false;
-  bool shutdown = false;     ///< after a triple fault
-  bool nmi_blocked = false;  ///< until IRET
+  bool shutdown = false;           ///< after a triple fault
+  bool waits_for_startup = false;  ///< between INIT and SIPI (SDM vol. 3A §8.4)
+  bool nmi_blocked = false;        ///< until IRET
   bool nmi_pending = false;
   bool intr = false;              ///< level of the INTR pin
   bool interrupt_shadow = false;  ///< the instruction after STI, MOV SS, POP SS: no interrupt before it completes

@@ -126,7 +126,12 @@ Outcome read_control(Cpu& cpu, const Operation& operation) {
       move_into(cpu, operation.first, state.cr4);
       break;
     case 8:
-      move_into(cpu, operation.first, state.cr8);
+      if (cpu.apic != nullptr) {
+        cpu.sync(&operation);
+        move_into(cpu, operation.first, cpu.apic->task_priority_class());
+      } else {
+        move_into(cpu, operation.first, state.cr8);
+      }
       break;
     default:
       return cpu.raise(vector::undefined_opcode, FailedCheck::Undefined);
@@ -153,7 +158,13 @@ Outcome write_control(Cpu& cpu, const Operation& operation) {
       break;
     case 8:
       if (value > 15) return cpu.raise(vector::general_protection, 0, FailedCheck::ReservedValue, value);
-      cpu.state.cr8 = value;
+      if (cpu.apic != nullptr) {
+        cpu.sync(&operation);
+        cpu.apic->set_task_priority_class(static_cast<u8>(value));
+        cpu.device_accessed = true;
+      } else {
+        cpu.state.cr8 = value;
+      }
       break;
     default:
       return cpu.raise(vector::undefined_opcode, FailedCheck::Undefined);

@@ -119,6 +119,12 @@ template Outcome pop_flags<u16>(Cpu&, const Operation&);
 template Outcome pop_flags<u32>(Cpu&, const Operation&);
 template Outcome pop_flags<u64>(Cpu&, const Operation&);
 
+Outcome pause(Cpu& cpu, const Operation&) {
+  if (cpu.group.count == 1) return Outcome::Next;
+  cpu.yielded = true;
+  return Outcome::Stop;
+}
+
 Outcome halt(Cpu& cpu, const Operation& operation) {
   if (!privileged(cpu)) return Outcome::Fault;
   cpu.sync(&operation);

@@ -66,7 +66,7 @@ bool read_register_of_model(const Cpu& cpu, u32 number, u64& value) {
       value = 1;
       return true;  // locked, VMX off
     case msr::tsc_adjust:
-      value = state.tsc_offset;
+      value = state.tsc_adjust;
       return true;
     case msr::bios_sign_id:
       value = microcode_revision;
@@ -146,6 +146,13 @@ Refusal write_efer(Cpu& cpu, u64 value) {
   return Refusal::None;
 }
 
+/// A write of either register moves both (SDM vol. 3B §17.17.3).
+void move_time_stamp(Cpu& cpu, u64 by) {
+  cpu.state.tsc_offset += by;
+  cpu.state.tsc_adjust += by;
+  if (cpu.apic != nullptr) cpu.apic->tsc_offset_changed(cpu.state.tsc_offset);
+}
+
 Refusal write_register_of_model(Cpu& cpu, u32 number, u64 value) {
   CpuState& state = cpu.state;
   if (const int index = fixed_range_index(number); index >= 0) {
@@ -160,10 +167,10 @@ Refusal write_register_of_model(Cpu& cpu, u32 number, u64 value) {
   }
   switch (number) {
     case msr::time_stamp:
-      state.tsc_offset = value - cpu.context.clock.now().value;
+      move_time_stamp(cpu, value - time_stamp(cpu));
       return Refusal::None;
     case msr::tsc_adjust:
-      state.tsc_offset = value;
+      move_time_stamp(cpu, value - state.tsc_adjust);
       return Refusal::None;
     case msr::bios_sign_id:
       return Refusal::None;  // written with 0 before CPUID and a read (SDM vol. 3A §9.11.7.1)
@@ -237,7 +244,10 @@ Outcome read_msr(Cpu& cpu, const Operation& operation) {
   if (!privileged(cpu)) return Outcome::Fault;
   cpu.sync(&operation);
   u64 value = 0;
-  if (!read_register_of_model(cpu, static_cast<u32>(cpu.state.gpr[rcx]), value)) {
+  const auto number = static_cast<u32>(cpu.state.gpr[rcx]);
+  const auto local = cpu.apic != nullptr ? cpu.apic->read_msr(number, value) : LocalInterrupts::MsrResult::NotMine;
+  if (local == LocalInterrupts::MsrResult::Refused ||
+      (local == LocalInterrupts::MsrResult::NotMine && !read_register_of_model(cpu, number, value))) {
     return cpu.raise(vector::general_protection, 0, FailedCheck::Undefined);
   }
   write_pair(cpu, value);
@@ -248,7 +258,17 @@ Outcome write_msr(Cpu& cpu, const Operation& operation) {
   if (!privileged(cpu)) return Outcome::Fault;
   cpu.sync(&operation);
   const u64 value = static_cast<u32>(cpu.state.gpr[rax]) | cpu.state.gpr[rdx] << 32;
-  switch (write_register_of_model(cpu, static_cast<u32>(cpu.state.gpr[rcx]), value)) {
+  const auto number = static_cast<u32>(cpu.state.gpr[rcx]);
+  switch (cpu.apic != nullptr ? cpu.apic->write_msr(number, value) : LocalInterrupts::MsrResult::NotMine) {
+    case LocalInterrupts::MsrResult::Done:
+      cpu.device_accessed = true;
+      return Outcome::Stop;
+    case LocalInterrupts::MsrResult::Refused:
+      return cpu.raise(vector::general_protection, 0, FailedCheck::ReservedValue, value);
+    case LocalInterrupts::MsrResult::NotMine:
+      break;
+  }
+  switch (write_register_of_model(cpu, number, value)) {
     case Refusal::None:
       if (cpu.probe != nullptr) tell_gs_write(cpu, operation);
       return Outcome::Stop;

@@ -96,6 +96,8 @@ Selection select_system(const Decoded& decoded, Operation& operation) {
       return plain(handle<pop_flags<u32>>);
     case ZYDIS_MNEMONIC_POPFQ:
       return plain(handle<pop_flags<u64>>);
+    case ZYDIS_MNEMONIC_PAUSE:
+      return last(handle<pause>);
     case ZYDIS_MNEMONIC_HLT:
       return last(handle<halt>);
     case ZYDIS_MNEMONIC_STAC:

@@ -312,8 +312,8 @@ Block* Cpu::decode_block(u64 linear, u64 physical) {
     made->physical = ~u64{0};  // devices are never cached: decoded anew each time
     return made;
   }
-  const bool first_code = !blocks.has_code(physical);
-  const bool first_second = made->crosses() && !blocks.has_code(second_physical);
+  const bool first_code = !any_code(physical);
+  const bool first_second = made->crosses() && !any_code(second_physical);
   blocks.insert(made);
   if (first_code) protect_code(physical);
   if (first_second) protect_code(second_physical);

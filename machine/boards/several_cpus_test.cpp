@@ -1,0 +1,178 @@
+// Several CPUs in one machine: turns, time, and code that one CPU writes and another runs.
+#include <gtest/gtest.h>
+
+#include <initializer_list>
+
+#include "machine/boards/machine.hpp"
+#include "machine/boards/schedule.hpp"
+
+namespace vitrine {
+namespace {
+
+TEST(Schedule, turns_of_a_round_lie_one_after_another_in_one_slice_of_time) {
+  Schedule schedule(1000, 0);
+  const u8 running[] = {0, 2, 5};
+  schedule.begin(Tick(7), running);
+  u64 expected_end = 7;
+  for (const u8 cpu : running) {
+    ASSERT_TRUE(schedule.open());
+    EXPECT_EQ(schedule.cpu(), cpu);
+    EXPECT_EQ(schedule.instructions_until(never), 1000u);
+    schedule.use(1000);
+    expected_end = 7 + (schedule.share().phase) / 3;
+    EXPECT_EQ(schedule.turn_end(), Tick(expected_end));
+    schedule.end_turn();
+  }
+  EXPECT_FALSE(schedule.open());
+  EXPECT_EQ(expected_end, 1007u);
+}
+
+TEST(Schedule, a_deadline_within_a_turn_is_met_by_the_instruction_that_reaches_it) {
+  Schedule schedule(1000, 0);
+  const u8 running[] = {0, 1};
+  schedule.begin(Tick(100), running);
+  EXPECT_EQ(schedule.instructions_until(Tick(103)), 6u);  // two instructions a nanosecond
+  schedule.use(5);
+  EXPECT_EQ(schedule.instructions_until(Tick(103)), 1u);
+  EXPECT_EQ(schedule.share().at(0), 102u);
+  EXPECT_EQ(schedule.share().at(1), 103u);
+}
+
+TEST(Schedule, a_cpu_that_runs_alone_has_no_end_of_its_turn) {
+  Schedule schedule(1000, 0);
+  const u8 running[] = {3};
+  schedule.begin(Tick(5), running);
+  EXPECT_TRUE(schedule.alone());
+  EXPECT_EQ(schedule.instructions_until(Tick(1'000'005)), 1'000'000u);
+}
+
+TEST(Schedule, what_a_turn_ran_over_is_taken_from_the_time_of_the_round) {
+  Schedule schedule(10, 0);
+  const u8 running[] = {0, 1};
+  schedule.begin(Tick(0), running);
+  schedule.use(14);  // a delivery at its end
+  EXPECT_EQ(schedule.instructions_until(never), 0u);
+  schedule.end_turn();
+  EXPECT_EQ(schedule.share().phase, 14u);
+  EXPECT_EQ(schedule.instructions_until(never), 10u);
+}
+
+TEST(Schedule, a_seed_changes_order_and_length_and_repeats_them) {
+  const u8 running[] = {0, 1, 2, 3};
+  const auto turns = [&](u64 seed) {
+    Schedule schedule(1000, seed);
+    std::vector<std::pair<u8, u64>> made;
+    for (unsigned round = 0; round < 8; ++round) {
+      schedule.begin(Tick(0), running);
+      while (schedule.open()) {
+        made.emplace_back(schedule.cpu(), schedule.instructions_until(never));
+        schedule.end_turn();
+      }
+    }
+    return made;
+  };
+  EXPECT_EQ(turns(1), turns(1));
+  EXPECT_NE(turns(1), turns(2));
+  EXPECT_NE(turns(1), turns(0));
+}
+
+constexpr u16 program = 0x1000, counters = 0x500;
+
+/// A machine whose CPUs all run the same 16-bit code at `program`, with DS:BX at a counter of their own.
+std::unique_ptr<Machine> started(unsigned cpus, std::initializer_list<u8> code, u64 seed = 0) {
+  auto machine = *Machine::create({.memory_bytes = u64{1} << 20, .cpus = cpus, .schedule_seed = seed});
+  machine->initialise_as_firmware();
+  EXPECT_TRUE(machine->memory().write_block(PhysicalAddress(program), std::vector<u8>(code)));
+  for (unsigned number = 0; number < cpus; ++number) {
+    Cpu& cpu = machine->cpu(number);
+    cpu.start_up(0, RequestId(0));
+    for (Segment& segment : cpu.state.segments) segment.selector = 0, segment.base = 0;
+    cpu.state.rip = program;
+    cpu.state.gpr[rbx] = counters + 4 * number;
+    cpu.state_changed();
+  }
+  return machine;
+}
+
+u64 counted(Machine& machine, unsigned cpu) {
+  return machine.memory().peek(PhysicalAddress(counters + 4 * cpu), AccessSize(4));
+}
+
+constexpr std::initializer_list<u8> count_forever = {0x66, 0xFF, 0x07, 0xEB, 0xFB};  // inc dword [bx]; jmp
+
+TEST(SeveralCpus, each_executes_an_instruction_a_nanosecond) {
+  const auto machine = started(3, count_forever);
+  (void)machine->run({.until = Tick(3'000'000)});
+  EXPECT_EQ(machine->clock().now(), Tick(3'000'000));
+  for (unsigned cpu = 0; cpu < 3; ++cpu) {
+    EXPECT_EQ(machine->cpu(cpu).state.instructions, 3'000'000u) << cpu;
+    EXPECT_EQ(counted(*machine, cpu), 1'500'000u) << cpu;
+  }
+  EXPECT_EQ(machine->instructions(), 9'000'000u);
+}
+
+TEST(SeveralCpus, a_cpu_that_was_not_started_does_nothing) {
+  auto machine = *Machine::create({.memory_bytes = u64{1} << 20, .cpus = 2});
+  EXPECT_TRUE(machine->cpu(1).state.waits_for_startup);
+  EXPECT_FALSE(machine->cpu(1).runs());
+  EXPECT_TRUE(machine->cpu(0).runs());
+}
+
+TEST(SeveralCpus, a_run_in_many_pieces_equals_one_run) {
+  for (const u64 seed : {0, 9}) {
+    const auto whole = started(3, {0x66, 0xFF, 0x07, 0xF3, 0x90, 0xEB, 0xF9}, seed);  // ... pause ...
+    const auto cut = started(3, {0x66, 0xFF, 0x07, 0xF3, 0x90, 0xEB, 0xF9}, seed);
+    (void)whole->run({.until = Tick(100'000)});
+    for (u64 until = 0; until < 100'000; until += 77) (void)cut->run({.until = Tick(until)});
+    (void)cut->run({.until = Tick(100'000)});
+    for (unsigned cpu = 0; cpu < 3; ++cpu) EXPECT_EQ(counted(*whole, cpu), counted(*cut, cpu)) << cpu;
+    EXPECT_EQ(whole->instructions(), cut->instructions());
+  }
+}
+
+TEST(SeveralCpus, a_saved_machine_goes_on_as_the_other_does) {
+  const auto first = started(3, count_forever, 5), second = started(3, count_forever, 6);
+  (void)first->run({.until = Tick(12'345)});
+  Archive saved = Archive::saver();
+  first->exchange(saved);
+  Archive loader = Archive::loader(saved.bytes());
+  second->exchange(loader);
+  ASSERT_TRUE(loader.ok());
+  (void)first->run({.until = Tick(54'321)});
+  (void)second->run({.until = Tick(54'321)});
+  for (unsigned cpu = 0; cpu < 3; ++cpu) EXPECT_EQ(counted(*first, cpu), counted(*second, cpu)) << cpu;
+}
+
+TEST(SeveralCpus, an_archive_of_another_number_of_cpus_is_refused) {
+  const auto two = started(2, count_forever), three = started(3, count_forever);
+  Archive saved = Archive::saver();
+  two->exchange(saved);
+  Archive loader = Archive::loader(saved.bytes());
+  three->exchange(loader);
+  EXPECT_EQ(loader.error(), Archive::Error::BadValue);
+}
+
+TEST(SeveralCpus, pause_gives_the_turn_away_and_takes_its_time) {
+  const auto machine = started(2, {0x66, 0xFF, 0x07, 0xF3, 0x90, 0xEB, 0xF9});  // inc; pause; jmp
+  (void)machine->run({.until = Tick(1'000'000)});
+  for (unsigned cpu = 0; cpu < 2; ++cpu) EXPECT_EQ(counted(*machine, cpu), 1000u) << cpu;  // once a slice
+}
+
+TEST(SeveralCpus, code_that_one_cpu_writes_the_other_runs) {
+  // CPU 1 counts in a loop; CPU 0 waits, then turns the loop's INC into DEC (66 FF 07 -> 66 FF 0F).
+  auto machine = started(2, count_forever);
+  constexpr u16 writer = 0x2000;
+  // mov cx, 10000; loop $; mov byte [1002h], 0Fh; jmp $
+  EXPECT_TRUE(machine->memory().write_block(
+      PhysicalAddress(writer),
+      std::vector<u8>{0xB9, 0x10, 0x27, 0xE2, 0xFE, 0xC6, 0x06, 0x02, 0x10, 0x0F, 0xEB, 0xFE}));
+  machine->cpu(0).state.rip = writer;
+  (void)machine->run({.until = Tick(10'000)});
+  const u64 before = counted(*machine, 1);
+  EXPECT_GT(before, 4'000u);
+  (void)machine->run({.until = Tick(1'000'000)});
+  EXPECT_LT(static_cast<i32>(counted(*machine, 1)), 0);
+}
+
+}  // namespace
+}  // namespace vitrine
