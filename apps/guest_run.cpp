@@ -59,8 +59,8 @@ class GuestRun {
       if (live_) live_->hide();
     }
     end.time = machine_->clock().now().value;
-    end.instructions = machine_->cpu().state.instructions;
-    end.address = machine_->cpu().linear_rip();
+    end.instructions = machine_->instructions();
+    end.address = stopped_cpu().linear_rip();
     return finish(end);
   }
 
@@ -99,6 +99,9 @@ class GuestRun {
 
   bool make_machine(int& problem) {
     MachineOptions options{.memory_bytes = options_.memory_bytes,
+                           .cpus = options_.cpus,
+                           .slice = options_.slice,
+                           .schedule_seed = options_.schedule_seed,
                            .seed = options_.seed,
                            .rtc_unix_seconds = options_.rtc_unix_seconds,
                            .outputs = &output_};
@@ -144,7 +147,7 @@ class GuestRun {
     const u64 wall = wall_nanoseconds();
     if (!live_->is_due(wall) || (shares_terminal_ && output_.line_is_open())) return;
     machine_->ledger().flush();
-    live_->draw({.wall = wall, .guest = now(), .instructions = machine_->cpu().state.instructions});
+    live_->draw({.wall = wall, .guest = now(), .instructions = machine_->instructions()});
   }
 
   // --- the run ----------------------------------------------------------------------------------------------------
@@ -268,6 +271,14 @@ class GuestRun {
             .status = static_cast<u32>(status::signal_base + signal)};
   }
 
+  /// The CPU that a triple fault shut down; the first one otherwise.
+  const Cpu& stopped_cpu() const {
+    for (unsigned number = 0; number < machine_->processors(); ++number) {
+      if (machine_->cpu(number).state.shutdown) return machine_->cpu(number);
+    }
+    return machine_->cpu();
+  }
+
   RunEnd ended(const Machine::RunResult& result) {
     const Cpu& cpu = machine_->cpu();
     switch (result.reason) {
@@ -284,7 +295,9 @@ class GuestRun {
             .status = status::halted};
       case Machine::StopReason::TripleFault:
         return {.reason = "triple-fault",
-                .sentence = "The guest's CPU shut down: triple fault.",
+                .sentence = machine_->processors() == 1
+                                ? "The guest's CPU shut down: triple fault."
+                                : fmt::format("CPU {} shut down: triple fault.", stopped_cpu().number),
                 .status = status::triple_fault};
       case Machine::StopReason::GuestExit:
         return {.reason = "exit",
@@ -313,8 +326,8 @@ class GuestRun {
            counted(end.instructions, "instruction"));
     }
     if (end.reason == "triple-fault") {
-      tell("\n{}", explain_triple_fault(machine_->cpu().last_exceptions(),
-                                        register_dump(machine_->cpu(), machine_->memory()), &symbols_));
+      tell("\n{}", explain_triple_fault(stopped_cpu().last_exceptions(),
+                                        register_dump(stopped_cpu(), machine_->memory()), &symbols_));
     }
     if (options_.screen) {
       for (const std::string& line : machine_->text_screen()) tell("{}\n", line);

@@ -34,7 +34,8 @@ struct Words {
   std::string threads = "on";
   std::string report;
   std::string max_time, keys, max_instructions;
-  unsigned cpus = 1;
+  unsigned long cpus = 1;
+  unsigned long slice = Schedule::usual_slice;
 };
 
 int wrong(const char* name, const std::string& value, const std::string& clause) {
@@ -57,8 +58,15 @@ int check(const Words& words, RunOptions& options) {
   }
   options.memory_bytes = *memory;
 
-  if (words.cpus != 1)
-    return wrong("--cpus", fmt::format("{}", words.cpus), "this version has machines with 1 CPU only");
+  const auto limited = [](const char* name, unsigned long value, unsigned long most, auto& into) {
+    if (value < 1 || value > most) {
+      return wrong(name, fmt::format("{}", value), fmt::format("it is 1 to {}", most));
+    }
+    into = static_cast<std::remove_reference_t<decltype(into)>>(value);
+    return status::success;
+  };
+  if (const int bad = limited("--cpus", words.cpus, Schedule::most_cpus, options.cpus)) return bad;
+  if (const int bad = limited("--slice", words.slice, Schedule::most_slice, options.slice)) return bad;
   if (words.engine == "jit") return wrong("--engine", words.engine, "it is not there yet; use interpreter");
   if (words.engine != "interpreter") return wrong("--engine", words.engine, "the engines are interpreter and jit");
   if (!is_output_word(options.serial)) return wrong("--serial", options.serial, "it is one of stdio, none, file:PATH");
@@ -121,7 +129,14 @@ Command add_run_command(CLI::App& parent) {
       ->group("Guest");
   app->add_option("--append", options.command_line, "The kernel's command line")->type_name("TEXT")->group("Guest");
   app->add_option("--memory", words->memory, "Size of the RAM: 1M to 64G (256M)")->type_name("SIZE")->group("Machine");
-  app->add_option("--cpus", words->cpus, "Number of CPUs (1)")->type_name("N")->group("Machine");
+  app->add_option("--cpus", words->cpus, "Number of CPUs: 1 to 64 (1)")->type_name("N")->group("Machine");
+  app->add_option("--slice", words->slice, "Instructions of a CPU's turn where several run: 1 to 1000000 (1000)")
+      ->type_name("N")
+      ->group("Machine");
+  app->add_option("--schedule-seed", options.schedule_seed,
+                  "Draw order and length of the CPUs' turns from N (0: equal, in order)")
+      ->type_name("N")
+      ->group("Machine");
   app->add_option("--engine", words->engine, "What executes: interpreter, or jit (not there yet)")
       ->type_name("NAME")
       ->group("Machine");

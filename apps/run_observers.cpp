@@ -16,6 +16,9 @@ TraceHeader header_of(Machine& machine, const RunOptions& options, const std::st
                     {"initrd", options.initrd},
                     {"append", options.command_line},
                     {"memory", fmt::format("{}", options.memory_bytes)},
+                    {"cpus", fmt::format("{}", options.cpus)},
+                    {"slice", fmt::format("{}", options.slice)},
+                    {"schedule-seed", fmt::format("{}", options.schedule_seed)},
                     {"rtc", fmt::format("{}", options.rtc_unix_seconds)},
                     {"seed", fmt::format("{}", options.seed)}};
   for (const std::string& symbols : options.symbols) header.symbols += (header.symbols.empty() ? "" : " ") + symbols;

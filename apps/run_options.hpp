@@ -22,6 +22,9 @@ struct RunOptions {
   std::string initrd;
   std::string command_line;
   u64 memory_bytes = 0;
+  unsigned cpus = 1;
+  u64 slice = 0;
+  u64 schedule_seed = 0;
   u64 rtc_unix_seconds = 0;
   u64 seed = 0;
   bool real_serial_speed = false;
