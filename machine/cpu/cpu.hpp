@@ -113,6 +113,7 @@ struct Cpu final : Device, ProcessorPins {
   void nmi(RequestId request) override;
   void init(RequestId request) override;
   void start_up(u8 vector, RequestId request) override;
+  [[nodiscard]] u64 retired() const override { return state.instructions; }
 
   /// Its local APIC (not owned), which is its interrupt controller from now on.
   void connect_apic(LocalInterrupts& local);
