@@ -1,3 +1,6 @@
+#include <array>
+
+#include "base/assert.hpp"
 #include "base/bits.hpp"
 #include "machine/core/interrupt_message.hpp"
 
@@ -30,16 +33,16 @@ bool ApicBus::is_receiver(const ApicBusAgent& agent, const InterruptMessage& mes
   return false;
 }
 
-ApicBusAgent* ApicBus::lowest_priority(const InterruptMessage& message, Route route) const {
-  ApicBusAgent* winner = nullptr;
+void ApicBus::attach(ApicBusAgent& agent) {
+  VITRINE_ASSERT(agents_.size() < most_agents);
+  agents_.push_back(&agent);
+}
+
+ApicBusAgent* ApicBus::lowest_priority(u8 vector, std::span<ApicBusAgent* const> candidates) const {
   const auto turn = [this](const ApicBusAgent& agent) { return static_cast<u8>(agent.cpu() - last_winner_ - 1); };
-  for (ApicBusAgent* agent : agents_) {
-    if (!is_receiver(*agent, message, route) || !agent->takes(message)) continue;
-    if (agent->focus(message.vector)) return agent;
-    if (winner == nullptr) {
-      winner = agent;
-      continue;
-    }
+  ApicBusAgent* winner = candidates.front();
+  for (ApicBusAgent* agent : candidates) {
+    if (agent->focus(vector)) return agent;
     const u8 priority = agent->arbitration_priority();
     const u8 best = winner->arbitration_priority();
     if (priority < best || (priority == best && turn(*agent) < turn(*winner))) winner = agent;
@@ -61,55 +64,50 @@ void ApicBus::lose(const InterruptMessage& message, SourceId from, u8 pin, u64 e
 
 unsigned ApicBus::send(const InterruptMessage& message, SourceId from, u8 pin, Shorthand shorthand, u8 sender) {
   const Route route{shorthand, sender};
-  const bool is_implemented = message.mode != MessageMode::Reserved && message.mode != MessageMode::Smi;
-  const bool goes_to_one = message.mode == MessageMode::LowestPriority;
-  ApicBusAgent* const only = goes_to_one ? lowest_priority(message, route) : nullptr;
-  const auto is_taken_by = [&](const ApicBusAgent& agent) {
-    return goes_to_one ? &agent == only : is_receiver(agent, message, route) && agent.takes(message);
-  };
-  unsigned takers = 0;
-  bool somebody_is_addressed = false;
-  if (is_implemented) {
-    for (const ApicBusAgent* agent : agents_) {
-      if (is_taken_by(*agent)) ++takers;
-      somebody_is_addressed = somebody_is_addressed || is_receiver(*agent, message, route);
+  std::array<ApicBusAgent*, most_agents> takers;  // NOLINT(cppcoreguidelines-pro-type-member-init): the first `count`
+  unsigned count = 0;
+  MessageLoss why = MessageLoss::NoReceiver;
+  if (message.mode == MessageMode::Reserved) {
+    why = MessageLoss::ReservedMode;
+  } else if (message.mode == MessageMode::Smi) {
+    why = MessageLoss::Unsupported;
+  } else {
+    for (ApicBusAgent* agent : agents_) {
+      if (!is_receiver(*agent, message, route)) continue;
+      why = MessageLoss::ReceiverDisabled;
+      if (agent->takes(message)) takers[count++] = agent;
+    }
+    if (message.mode == MessageMode::LowestPriority && count != 0) {
+      takers[0] = lowest_priority(message.vector, std::span(takers).first(count));
+      last_winner_ = takers[0]->cpu();
+      count = 1;
     }
   }
-  const u64 extra = described(message, shorthand) | u64{takers} << message_extra::receivers;
+  const u64 extra = described(message, shorthand) | u64{count} << message_extra::receivers;
   ledger_->append({.id = message.request.value,
                    .address = ledger_->context.address,
-                   .since = message.written_at,
                    .extra = extra,
                    .kind = RecordKind::MessageSent,
                    .vector = message.vector,
                    .pin = pin,
                    .detail = static_cast<u8>(message.mode),
                    .source = from.value});
-  if (takers == 0) {
-    const MessageLoss why = message.mode == MessageMode::Reserved ? MessageLoss::ReservedMode
-                            : message.mode == MessageMode::Smi    ? MessageLoss::Unsupported
-                            : somebody_is_addressed               ? MessageLoss::ReceiverDisabled
-                                                                  : MessageLoss::NoReceiver;
+  if (count == 0) {
     lose(message, from, pin, extra, why);
     return 0;
   }
-  if (only != nullptr) last_winner_ = only->cpu();
+  takers[0]->accept(message);
   InterruptMessage copy = message;
-  bool is_first = true;
-  for (ApicBusAgent* agent : agents_) {
-    if (!is_taken_by(*agent)) continue;
-    if (!is_first) {
-      copy.request = ledger_->next_request();
-      ledger_->append_for(agent->cpu(), {.id = copy.request.value,
-                                         .other = message.request.value,
-                                         .kind = RecordKind::Copied,
-                                         .vector = message.vector,
-                                         .source = from.value});
-    }
-    is_first = false;
+  for (ApicBusAgent* agent : std::span(takers).first(count).subspan(1)) {
+    copy.request = ledger_->next_request();
+    ledger_->append_for(agent->cpu(), {.id = copy.request.value,
+                                       .other = message.request.value,
+                                       .kind = RecordKind::Copied,
+                                       .vector = message.vector,
+                                       .source = from.value});
     agent->accept(copy);
   }
-  return takers;
+  return count;
 }
 
 // SDM vol. 3A §10.11.1: destination ID 19:12, redirection hint 3, destination mode 2; §10.11.2: vector 7:0, delivery

@@ -3,6 +3,7 @@
 // Manual: Intel SDM vol. 3A §10.6 (ICR), §10.11 (MSI); 82093AA data sheet, 3.2.4.
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "base/types.hpp"
@@ -70,8 +71,9 @@ class ApicBus {
   ApicBus(const ApicBus&) = delete;
   ApicBus& operator=(const ApicBus&) = delete;
 
-  /// In the order of CPU numbers.
-  void attach(ApicBusAgent& agent) { agents_.push_back(&agent); }
+  static constexpr std::size_t most_agents = 64;
+  /// In the order of CPU numbers; at most `most_agents`.
+  void attach(ApicBusAgent& agent);
   void attach(EoiListener& listener) { listeners_.push_back(&listener); }
 
   /// Which agents besides the addressed ones count (ICR shorthands, SDM vol. 3A §10.6.1).
@@ -97,7 +99,7 @@ class ApicBus {
     u8 sender;
   };
   [[nodiscard]] static bool is_receiver(const ApicBusAgent& agent, const InterruptMessage& message, Route route);
-  [[nodiscard]] ApicBusAgent* lowest_priority(const InterruptMessage& message, Route route) const;
+  [[nodiscard]] ApicBusAgent* lowest_priority(u8 vector, std::span<ApicBusAgent* const> candidates) const;
   void lose(const InterruptMessage& message, SourceId from, u8 pin, u64 extra, MessageLoss why);
 
   Ledger* ledger_;

@@ -40,6 +40,7 @@ void LocalApic::start(u8 first_id) {
   fresh.inputs = state_.inputs;
   for (Input& input : fresh.inputs) {
     input.active = input.high;
+    if (!input.high) input.request = RequestId{};
     input.told = false;
   }
   const Setting by_reset{0, now()};

@@ -86,6 +86,10 @@ void LocalApic::sense(InputPin pin) {
   const bool level = mode_of(source) == MessageMode::Fixed && bit(entry, lvt_level);
   const bool asks_always = level || mode_of(source) == MessageMode::ExtInt;
   if (!rises && !asks_always) return;
+  if (input.request == RequestId{}) {  // active low: nobody drives the line
+    input.request = context_.ledger.next_request();
+    record({.id = input.request.value, .kind = RecordKind::Raised, .pin = static_cast<u8>(source)});
+  }
   if (masked(source)) {
     if (!std::exchange(input.told, true)) tell_entry_masked(source, input.request);
     return;

@@ -424,6 +424,14 @@ TEST(LocalApic, active_low_lint_asks_at_the_falling_edge) {
   EXPECT_EQ(bench.take(), 0x41);
 }
 
+TEST(LocalApic, request_of_a_pin_that_nobody_drives_has_a_number_too) {
+  ApicBench bench;
+  bench.enable();
+  bench.write(offset::lvt_lint1, 0x2400);
+  EXPECT_EQ(bench.around().said, "nmi");
+  EXPECT_NE(bench.around().last, RequestId{});
+}
+
 // §10.4.3.
 TEST(LocalApic, globally_disabled_the_pins_are_intr_and_nmi) {
   ApicBench bench;
