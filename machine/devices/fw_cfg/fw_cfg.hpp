@@ -1,0 +1,69 @@
+// The firmware configuration device: where guests made for QEMU ask how many CPUs and how much memory there are.
+//
+// Source: QEMU's documentation, "QEMU Firmware Configuration (fw_cfg) Device". No hardware has this.
+// A 16-bit write to port 510h selects an item, byte reads of port 511h give its bytes in order, then zeroes. Numbers of
+// items are little-endian, those of the file directory big-endian. Items: 0000h signature "QEMU", 0001h revision (no
+// DMA), 0003h memory in bytes (64 bits), 0005h CPUs that are there and 000Fh that may come (16 bits), 0019h the file
+// directory, and from 0020h on the files.
+//
+// Interrupts: none.
+// Not modelled: DMA, writing (as QEMU since 2.4), what is for firmware only: tables, kernels, boot order.
+#pragma once
+
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "machine/core/device.hpp"
+
+namespace vitrine {
+
+class FwCfg final : public Device {
+ public:
+  static constexpr Region registers{0};
+  static constexpr Port first_port{0x510};
+  static constexpr u32 port_count = 2;
+  static constexpr u64 select_offset = 0, data_offset = 1;
+  enum Item : u16 {
+    Signature = 0x0000,
+    Revision = 0x0001,
+    MemorySize = 0x0003,
+    CpuCount = 0x0005,
+    MostCpus = 0x000F,
+    FileDirectory = 0x0019,
+    FirstFile = 0x0020,
+  };
+  static constexpr std::size_t most_files = 64, longest_name = 55;
+
+  struct Setup {
+    u64 memory_bytes = 0;
+    u16 cpus = 1;
+    struct File {
+      std::string name;  ///< at most longest_name characters
+      std::vector<u8> bytes;
+    };
+    std::vector<File> files{};  ///< at most most_files
+  };
+  FwCfg(DeviceContext context, const Setup& setup);
+
+  [[nodiscard]] std::string_view name() const override { return "fw-cfg"; }
+  void reset() override { state_ = State{}; }
+  u64 read(Region region, u64 offset, AccessSize size) override;
+  void write(Region region, u64 offset, AccessSize size, u64 value) override;
+  [[nodiscard]] u64 peek(Region region, u64 offset, AccessSize size) const override;
+  void exchange(Archive& archive) override;
+
+ private:
+  struct State {
+    u16 selected = Signature;
+    u32 position = 0;
+  };
+  [[nodiscard]] std::span<const u8> item() const;
+
+  std::map<u16, std::vector<u8>> items_;
+  State state_;
+};
+
+}  // namespace vitrine
