@@ -3,10 +3,12 @@
 #include <algorithm>
 
 #include "kernel/arch/x86_64/cpu.hpp"
+#include "kernel/core/kernel_lock.hpp"
 #include "kernel/core/log.hpp"
 #include "kernel/core/panic.hpp"
 #include "kernel/core/scheduler.hpp"
 #include "kernel/core/time.hpp"
+#include "kernel/drivers/test_devices.hpp"
 
 namespace pulse {
 
@@ -19,6 +21,10 @@ volatile u64 rounds[2];
 
 void spin(void* argument) {
   auto& count = *static_cast<volatile u64*>(argument);
+  {
+    const InterruptsOff off;
+    leave_kernel();  // it touches nothing that others do: they need not wait
+  }
   for (;;) count = count + 1;
 }
 
@@ -40,6 +46,11 @@ void sleep_often(void*) {
     if (late > latest) latest = late;
   }
   log_info("20 sleeps of 3 ms; woken at most {} us late", latest / 1000);
+  out8(debug_exit_port, 0);
+}
+
+void show_device(void*) {
+  demonstrate_device_interrupts();
   out8(debug_exit_port, 0);
 }
 
@@ -87,6 +98,8 @@ void start_demonstration(const Parameters& parameters) {
     for (volatile u64& count : rounds) start("spinner", spin, const_cast<u64*>(&count), RunEntry::normal_priority);
   } else if (wanted == "sleepers") {
     start("sleeper", sleep_often, nullptr, RunEntry::normal_priority);
+  } else if (wanted == "device") {
+    start("device", show_device, nullptr, RunEntry::normal_priority);
   } else if (const auto mistake = std::ranges::find(mistakes, wanted.value_or(""), &Mistake::name);
              mistake != std::end(mistakes)) {
     start(mistake->name, make_mistake, const_cast<Mistake*>(mistake), RunEntry::normal_priority);

@@ -1,11 +1,14 @@
 // Where entry.S goes: sorts vectors into exceptions, device lines and the rest.
 #include "kernel/core/dispatch.hpp"
 
+#include "kernel/arch/x86_64/cpu.hpp"
 #include "kernel/arch/x86_64/exceptions.hpp"
 #include "kernel/arch/x86_64/frame.hpp"
 #include "kernel/arch/x86_64/per_cpu.hpp"
+#include "kernel/arch/x86_64/processors.hpp"
 #include "kernel/core/bottom_half.hpp"
 #include "kernel/core/kernel.hpp"
+#include "kernel/core/kernel_lock.hpp"
 #include "kernel/core/log.hpp"
 #include "kernel/core/panic.hpp"
 #include "kernel/core/scheduler.hpp"
@@ -44,10 +47,9 @@ void serve_local_vector(Frame& frame) {
   }
   LocalApic::end_of_interrupt();
 }
-}  // namespace
 
-extern "C" void interrupt_entry(Frame& frame) {
-  ++this_cpu().vector_counts[frame.vector];
+/// Whatever it is, but for what a return to ring 3 does.
+void serve(Frame& frame) {
   if (frame.vector < exceptions_end) return handle_exception(frame);
   if (frame.vector == system_call_vector) {
     frame.vector = Frame::syscall_vector;
@@ -67,11 +69,29 @@ extern "C" void interrupt_entry(Frame& frame) {
   if (!frame.from_user()) preempt_if_wanted();
 }
 
+}  // namespace
+
+extern "C" void interrupt_entry(Frame& frame) {
+  ++this_cpu().vector_counts[frame.vector];
+  if (frame.vector == vector::flush_pages) {  // the one who asks has the kernel's lock, and waits
+    answer_flush_request();
+    return LocalApic::end_of_interrupt();
+  }
+  if (frame.vector == vector::stop) halt_for_good();
+  enter_kernel();
+  serve(frame);
+  leave_kernel();
+}
+
 void return_to_program(Frame& frame) {
   preempt_if_wanted();
   if (wait_is_interrupted() || frame.vector == Frame::syscall_vector) deliver_signals(frame);
 }
 
-extern "C" void return_to_user(Frame& frame) { return_to_program(frame); }
+extern "C" void return_to_user(Frame& frame) {
+  enter_kernel();
+  return_to_program(frame);
+  leave_kernel();
+}
 
 }  // namespace pulse

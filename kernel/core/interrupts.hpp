@@ -46,7 +46,8 @@ class InterruptController {
 
 class InterruptManager {
  public:
-  static constexpr unsigned lines = 24;
+  /// Wires first; from `first_message` on, interrupts that devices write as messages (MSI), which nothing masks here.
+  static constexpr unsigned lines = 32, first_message = 24;
   static constexpr u8 no_line = 0xFF;
   /// A line whose handlers all say NotMine for so many of the last `storm_window` interrupts is masked for good: the
   /// device can't be made quiet by anybody who is here (the figures are those of Linux's spurious.c).

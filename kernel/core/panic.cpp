@@ -3,6 +3,7 @@
 #include "kernel/arch/x86_64/cpu.hpp"
 #include "kernel/arch/x86_64/frame.hpp"
 #include "kernel/arch/x86_64/layout.h"
+#include "kernel/arch/x86_64/processors.hpp"
 #include "kernel/core/assert.hpp"
 #include "kernel/core/log.hpp"
 #include "kernel/core/symbols.hpp"
@@ -67,6 +68,7 @@ void panic_with(const Frame* frame, std::string_view text, std::span<const Forma
   interrupts_off();
   if (panicking) halt_for_good();
   panicking = true;
+  stop_other_cpus();
   ConsoleSink out;
   out.put("\nPulse panics: ");
   format_arguments(out, text, arguments);

@@ -78,6 +78,7 @@ std::optional<Platform> parse_mp_table(std::span<const u8> table) {
   platform.source = "MP";
   platform.local_apic = at<u32>(table, 36);
   u32 isa_bus = ~u32{0};
+  bool is_pci[256] = {};
   std::size_t place = header_bytes;
   for (u16 i = 0; i < at<u16>(table, 34); ++i) {
     if (place >= table.size()) return {};
@@ -91,6 +92,7 @@ std::optional<Platform> parse_mp_table(std::span<const u8> table) {
         break;
       case bus:
         if (std::memcmp(entry.data() + 2, "ISA", 3) == 0) isa_bus = entry[1];
+        is_pci[entry[1]] = std::memcmp(entry.data() + 2, "PCI", 3) == 0;
         break;
       case io_apic:
         if ((entry[3] & enabled) == 0) break;
@@ -99,13 +101,19 @@ std::optional<Platform> parse_mp_table(std::span<const u8> table) {
             {.id = entry[1], .address = at<u32>(entry, 4), .first_pin = static_cast<u32>(platform.io_apic_count) * 24});
         break;
       case interrupt: {
-        if (entry[1] != vectored || entry[4] != isa_bus || entry[5] >= Platform::isa_lines) break;
+        if (entry[1] != vectored) break;
         u32 first_pin = 0;
         for (std::size_t chip = 0; chip < platform.io_apic_count; ++chip) {
           if (platform.io_apics[chip].id == entry[6]) first_pin = platform.io_apics[chip].first_pin;
         }
+        const u32 pin = first_pin + entry[7];
+        if (is_pci[entry[4]] && platform.pci_pin_count < Platform::most_pci_pins) {
+          platform.pci_pins[platform.pci_pin_count++] = {entry[4], static_cast<u8>(entry[5] >> 2 & 31),
+                                                         static_cast<u8>(entry[5] & 3), pin};  // MP table D-1
+        }
+        if (entry[4] != isa_bus || entry[5] >= Platform::isa_lines) break;
         Platform::Line& line = platform.lines[entry[5]];
-        line.pin = first_pin + entry[7];
+        line.pin = pin;
         set_flags(line, at<u16>(entry, 2));
         break;
       }

@@ -25,6 +25,13 @@ struct Platform {
     Trigger trigger = Trigger::Edge;
   };
 
+  /// Where a pin of a PCI function arrives. Only the MP tables say: ACPI wants a program (_PRT) run for it.
+  struct PciPin {
+    u8 bus = 0, device = 0, pin = 0;  ///< `pin`: 0 is INTA#
+    u32 system_pin = 0;
+  };
+  static constexpr std::size_t most_pci_pins = 128;
+
   std::string_view source;  ///< "ACPI", "MP"
   u64 local_apic = 0xFEE00000;
   bool has_8259 = true;
@@ -34,6 +41,8 @@ struct Platform {
   IoApic io_apics[most_io_apics];
   std::size_t io_apic_count = 0;
   Line lines[isa_lines];
+  PciPin pci_pins[most_pci_pins];
+  std::size_t pci_pin_count = 0;
 
   Platform() {
     for (u32 i = 0; i < isa_lines; ++i) lines[i].pin = i;

@@ -9,6 +9,7 @@
 #include "kernel/arch/x86_64/layout.h"
 #include "kernel/arch/x86_64/per_cpu.hpp"
 #include "kernel/core/futex.hpp"
+#include "kernel/core/kernel_lock.hpp"
 #include "kernel/core/panic.hpp"
 #include "kernel/core/process_switch.hpp"
 #include "kernel/core/program.hpp"
@@ -43,7 +44,11 @@ constexpr i32 continued_status = 0xFFFF;
 std::vector<Process*> processes;
 std::size_t thread_count = 0;
 
-void start_in_program(void* argument) { leave_to_frame(static_cast<Frame*>(argument)); }
+void start_in_program(void* argument) {
+  interrupts_off();
+  leave_kernel();
+  leave_to_frame(static_cast<Frame*>(argument));
+}
 
 /// A thread whose first act is to go on as the frame at the top of its stack says.
 Thread* make_program_thread(Process& process, std::string_view name, const Frame& frame) {
@@ -90,7 +95,7 @@ void forget(Process& process) {
 void end_process(Process& process) {
   if (process.id == first_process) panic("the first process ended (status {:#x})", process.exit_status);
   // The address space may be this very one: go on with the kernel's tables.
-  write_cr3(kernel_page_tables().root());
+  use_address_space(nullptr);
   ++current_thread().preemption_off;
   interrupts_on();  // this takes long, and nobody else knows of either
   process.space = {};
@@ -152,6 +157,15 @@ const std::vector<Process*>& all_processes() { return processes; }
 Process* find_process(u32 id) {
   const auto place = std::ranges::lower_bound(processes, id, {}, &Process::id);
   return place != processes.end() && (*place)->id == id ? *place : nullptr;
+}
+
+Thread* find_thread(u32 number) {
+  for (Process* process : processes) {
+    for (Thread* thread : process->threads) {
+      if (thread->number == number) return thread;
+    }
+  }
+  return nullptr;
 }
 
 Result<void> start_first_process(Ref<Node> root, std::string_view path, std::span<const std::string_view> arguments,
@@ -245,6 +259,7 @@ Result<u32> clone_thread(const Frame& frame, const CloneRequest& request) {
   thread->fs_base = (request.flags & clone_flag::thread_pointer) != 0 ? request.thread_pointer : parent_thread.fs_base;
   thread->signal_mask = parent_thread.signal_mask;
   thread->nice = parent_thread.nice;
+  thread->affinity = parent_thread.affinity;
   if ((request.flags & clone_flag::child_clear_tid) != 0) thread->clear_child_tid = request.child_tid;
   const InterruptsOff off;  // it does not run before all is told
   start_thread(*thread);
@@ -256,11 +271,11 @@ Result<u32> clone_thread(const Frame& frame, const CloneRequest& request) {
   if ((request.flags & clone_flag::parent_tid) != 0) (void)write_user(request.parent_tid, thread->number);
   if ((request.flags & clone_flag::child_set_tid) != 0) {
     // In the child's memory: the copy is its own as soon as it is written to.
-    write_cr3(process->space->tables().root());
+    use_address_space(process->space.get());
     this_cpu().current->process = process;
     (void)write_user(request.child_tid, thread->number);
     this_cpu().current->process = &self;
-    write_cr3(self.space->tables().root());
+    use_address_space(self.space.get());
   }
   return thread->number;
 }
@@ -283,7 +298,7 @@ void exit_thread(i32 status) {
     if (!thread.ending) process.exit_status = status;
     end_process(process);
   } else {
-    write_cr3(kernel_page_tables().root());
+    use_address_space(nullptr);
   }
   end_thread();
 }
@@ -298,6 +313,7 @@ void exit_process(i32 status) {
     if (other == &thread) continue;
     other->pending_signals |= signal_bit(signal::kill);
     wake(*other);
+    look_for_signals(*other);
   }
   exit_thread(status);
 }

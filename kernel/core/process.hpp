@@ -59,6 +59,8 @@ struct Process {
 
 [[nodiscard]] Process& current_process();
 [[nodiscard]] Process* find_process(u32 id);
+/// Of any process; null: there is none.
+[[nodiscard]] Thread* find_thread(u32 number);
 /// All of them, in order of id.
 [[nodiscard]] const std::vector<Process*>& all_processes();
 

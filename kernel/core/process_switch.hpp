@@ -5,6 +5,11 @@
 
 namespace pulse {
 
+class AddressSpace;
+
 void switch_program(Thread& before, Thread& next);
+
+/// From now on this CPU sees it; null: only the kernel.
+void use_address_space(AddressSpace* space);
 
 }  // namespace pulse

@@ -6,6 +6,7 @@
 #include "kernel/arch/x86_64/floating_point.hpp"
 #include "kernel/arch/x86_64/layout.h"
 #include "kernel/core/elf.hpp"
+#include "kernel/core/process_switch.hpp"
 #include "kernel/core/random.hpp"
 #include "kernel/core/scheduler.hpp"
 #include "kernel/core/user_memory.hpp"
@@ -205,12 +206,12 @@ Result<void> load_into(Process& process, Thread& thread, Frame& frame, std::stri
   Process* const running_process = running.process;
   process.space = space;
   running.process = &process;
-  write_cr3(space->tables().root());
+  use_address_space(space.get());
   const auto pointer = build_stack(*program, path, text);
   running.process = running_process;
   if (!pointer || program->entry >= USER_END) {
     process.space = before;
-    if (before) write_cr3(before->tables().root());
+    use_address_space(before.get());
     return fail(pointer ? Errno::NotExecutable : pointer.error());
   }
 

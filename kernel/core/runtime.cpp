@@ -8,18 +8,32 @@ extern "C" {
 
 void* memcpy(void* to, const void* from, std::size_t size) {
   void* const result = to;
-  asm volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(size)::"memory");
+  std::size_t words = size / 8;
+  std::size_t bytes = size % 8;
+  asm volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words)::"memory");
+  asm volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(bytes)::"memory");
   return result;
 }
 
 void* memset(void* to, int value, std::size_t size) {
   void* const result = to;
-  asm volatile("rep stosb" : "+D"(to), "+c"(size) : "a"(value) : "memory");
+  constexpr unsigned long every_byte = 0x0101'0101'0101'0101;
+  const unsigned long pattern = static_cast<unsigned char>(value) * every_byte;
+  std::size_t words = size / 8;
+  std::size_t bytes = size % 8;
+  asm volatile("rep stosq" : "+D"(to), "+c"(words) : "a"(pattern) : "memory");
+  asm volatile("rep stosb" : "+D"(to), "+c"(bytes) : "a"(pattern) : "memory");
   return result;
 }
 
 void* memmove(void* to, const void* from, std::size_t size) {
-  if (to <= from || static_cast<const char*>(from) + size <= to) return memcpy(to, from, size);
+  // Forwards by words is right only if a word's bytes are read before they are written.
+  if (static_cast<const char*>(from) + size <= to || static_cast<char*>(to) + 8 <= from) return memcpy(to, from, size);
+  if (to <= from) {
+    void* forward = to;
+    asm volatile("rep movsb" : "+D"(forward), "+S"(from), "+c"(size)::"memory");
+    return to;
+  }
   void* last_to = static_cast<char*>(to) + size - 1;
   const void* last_from = static_cast<const char*>(from) + size - 1;
   asm volatile("std; rep movsb; cld" : "+D"(last_to), "+S"(last_from), "+c"(size)::"memory");

@@ -3,13 +3,17 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
+#include <utility>
 
 #include "abi/annotation.h"
 #include "kernel/arch/x86_64/cpu.hpp"
 #include "kernel/arch/x86_64/descriptors.hpp"
 #include "kernel/arch/x86_64/per_cpu.hpp"
+#include "kernel/arch/x86_64/processors.hpp"
+#include "kernel/core/kernel_lock.hpp"
 #include "kernel/core/panic.hpp"
 #include "kernel/core/process_switch.hpp"
+#include "kernel/core/tick.hpp"
 #include "kernel/core/time.hpp"
 #include "kernel/memory/kernel_memory.hpp"
 
@@ -30,10 +34,8 @@ constexpr std::size_t start_slots = 8, argument_slot = 4;
 constexpr u32 first_thread_number = 1;
 
 SchedulingMode mode = SchedulingMode::Preemptive;
-RunQueue ready_threads;
 TimerQueue timer_queue;
-Thread idle_thread;
-Thread* dead_thread = nullptr;
+Thread boot_idle_thread;
 u32 next_number = first_thread_number;
 u64 loads[3];
 u64 next_load_sample = 0;
@@ -53,17 +55,53 @@ u32 turn_ticks(const Thread& thread) {
   return static_cast<u32>(std::max(ticks, 1));
 }
 
+bool is_idle(const PerCpu& cpu) { return cpu.current == cpu.idle; }
+bool may_run_on(const Thread& thread, const PerCpu& cpu) { return bit(thread.affinity, cpu.number); }
+
+/// Where it ran last if nobody else runs there, else an idle CPU, else the one with the fewest threads.
+PerCpu& choose_cpu(const Thread& thread) {
+  PerCpu& last = cpu_at(thread.cpu);
+  const bool last_is_allowed = may_run_on(thread, last);
+  if (cpu_count() == 1 || (last_is_allowed && is_idle(last) && last.ready.empty())) return last;
+  PerCpu* best = last_is_allowed ? &last : nullptr;
+  for (u32 i = 0; i < cpu_count(); ++i) {
+    PerCpu& cpu = cpu_at(i);
+    if (!may_run_on(thread, cpu)) continue;
+    if (is_idle(cpu) && cpu.ready.empty()) return cpu;
+    if (best == nullptr || cpu.ready.size() < best->ready.size()) best = &cpu;
+  }
+  return best != nullptr ? *best : last;
+}
+
+/// Puts it into a run queue, and tells that CPU if it should take it at once.
 void make_ready(Thread& thread) {
   thread.state = ThreadState::Ready;
-  ready_threads.add_last(thread);
+  PerCpu& cpu = choose_cpu(thread);
+  thread.cpu = cpu.number;
+  cpu.ready.add_last(thread);
+  if (mode == SchedulingMode::Cooperative && !is_idle(cpu)) return;
+  if (thread.priority < cpu.current->priority) interrupt_cpu(cpu);
+}
+
+/// Of the CPU that has most: this one has nothing to do.
+Thread* steal(PerCpu& self) {
+  PerCpu* richest = nullptr;
+  for (u32 i = 0; i < cpu_count(); ++i) {
+    PerCpu& cpu = cpu_at(i);
+    if (&cpu != &self && !cpu.ready.empty() && (richest == nullptr || cpu.ready.size() > richest->ready.size())) {
+      richest = &cpu;
+    }
+  }
+  auto* const thread = richest != nullptr ? static_cast<Thread*>(richest->ready.first()) : nullptr;
+  if (thread == nullptr || !may_run_on(*thread, self)) return nullptr;
+  richest->ready.remove(*thread);
+  return thread;
 }
 
 /// What a switch leaves to the thread that goes on: the stack of one that has ended.
 void after_switch() {
-  if (dead_thread == nullptr) return;
-  Thread* const dead = dead_thread;
-  dead_thread = nullptr;
-  discard_thread(*dead);
+  Thread* const dead = std::exchange(this_cpu().dead, nullptr);
+  if (dead != nullptr) discard_thread(*dead);
 }
 
 void switch_to(Thread& next) {
@@ -73,6 +111,9 @@ void switch_to(Thread& next) {
   before.run_nanoseconds += now - before.started;
   next.started = now;
   next.state = ThreadState::Running;
+  next.cpu = cpu.number;
+  before.kernel_depth = cpu.kernel_depth;
+  cpu.kernel_depth = next.kernel_depth;
   // A turn that was interrupted goes on; one that was used up, or given away, begins anew.
   if (next.slice_ticks == 0) next.slice_ticks = turn_ticks(next);
   cpu.current = &next;
@@ -87,17 +128,49 @@ void switch_to(Thread& next) {
 }  // namespace
 
 Thread& current_thread() { return *this_cpu().current; }
-TimerQueue& timers() { return timer_queue; }
+TimerQueue& timers() {
+  // The first CPU looks after them. If it sleeps until the next one, another CPU's may be due before.
+  if (cpu_at(0).sleeps_long && this_cpu().number != 0) interrupt_cpu(cpu_at(0));
+  return timer_queue;
+}
+
+namespace {
+
+void become_idle_thread(Thread& thread) {
+  PerCpu& cpu = this_cpu();
+  constexpr u32 first_idle_number = 0x0FFF'0000;  // behind all others
+  char name[16];
+  BufferSink text(name);
+  format(text, "idle{}", cpu.number);
+  set_name(thread, text.text());
+  thread.number = cpu.number == 0 ? 0 : first_idle_number + cpu.number;
+  thread.priority = RunEntry::idle_priority;
+  thread.state = ThreadState::Running;
+  thread.cpu = cpu.number;
+  thread.stack_top = cpu.kernel_stack;
+  cpu.current = cpu.idle = &thread;
+  vitrine_thread_name(thread.number, thread.name);
+  vitrine_annotate(VITRINE_THREAD_RUNS | thread.number);
+}
+
+}  // namespace
 
 void start_scheduler(SchedulingMode wanted) {
   mode = wanted;
-  set_name(idle_thread, "idle");
-  idle_thread.priority = RunEntry::idle_priority;
-  idle_thread.state = ThreadState::Running;
-  idle_thread.stack_top = this_cpu().kernel_stack;
-  this_cpu().current = &idle_thread;
-  vitrine_thread_name(idle_thread.number, idle_thread.name);
-  vitrine_annotate(VITRINE_THREAD_RUNS | idle_thread.number);
+  become_idle_thread(boot_idle_thread);
+}
+
+void run_idle_thread() {
+  if (this_cpu().idle == nullptr) {
+    become_idle_thread(*new Thread);
+    start_tick_here();
+  }
+  // With interrupts off but for the HLT. It gives the CPU away here and nowhere else.
+  const PreemptionOff alone;
+  for (;;) {
+    schedule();
+    wait_idle();
+  }
 }
 
 Thread* make_kernel_thread(std::string_view name, ThreadFunction function, void* argument, u8 priority) {
@@ -156,30 +229,42 @@ void end_thread() {
   timer_queue.remove(thread.sleep);
   thread.state = ThreadState::Dead;
   vitrine_annotate(VITRINE_THREAD_EXITED | thread.number);
-  dead_thread = &thread;
+  this_cpu().dead = &thread;
   schedule();
   panic("a thread that ended was chosen again");
 }
 
 void schedule() {
-  Thread& thread = current_thread();
-  this_cpu().reschedule = false;
-  if (thread.state == ThreadState::Running && &thread != &idle_thread) make_ready(thread);
+  PerCpu& cpu = this_cpu();
+  Thread& thread = *cpu.current;
+  cpu.reschedule = false;
+  if (thread.state == ThreadState::Running && &thread != cpu.idle) {
+    thread.state = ThreadState::Ready;
+    cpu.ready.add_last(thread);
+  }
   if (thread.state == ThreadState::Blocked) {
     vitrine_annotate(VITRINE_THREAD_BLOCKED | thread.number);
     thread.slice_ticks = 0;
   }
-  auto* next = static_cast<Thread*>(ready_threads.first());
+  auto* next = static_cast<Thread*>(cpu.ready.first());
   if (next != nullptr) {
-    ready_threads.remove(*next);
+    cpu.ready.remove(*next);
   } else {
-    next = &idle_thread;
+    next = steal(cpu);
   }
+  if (next == nullptr) next = cpu.idle;
   if (next == &thread) {
     thread.state = ThreadState::Running;
     return;
   }
   switch_to(*next);
+}
+
+void move_to_another_cpu() {
+  const InterruptsOff off;
+  Thread& thread = current_thread();
+  make_ready(thread);
+  schedule();
 }
 
 void yield() {
@@ -193,8 +278,6 @@ void wake(Thread& thread) {
   vitrine_annotate(VITRINE_THREAD_WOKEN | thread.number);
   if (thread.priority == RunEntry::normal_priority) thread.priority -= wake_boost;
   make_ready(thread);
-  if (mode == SchedulingMode::Cooperative && &current_thread() != &idle_thread) return;
-  if (thread.priority < current_thread().priority) this_cpu().reschedule = true;
 }
 
 void sleep_until(u64 due) {
@@ -208,7 +291,11 @@ void sleep_until(u64 due) {
   }
 }
 
-u32 runnable_threads() { return ready_threads.size() + (&current_thread() != &idle_thread ? 1 : 0); }
+u32 runnable_threads() {
+  u32 count = 0;
+  for (u32 i = 0; i < cpu_count(); ++i) count += cpu_at(i).ready.size() + (is_idle(cpu_at(i)) ? 0 : 1);
+  return count;
+}
 u32 newest_thread() { return next_number - 1; }
 const u64 (&load_averages())[3] { return loads; }
 
@@ -228,12 +315,15 @@ void average_load(u64 now) {
 }  // namespace
 
 void scheduler_tick(u64 now) {
-  average_load(now);
-  timer_queue.expire(now);
-  Thread& thread = current_thread();
+  PerCpu& cpu = this_cpu();
+  if (cpu.number == 0) {
+    average_load(now);
+    timer_queue.expire(now);
+  }
+  Thread& thread = *cpu.current;
   if (thread.slice_ticks > 0 && --thread.slice_ticks > 0) return;
   if (thread.priority == RunEntry::normal_priority - wake_boost) thread.priority = RunEntry::normal_priority;
-  if (mode == SchedulingMode::Preemptive && !ready_threads.empty()) this_cpu().reschedule = true;
+  if (mode == SchedulingMode::Preemptive && !cpu.ready.empty()) cpu.reschedule = true;
 }
 
 void preempt_if_wanted() {

@@ -13,8 +13,10 @@ namespace pulse {
 
 enum class SchedulingMode : u8 { Cooperative, Preemptive };
 
-/// Makes the running code the idle thread. Interrupts are off.
+/// Makes the running code the idle thread of this CPU. Interrupts are off.
 void start_scheduler(SchedulingMode mode);
+/// The same on another CPU; and what idle threads do, for ever.
+[[noreturn]] void run_idle_thread();
 [[nodiscard]] Thread& current_thread();
 
 using ThreadFunction = void (*)(void* argument);
@@ -32,6 +34,8 @@ void rename_thread(Thread& thread, std::string_view name);
 
 /// Lets another thread of the same or a higher priority run.
 void yield();
+/// For a thread that may not run here any more.
+void move_to_another_cpu();
 /// Gives the CPU to whoever should have it. Interrupts are off. A caller that set its state to Blocked comes back after
 /// wake().
 void schedule();

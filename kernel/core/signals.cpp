@@ -3,6 +3,8 @@
 #include <bit>
 
 #include "kernel/arch/x86_64/cpu.hpp"
+#include "kernel/arch/x86_64/per_cpu.hpp"
+#include "kernel/arch/x86_64/processors.hpp"
 #include "kernel/arch/x86_64/signal_frame.hpp"
 #include "kernel/core/scheduler.hpp"
 
@@ -50,6 +52,7 @@ void wake_for_signal(Process& process) {
   for (Thread* thread : process.threads) {
     if (deliverable_signals(*thread) == 0) continue;
     wake(*thread);
+    look_for_signals(*thread);
     return;
   }
 }
@@ -155,7 +158,14 @@ void send_thread_signal(Thread& thread, u32 number) {
   if (is_ignored(*thread.process, number) && (thread.signal_mask & signal_bit(number)) == 0) return;
   thread.pending_signals |= signal_bit(number);
   thread.process->signal_arrived.wake(ready::in);
-  if (deliverable_signals(thread) != 0) wake(thread);
+  if (deliverable_signals(thread) == 0) return;
+  wake(thread);
+  look_for_signals(thread);
+}
+
+void look_for_signals(Thread& thread) {
+  PerCpu& cpu = cpu_at(thread.cpu);
+  if (thread.state == ThreadState::Running && &cpu != &this_cpu()) interrupt_cpu(cpu);
 }
 
 bool send_group_signal(u32 group, u32 number) {

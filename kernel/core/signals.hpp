@@ -19,6 +19,8 @@ void send_signal(Process& process, u32 number);
 void send_thread_signal(Thread& thread, u32 number);
 /// To every process of the group; false if it has none.
 bool send_group_signal(u32 group, u32 number);
+/// If the thread runs on another CPU, that goes through the kernel soon, where it looks for signals.
+void look_for_signals(Thread& thread);
 /// The running program did something that it may not: `number` at once, blocked or not.
 void force_signal(u32 number);
 

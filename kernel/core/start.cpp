@@ -1,10 +1,12 @@
 // From the first C++ instruction to a running system.
 #include "kernel/arch/x86_64/cpu.hpp"
 #include "kernel/arch/x86_64/descriptors.hpp"
+#include "kernel/arch/x86_64/processors.hpp"
 #include "kernel/arch/x86_64/tsc.hpp"
 #include "kernel/core/demonstrations.hpp"
 #include "kernel/core/first_process.hpp"
 #include "kernel/core/kernel.hpp"
+#include "kernel/core/kernel_lock.hpp"
 #include "kernel/core/log.hpp"
 #include "kernel/core/panic.hpp"
 #include "kernel/core/platform.hpp"
@@ -12,6 +14,7 @@
 #include "kernel/core/tick.hpp"
 #include "kernel/drivers/io_apic.hpp"
 #include "kernel/drivers/local_apic.hpp"
+#include "kernel/drivers/pci.hpp"
 #include "kernel/drivers/pic8259.hpp"
 #include "kernel/drivers/uart16550.hpp"
 #include "kernel/drivers/vga_console.hpp"
@@ -31,6 +34,7 @@ Kernel the_kernel;
 Uart16550 com1(0x3F8);
 Pic8259Pair pic;
 IoApicLines io_apic;
+std::optional<Platform> platform;
 
 constexpr u8 default_vector_base_of_dos = 0x08;
 
@@ -41,30 +45,34 @@ void announce() {
            the_kernel.boot.command_line);
 }
 
-/// False: the machine, or what the user wants, leaves it at the 8259s.
-bool start_apics() {
+/// The tables if interrupts go by APICs: because the user wants it, or because there are several CPUs. Else the 8259s
+/// stay.
+const Platform* start_apics() {
   const Parameters& parameters = the_kernel.parameters;
-  const auto wanted = parameters.text("routing");
-  if (wanted != "ioapic") return false;
+  const std::string_view wanted = parameters.text("routing").value_or("");
+  if (wanted == "8259") return nullptr;
   const auto tables = parameters.text("tables");
-  const auto platform = find_platform(the_kernel.boot.rsdp, tables == "mp"     ? PlatformTables::Mp
-                                                            : tables == "acpi" ? PlatformTables::Acpi
-                                                                               : PlatformTables::Any);
+  platform = find_platform(the_kernel.boot.rsdp, tables == "mp"     ? PlatformTables::Mp
+                                                 : tables == "acpi" ? PlatformTables::Acpi
+                                                                    : PlatformTables::Any);
+  const bool is_needed = wanted == "ioapic" || wanted == "msi" || (platform && platform->cpu_count > 1);
+  if (!is_needed) return nullptr;
   const auto mode = parameters.has("x2apic") ? LocalApic::Mode::X2Apic : LocalApic::Mode::XApic;
   if (!platform || platform->io_apic_count == 0) {
-    log_warning("routing=ioapic: no table tells of an I/O APIC; the 8259s stay");
-    return false;
+    log_warning("routing: no table tells of an I/O APIC; the 8259s stay");
+    return nullptr;
   }
   if (!LocalApic::start(platform->local_apic, mode)) {
-    log_warning("routing=ioapic: the CPU has no {}; the 8259s stay",
+    log_warning("routing: the CPU has no {}; the 8259s stay",
                 mode == LocalApic::Mode::X2Apic ? "x2APIC" : "local APIC");
-    return false;
+    return nullptr;
   }
   io_apic.initialise(*platform, LocalApic::id());
   the_kernel.interrupts.attach(io_apic);
   log_info("interrupts by I/O APIC and local APIC ({}), {} CPUs, as {} says",
            mode == LocalApic::Mode::X2Apic ? "x2APIC" : "xAPIC", platform->cpu_count, platform->source);
-  return true;
+  start_pci_interrupts(wanted == "msi" ? Routing::Messages : Routing::IoApic, &*platform, LocalApic::id());
+  return &*platform;
 }
 
 void start_interrupts() {
@@ -74,10 +82,14 @@ void start_interrupts() {
   pic.initialise(remap ? first_8259_vector : default_vector_base_of_dos);
   if (!remap) log_warning("no-remap: IRQ 0 will arrive as vector 8, the double fault's");
   the_kernel.interrupts.attach(pic);
-  const bool has_apics = start_apics();
+  const Platform* const tables = start_apics();
   start_tick(static_cast<u32>(parameters.number("hz").value_or(1000)),
              parameters.has("tickless") ? Idle::Tickless : Idle::Ticks,
-             has_apics && parameters.text("timer") != "pit" ? TickSource::LocalApic : TickSource::Pit);
+             tables != nullptr && parameters.text("timer") != "pit" ? TickSource::LocalApic : TickSource::Pit);
+  // Another CPU's tick is its local APIC's.
+  if (tables != nullptr && parameters.text("timer") != "pit") {
+    start_processors(*tables, static_cast<u32>(parameters.number("cpus").value_or(most_cpus)));
+  }
 }
 
 }  // namespace
@@ -89,7 +101,8 @@ Uart16550& serial_port() { return com1; }
 
 void kernel_start(pulse::u64 protocol, pulse::u64 info) {
   using namespace pulse;
-  load_descriptors();
+  load_descriptors(boot_processor_data());
+  enter_kernel();
   for (const Constructor* constructor = constructors_begin; constructor != constructors_end; ++constructor)
     (*constructor)();
   start_tsc_clock();
@@ -116,10 +129,5 @@ void kernel_start(pulse::u64 protocol, pulse::u64 info) {
     start_user_space();
     interrupts_off();
   }
-  // The idle thread, with interrupts off but for the HLT. It gives the CPU away here and nowhere else.
-  const PreemptionOff alone;
-  for (;;) {
-    schedule();
-    wait_idle();
-  }
+  run_idle_thread();
 }

@@ -32,6 +32,9 @@ struct Thread : RunEntry {
   u64 user_ticks = 0, system_ticks = 0;  ///< ticks that found it running, there or in the kernel
   i32 nice = 0;                          ///< -20..19: how long its turns are
   u32 slice_ticks = 0;                   ///< left of its turn
+  u32 cpu = 0;                           ///< where it runs, or ran last
+  u64 affinity = ~u64{0};                ///< bit n: it may run on CPU n
+  u32 kernel_depth = 1;                  ///< while it does not run: its ways into the kernel (PerCpu::kernel_depth)
   u32 preemption_off = 0;                ///< > 0: it gives the CPU away only by its own will
   struct Sleep : Timer {
     Thread* thread = nullptr;

@@ -5,6 +5,7 @@
 #include "kernel/arch/x86_64/frame.hpp"
 #include "kernel/arch/x86_64/per_cpu.hpp"
 #include "kernel/core/kernel.hpp"
+#include "kernel/core/kernel_lock.hpp"
 #include "kernel/core/log.hpp"
 #include "kernel/core/scheduler.hpp"
 #include "kernel/drivers/local_apic.hpp"
@@ -40,7 +41,7 @@ void account(const Frame& frame) {
 }
 
 void tick(Frame& frame) {
-  tick_count = tick_count + 1;
+  if (this_cpu().number == 0) tick_count = tick_count + 1;
   account(frame);
   scheduler_tick(nanoseconds_since_boot());
 }
@@ -75,19 +76,25 @@ void set_boot_wall_seconds(u64 seconds_since_1970) { boot_wall = seconds_since_1
 u64 wall_seconds() { return (boot_wall + nanoseconds_since_boot()) / 1'000'000'000; }
 
 void wait_idle() {
+  PerCpu& cpu = this_cpu();
   const u64 begin = nanoseconds_since_boot();
-  const u64 due = timers().next_due();
+  // Timers are the first CPU's; the others are woken when there is something for them.
+  const u64 due = cpu.number == 0 ? timers().next_due() : TimerQueue::never;
   const u64 idle = due > begin ? due - begin : 0;
-  if (idle_mode == Idle::Ticks || idle < 2 * tick_nanoseconds) {
-    wait_for_interrupt();
-  } else {
-    start_source_once(idle);
-    wait_for_interrupt();
-    start_source();
-    // No tick saw this time pass.
-    this_cpu().idle_ticks += (nanoseconds_since_boot() - begin) / tick_nanoseconds;
-  }
+  const bool long_sleep = idle_mode == Idle::Tickless && idle >= 2 * tick_nanoseconds;
+  if (long_sleep) start_source_once(idle);
+  cpu.sleeps_long = long_sleep;
+  leave_kernel();
+  wait_for_interrupt();
+  enter_kernel();
+  cpu.sleeps_long = false;
+  if (!long_sleep) return;
+  start_source();
+  // No tick saw this time pass.
+  cpu.idle_ticks += (nanoseconds_since_boot() - begin) / tick_nanoseconds;
 }
+
+void start_tick_here() { start_source(); }
 
 void local_tick(Frame& frame) { tick(frame); }
 

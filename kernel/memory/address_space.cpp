@@ -5,6 +5,8 @@
 
 #include "kernel/arch/x86_64/cpu.hpp"
 #include "kernel/arch/x86_64/layout.h"
+#include "kernel/arch/x86_64/per_cpu.hpp"
+#include "kernel/arch/x86_64/processors.hpp"
 #include "kernel/memory/kernel_buffer.hpp"
 #include "kernel/memory/kernel_memory.hpp"
 
@@ -86,8 +88,21 @@ void AddressSpace::split_at(u64 address) {
   insert(std::move(upper));
 }
 
+void AddressSpace::flush_elsewhere() const {
+  const u64 here = u64{1} << this_cpu().number;
+  if ((cpus_ & ~here) != 0) flush_pages_on(cpus_ & ~here);
+}
+
 void AddressSpace::drop_pages(u64 begin, u64 end) {
   constexpr u64 table_span = page_bytes * 512;
+  // A page may be freed only when no CPU can reach it any more.
+  constexpr std::size_t batch = 64;
+  u64 dropped[batch];
+  std::size_t count = 0;
+  const auto free_batch = [&] {
+    if (count > 0) flush_elsewhere();
+    while (count > 0) free_page(dropped[--count]);
+  };
   for (u64 page = begin; page < end;) {
     u64* const entry = tables_.entry(page, PageTables::Missing::Null);
     if (entry == nullptr) {  // no table: nothing until its end
@@ -95,13 +110,14 @@ void AddressSpace::drop_pages(u64 begin, u64 end) {
       continue;
     }
     if ((*entry & page_flag::present) != 0) {
-      const u64 physical = *entry & page_flag::address;
+      dropped[count++] = *entry & page_flag::address;
       *entry = 0;
       invalidate_page(page);
-      free_page(physical);
+      if (count == batch) free_batch();
     }
     page += page_bytes;
   }
+  free_batch();
 }
 
 u64 AddressSpace::resident_pages() const {
@@ -185,6 +201,7 @@ Result<void> AddressSpace::protect(u64 address, u64 size, u32 wanted) {
       invalidate_page(page);
     }
   }
+  flush_elsewhere();
   return {};
 }
 
@@ -236,6 +253,7 @@ Result<Ref<AddressSpace>> AddressSpace::copy() {
       *copied = *entry & ~(page_flag::accessed | page_flag::dirty);
     }
   }
+  flush_elsewhere();
   return made;
 }
 
@@ -284,8 +302,11 @@ AddressSpace::Fault AddressSpace::copy_on_write(u64 page, u64& entry) {
     const auto copied = allocate_page();
     if (!copied) return Fault::NoMemory;
     std::memcpy(direct(*copied), direct(physical), page_bytes);
+    entry = (entry & ~(page_flag::address | page_flag::copy_on_write)) | *copied | page_flag::writable;
+    invalidate_page(page);
+    flush_elsewhere();
     free_page(physical);
-    entry = (entry & ~page_flag::address) | *copied;
+    return Fault::Resolved;
   }
   entry = (entry & ~page_flag::copy_on_write) | page_flag::writable;
   invalidate_page(page);

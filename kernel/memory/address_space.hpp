@@ -61,6 +61,9 @@ class AddressSpace : public Shared {
   [[nodiscard]] Fault fault(u64 address, Access access);
 
   [[nodiscard]] PageTables tables() const { return tables_; }
+  /// CPU number `cpu` loads its tables, or others instead.
+  void enter(u32 cpu) { cpus_ |= u64{1} << cpu; }
+  void leave(u32 cpu) { cpus_ &= ~(u64{1} << cpu); }
   [[nodiscard]] const std::vector<Area>& areas() const { return areas_; }
   [[nodiscard]] bool is_heap(const Area& area) const { return area.begin < break_end_ && area.end > break_begin_; }
   /// Pages that are mapped now.
@@ -79,7 +82,11 @@ class AddressSpace : public Shared {
   [[nodiscard]] Fault fill(const Area& area, u64 page, u64& entry, Access access);
   [[nodiscard]] Fault copy_on_write(u64 page, u64& entry);
 
+  /// Other CPUs that have these tables forget what they knew of them.
+  void flush_elsewhere() const;
+
   PageTables tables_;
+  u64 cpus_ = 0;             // those that have loaded them
   std::vector<Area> areas_;  // by address, never overlapping
   u64 break_begin_ = 0, break_end_ = 0;
 };

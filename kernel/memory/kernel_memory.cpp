@@ -101,11 +101,7 @@ void make_kernel_tables(const BootInfo& boot) {
   // Address spaces copy the root's upper half once: what is added later must hang below an entry that is there now.
   must(kernel_tables.entry(KERNEL_STACKS, PageTables::Missing::Make) != nullptr);
   must(kernel_tables.entry(DEVICES, PageTables::Missing::Make) != nullptr);
-  constexpr u64 cr4_page_global = 0x80;
-  u64 cr4;
-  asm volatile("mov %%cr4, %0" : "=r"(cr4));
-  write_cr3(kernel_tables.root());
-  asm volatile("mov %0, %%cr4" ::"r"(cr4 | cr4_page_global) : "memory");
+  use_kernel_tables();
 }
 
 // Stack number i has its pages at the upper end of slot i; as many pages below them are never mapped.
@@ -116,6 +112,14 @@ u32 free_stacks[most_stacks];
 u32 free_stack_count = 0;
 
 }  // namespace
+
+void use_kernel_tables() {
+  constexpr u64 cr4_page_global = 0x80;
+  u64 cr4;
+  asm volatile("mov %%cr4, %0" : "=r"(cr4));
+  write_cr3(kernel_tables.root());
+  asm volatile("mov %0, %%cr4" ::"r"(cr4 | cr4_page_global) : "memory");
+}
 
 void initialise_memory(const BootInfo& boot) {
   find_pages(boot);

@@ -12,6 +12,9 @@ namespace pulse {
 /// Takes over from the boot tables: what is free, a mapping of all RAM, the kernel's image with write xor execute.
 void initialise_memory(const BootInfo& boot);
 
+/// Loads the kernel's own tables on the CPU that runs this, for the first time.
+void use_kernel_tables();
+
 // Physical pages, by physical address. All of them may be called with interrupts on or off.
 [[nodiscard]] std::optional<u64> allocate_page();
 [[nodiscard]] std::optional<u64> allocate_zeroed_page();

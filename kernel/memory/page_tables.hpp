@@ -6,8 +6,8 @@
 namespace pulse {
 
 namespace page_flag {
-inline constexpr u64 present = 1, writable = 2, user = 4, uncached = 0x18, accessed = 0x20, dirty = 0x40, large = 0x80, global = 0x100,
-                     no_execute = u64{1} << 63;
+inline constexpr u64 present = 1, writable = 2, user = 4, uncached = 0x18, accessed = 0x20, dirty = 0x40, large = 0x80,
+                     global = 0x100, no_execute = u64{1} << 63;
 /// Ours (ignored by the CPU): the page is shared until somebody writes to it.
 inline constexpr u64 copy_on_write = 0x200;
 inline constexpr u64 address = 0x000F'FFFF'FFFF'F000;

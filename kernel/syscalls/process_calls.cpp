@@ -4,6 +4,7 @@
 
 #include "kernel/arch/x86_64/cpu.hpp"
 #include "kernel/arch/x86_64/layout.h"
+#include "kernel/arch/x86_64/per_cpu.hpp"
 #include "kernel/core/futex.hpp"
 #include "kernel/core/log.hpp"
 #include "kernel/core/power.hpp"
@@ -272,10 +273,33 @@ CallResult sys_setpriority(Call& call) {
   return any ? CallResult(0) : fail(Errno::NoProcess);
 }
 
+u64 all_cpus_mask() { return cpu_count() == 64 ? ~u64{0} : (u64{1} << cpu_count()) - 1; }
+
 CallResult sys_sched_getaffinity(Call& call) {
   if (call.b < sizeof(u64)) return fail(Errno::Invalid);
-  if (const auto result = write_user(call.c, u64{1}); !result) return fail(result.error());
+  const Thread* const thread = call.a == 0 ? &current_thread() : find_thread(static_cast<u32>(call.a));
+  if (thread == nullptr) return fail(Errno::NoProcess);
+  if (const auto result = write_user(call.c, thread->affinity & all_cpus_mask()); !result) return fail(result.error());
   return sizeof(u64);
+}
+
+CallResult sys_sched_setaffinity(Call& call) {
+  Thread* const thread = call.a == 0 ? &current_thread() : find_thread(static_cast<u32>(call.a));
+  if (thread == nullptr) return fail(Errno::NoProcess);
+  u64 mask = 0;
+  if (const auto read = copy_from_user(&mask, call.c, std::min<u64>(call.b, sizeof mask)); !read)
+    return fail(read.error());
+  if ((mask & all_cpus_mask()) == 0) return fail(Errno::Invalid);
+  thread->affinity = mask;
+  if (thread == &current_thread() && !bit(mask, this_cpu().number)) move_to_another_cpu();
+  return 0;
+}
+
+CallResult sys_getcpu(Call& call) {
+  if (call.a != 0) {
+    if (const auto told = write_user(call.a, this_cpu().number); !told) return fail(told.error());
+  }
+  return call.b != 0 ? done(write_user(call.b, u32{0})) : CallResult(0);
 }
 
 struct ResourceUsage {
@@ -404,11 +428,13 @@ constexpr CallEntry entries[] = {
     {171, "setdomainname", sys_setdomainname},
     {186, "gettid", sys_gettid},
     {202, "futex", sys_futex},
+    {203, "sched_setaffinity", sys_sched_setaffinity},
     {204, "sched_getaffinity", sys_sched_getaffinity},
     {218, "set_tid_address", sys_set_tid_address},
     {231, "exit_group", sys_exit_group},
     {273, "set_robust_list", sys_zero},
     {302, "prlimit64", sys_prlimit64},
+    {309, "getcpu", sys_getcpu},
     {318, "getrandom", sys_getrandom},
     {334, "rseq", sys_absent},
     {435, "clone3", sys_absent},

@@ -141,14 +141,10 @@ CallResult sys_kill(Call& call) {
 
 CallResult signal_thread(u64 thread_number, u64 number) {
   if (number > signal::most) return fail(Errno::Invalid);
-  for (Process* process : all_processes()) {
-    for (Thread* thread : process->threads) {
-      if (thread->number != thread_number) continue;
-      if (number != 0) send_thread_signal(*thread, static_cast<u32>(number));
-      return 0;
-    }
-  }
-  return fail(Errno::NoProcess);
+  Thread* const thread = find_thread(static_cast<u32>(thread_number));
+  if (thread == nullptr) return fail(Errno::NoProcess);
+  if (number != 0) send_thread_signal(*thread, static_cast<u32>(number));
+  return 0;
 }
 CallResult sys_tkill(Call& call) { return signal_thread(call.a, call.b); }
 CallResult sys_tgkill(Call& call) { return signal_thread(call.b, call.c); }

@@ -2,6 +2,7 @@
 #include "kernel/arch/x86_64/layout.h"
 #include "kernel/core/dispatch.hpp"
 #include "kernel/core/kernel.hpp"
+#include "kernel/core/kernel_lock.hpp"
 #include "kernel/core/log.hpp"
 #include "kernel/core/scheduler.hpp"
 #include "kernel/core/signals.hpp"
@@ -61,8 +62,10 @@ void register_calls() {
 
 /// From SYSCALL's stub in entry.S, IF=0. True: SYSRET can give back the frame as it is now.
 extern "C" bool syscall_entry(Frame& frame) {
+  enter_kernel();
   serve_system_call(frame);
   return_to_program(frame);
+  leave_kernel();
   return frame.vector == Frame::syscall_vector && frame.rip < USER_END;
 }
 

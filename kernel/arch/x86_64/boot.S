@@ -78,6 +78,30 @@ to_long_mode:
   movabsq $boot_high_half, %rax
   jmp *%rax
 
+// Another processor, from trampoline.S: 32-bit protected mode, flat.
+.code32
+.globl boot_processor
+boot_processor:
+  movw $0x10, %ax
+  movw %ax, %ds
+  movw %ax, %ss
+  movl $boot_root - KERNEL_BASE, %eax
+  movl %eax, %cr3
+  movl $0x620, %eax
+  movl %eax, %cr4
+  movl $0xC0000080, %ecx
+  rdmsr
+  orl $0x901, %eax
+  wrmsr
+  movl $0x80010033, %eax
+  movl %eax, %cr0
+  lgdt boot_gdt_pointer
+  ljmp $8, $4f
+.code64
+4:
+  movabsq $processor_high_half, %rax
+  jmp *%rax
+
 .section .boot.data, "aw"
   .balign 8
 boot_gdt:
@@ -104,6 +128,21 @@ boot_high_half:
   xorl %ebp, %ebp                   // the last frame of a back trace
   pushq $0
   jmp kernel_start
+
+processor_high_half:
+  movl $0x10, %eax
+  movl %eax, %ds
+  movl %eax, %es
+  movl %eax, %ss
+  xorl %eax, %eax
+  movl %eax, %fs
+  movl %eax, %gs
+  movq processor_tables, %rax       // the boot tables don't have its stack
+  movq %rax, %cr3
+  movq processor_stack, %rsp
+  xorl %ebp, %ebp
+  pushq $0
+  jmp processor_start
 
 .bss
   .balign 4096

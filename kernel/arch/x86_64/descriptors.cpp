@@ -1,5 +1,7 @@
 #include "kernel/arch/x86_64/descriptors.hpp"
 
+#include <new>
+
 #include "kernel/arch/x86_64/cpu.hpp"
 #include "kernel/arch/x86_64/layout.h"
 #include "kernel/arch/x86_64/per_cpu.hpp"
@@ -41,23 +43,29 @@ constexpr u8 interrupt_gate = 0x8E, user_interrupt_gate = 0xEE;
 constexpr u8 breakpoint = 3, overflow = 4, system_call = 0x80;
 constexpr std::size_t fault_stack_bytes = 8192;
 
-PerCpu boot_cpu;
-TaskState task_state;
-Gate idt[256];
-u64 gdt[8] = {0,
-              0x00AF9B000000FFFF,   // KERNEL_CODE: 64-bit
-              0x00CF93000000FFFF,   // KERNEL_DATA
-              0x00CFFB000000FFFF,   // USER_CODE_32
-              0x00CFF3000000FFFF,   // USER_DATA
-              0x00AFFB000000FFFF};  // USER_CODE; then TASK_STATE in two slots
-alignas(16) u8 fault_stacks[3][fault_stack_bytes];
+/// What the hardware reads, and what the kernel keeps, of one CPU.
+struct CpuArea : PerCpu {
+  TaskState task_state;
+  u64 gdt[8] = {0,
+                0x00AF9B000000FFFF,   // KERNEL_CODE: 64-bit
+                0x00CF93000000FFFF,   // KERNEL_DATA
+                0x00CFFB000000FFFF,   // USER_CODE_32
+                0x00CFF3000000FFFF,   // USER_DATA
+                0x00AFFB000000FFFF};  // USER_CODE; then TASK_STATE in two slots
+  alignas(16) u8 fault_stacks[3][fault_stack_bytes];
 
-void put_task_descriptor() {
-  const u64 base = reinterpret_cast<u64>(&task_state);
-  const u64 limit = sizeof task_state - 1;
-  gdt[6] = limit | (base & 0xFFFFFF) << 16 | u64{0x89} << 40 | (base >> 24 & 0xFF) << 56;
-  gdt[7] = base >> 32;
-}
+  void put_task_descriptor() {
+    const u64 base = reinterpret_cast<u64>(&task_state);
+    const u64 limit = sizeof task_state - 1;
+    gdt[6] = limit | (base & 0xFFFFFF) << 16 | u64{0x89} << 40 | (base >> 24 & 0xFF) << 56;
+    gdt[7] = base >> 32;
+  }
+};
+
+constinit CpuArea boot_cpu{};  // used before constructors run
+CpuArea* areas[most_cpus] = {&boot_cpu};
+u32 running_cpus = 1;
+Gate idt[256];
 
 void put_gate(unsigned vector, u8 access, InterruptStack stack) {
   const u64 target = reinterpret_cast<u64>(entry_stubs) + vector * stub_bytes;
@@ -85,22 +93,39 @@ InterruptStack stack_of(unsigned vector) {
 
 }  // namespace
 
-u32 cpu_count() { return 1; }
-PerCpu& cpu_at(u32) { return boot_cpu; }
+u32 cpu_count() { return running_cpus; }
+PerCpu& cpu_at(u32 number) { return *areas[number]; }
 
-void set_kernel_stack(u64 top) {
-  task_state.rsp[0] = top;
-  this_cpu().kernel_stack = top;
+PerCpu& boot_processor_data() { return boot_cpu; }
+
+PerCpu* make_cpu(u32 number) {
+  auto* area = new (std::nothrow) CpuArea;
+  if (area == nullptr) return nullptr;
+  area->number = number;
+  areas[number] = area;
+  return area;
 }
 
-void load_descriptors() {
-  for (unsigned i = 0; i < 3; ++i) task_state.ist[i] = reinterpret_cast<u64>(fault_stacks[i] + fault_stack_bytes);
-  put_task_descriptor();
-  for (unsigned vector = 0; vector < 256; ++vector) {
+void announce_cpu() { ++running_cpus; }
+
+void set_kernel_stack(u64 top) {
+  auto& area = static_cast<CpuArea&>(this_cpu());
+  area.task_state.rsp[0] = top;
+  area.kernel_stack = top;
+}
+
+void load_descriptors(PerCpu& cpu) {
+  auto& area = static_cast<CpuArea&>(cpu);
+  u64* const gdt = area.gdt;
+  for (unsigned i = 0; i < 3; ++i) {
+    area.task_state.ist[i] = reinterpret_cast<u64>(area.fault_stacks[i] + fault_stack_bytes);
+  }
+  area.put_task_descriptor();
+  for (unsigned vector = 0; &area == &boot_cpu && vector < 256; ++vector) {
     const bool for_users = vector == breakpoint || vector == overflow || vector == system_call;
     put_gate(vector, for_users ? user_interrupt_gate : interrupt_gate, stack_of(vector));
   }
-  const TablePointer gdt_pointer{sizeof gdt - 1, reinterpret_cast<u64>(gdt)};
+  const TablePointer gdt_pointer{sizeof area.gdt - 1, reinterpret_cast<u64>(gdt)};
   const TablePointer idt_pointer{sizeof idt - 1, reinterpret_cast<u64>(idt)};
   asm volatile(
       "lgdt %0\n lidt %1\n"
@@ -109,10 +134,10 @@ void load_descriptors() {
       :
       : "m"(gdt_pointer), "m"(idt_pointer), "i"(KERNEL_CODE), "r"(KERNEL_DATA), "r"(0), "r"(TASK_STATE)
       : "rax", "memory");
-  boot_cpu.self = &boot_cpu;
-  write_msr(msr::gs_base, reinterpret_cast<u64>(&boot_cpu));
+  area.self = &area;
+  write_msr(msr::gs_base, reinterpret_cast<u64>(&area));
   write_msr(msr::kernel_gs_base, 0);
-  set_kernel_stack(reinterpret_cast<u64>(boot_stack_top));
+  set_kernel_stack(area.kernel_stack != 0 ? area.kernel_stack : reinterpret_cast<u64>(boot_stack_top));
 
   write_msr(msr::star, u64{USER_CODE_32} << 48 | u64{KERNEL_CODE} << 32);
   write_msr(msr::lstar, reinterpret_cast<u64>(syscall_stub));

@@ -5,8 +5,16 @@
 
 namespace pulse {
 
-/// Loads tables, segment registers, TR and GS base for the boot CPU; SYSCALL's MSRs too.
-void load_descriptors();
+struct PerCpu;
+
+/// Of the CPU that boots.
+[[nodiscard]] PerCpu& boot_processor_data();
+/// Another CPU's; null if memory is short. It counts in cpu_count() once announce_cpu() says that it runs.
+[[nodiscard]] PerCpu* make_cpu(u32 number);
+void announce_cpu();
+/// Loads tables, segment registers, TR and GS base for the CPU that runs this; SYSCALL's MSRs too. If `cpu` has no
+/// kernel stack yet, it gets the boot stack.
+void load_descriptors(PerCpu& cpu);
 /// The stack that an interrupt from ring 3 finds (TSS.RSP0), and SYSCALL's.
 void set_kernel_stack(u64 top);
 

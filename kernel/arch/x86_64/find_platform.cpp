@@ -1,4 +1,5 @@
 // Where a PC keeps its tables: ACPI 6.4 §5.2.5.1, MP specification §4.
+#include <algorithm>
 #include <cstring>
 
 #include "kernel/arch/x86_64/layout.h"
@@ -79,7 +80,13 @@ std::optional<Platform> find_mp_table() {
 std::optional<Platform> find_platform(u64 rsdp, PlatformTables which) {
   std::optional<Platform> platform;
   if (which != PlatformTables::Mp) platform = find_madt(rsdp);
-  if (!platform && which != PlatformTables::Acpi) platform = find_mp_table();
+  if (which == PlatformTables::Acpi || (platform && which == PlatformTables::Mp)) return platform;
+  const auto mp = find_mp_table();
+  if (!platform) return mp;
+  if (mp) {  // for what only these say
+    std::ranges::copy(mp->pci_pins, platform->pci_pins);
+    platform->pci_pin_count = mp->pci_pin_count;
+  }
   return platform;
 }
 

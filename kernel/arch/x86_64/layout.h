@@ -11,6 +11,8 @@
 #define DEVICES 0xFFFFD00000000000  // registers of devices, uncached, at this plus their physical address
 #define USER_END 0x00007FFFFFFFF000        // behind the last address that a program may have
 
+#define TRAMPOLINE_PAGE 8  // below 1 MiB: where other processors begin
+
 #define BOOT_BY_PVH 1
 #define BOOT_BY_MULTIBOOT2 2
 

@@ -5,10 +5,18 @@
 .globl user_copy
 user_copy:                          // (to, from, size): bytes that were not copied
   movq %rdx, %rcx
-user_copy_access:
+  andl $7, %edx
+  shrq $3, %rcx
+user_copy_words:
+  rep movsq
+  movl %edx, %ecx
+user_copy_bytes:
   rep movsb
 user_copy_done:
   movq %rcx, %rax
+  ret
+user_copy_words_fixup:
+  leaq (%rdx,%rcx,8), %rax
   ret
 
 .balign 16
@@ -32,5 +40,6 @@ user_string_fixup:
   ret
 
 .section .fixups, "a"
-  .quad user_copy_access, user_copy_done
+  .quad user_copy_words, user_copy_words_fixup
+  .quad user_copy_bytes, user_copy_done
   .quad user_string_access, user_string_fixup
