@@ -99,6 +99,7 @@ class GuestRun {
 
   bool make_machine(int& problem) {
     MachineOptions options{.memory_bytes = options_.memory_bytes,
+                           .board = options_.board,
                            .cpus = options_.cpus,
                            .slice = options_.slice,
                            .schedule_seed = options_.schedule_seed,

@@ -30,6 +30,7 @@ struct Words {
   RunOptions options;
   std::string memory = "256M";
   std::string rtc = "2026-01-01";
+  std::string board = "pc";
   std::string engine = "interpreter";
   std::string threads = "on";
   std::string report;
@@ -67,6 +68,13 @@ int check(const Words& words, RunOptions& options) {
   };
   if (const int bad = limited("--cpus", words.cpus, Schedule::most_cpus, options.cpus)) return bad;
   if (const int bad = limited("--slice", words.slice, Schedule::most_slice, options.slice)) return bad;
+  const BoardTraits* board = board_named(words.board);
+  if (board == nullptr) return wrong("--board", words.board, "the boards are isa, pc and q35");
+  if (options.cpus > board->most_cpus) {
+    return wrong("--cpus", fmt::format("{}", words.cpus),
+                 fmt::format("board {} takes {}; pc and q35 take more", board->name, board->most_cpus));
+  }
+  options.board = board->kind;
   if (words.engine == "jit") return wrong("--engine", words.engine, "it is not there yet; use interpreter");
   if (words.engine != "interpreter") return wrong("--engine", words.engine, "the engines are interpreter and jit");
   if (!is_output_word(options.serial)) return wrong("--serial", options.serial, "it is one of stdio, none, file:PATH");
@@ -136,6 +144,9 @@ Command add_run_command(CLI::App& parent) {
   app->add_option("--schedule-seed", options.schedule_seed,
                   "Draw order and length of the CPUs' turns from N (0: equal, in order)")
       ->type_name("N")
+      ->group("Machine");
+  app->add_option("--board", words->board, "isa, pc or q35; `vitrine show --board NAME` prints its wiring (pc)")
+      ->type_name("NAME")
       ->group("Machine");
   app->add_option("--engine", words->engine, "What executes: interpreter, or jit (not there yet)")
       ->type_name("NAME")

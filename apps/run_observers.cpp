@@ -16,6 +16,7 @@ TraceHeader header_of(Machine& machine, const RunOptions& options, const std::st
                     {"initrd", options.initrd},
                     {"append", options.command_line},
                     {"memory", fmt::format("{}", options.memory_bytes)},
+                    {"board", std::string(traits_of(options.board).name)},
                     {"cpus", fmt::format("{}", options.cpus)},
                     {"slice", fmt::format("{}", options.slice)},
                     {"schedule-seed", fmt::format("{}", options.schedule_seed)},

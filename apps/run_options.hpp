@@ -7,6 +7,7 @@
 
 #include "apps/check_options.hpp"
 #include "base/types.hpp"
+#include "machine/boards/board_wiring.hpp"
 
 namespace vitrine {
 
@@ -22,6 +23,7 @@ struct RunOptions {
   std::string initrd;
   std::string command_line;
   u64 memory_bytes = 0;
+  BoardKind board = BoardKind::Pc;
   unsigned cpus = 1;
   u64 slice = 0;
   u64 schedule_seed = 0;

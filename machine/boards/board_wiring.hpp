@@ -59,6 +59,8 @@ inline constexpr u8 io_apic_pins = 24;
 inline constexpr u8 io_apic_external_pin = 0;
 /// PIRQ A.
 inline constexpr u8 first_pirq_pin = 16;
+/// The HPET's routes are the pins from here to the last one. On q35 PIRQ E to H have them too.
+inline constexpr u8 first_hpet_pin = 20;
 /// Where ISA line `irq` ends: line 2 is the cascade, and its pin has the timer.
 [[nodiscard]] constexpr u8 io_apic_pin_of_irq(u8 irq) { return irq == 0 ? 2 : irq; }
 /// PCI's lines are low when they ask: bit n for pin n.
@@ -68,6 +70,8 @@ inline constexpr u32 io_apic_active_low_pins = 0x00FF0000;
 // ------------------------------------------------------------------------------------------------------------
 
 inline constexpr u8 pci_slots = 32, pci_pins = 4;
+/// Where boards with PCI have the device that interrupts on command.
+inline constexpr u8 interrupt_tester_slot = 3;
 /// The PIRQ (A: 0) that pin `pin` (INTA#: 0) of slot `device` of bus 0 is soldered to.
 [[nodiscard]] constexpr u8 pirq_of(BoardKind kind, u8 device, u8 pin) {
   if (kind == BoardKind::Pc) return static_cast<u8>((device + pin + 3) % 4);

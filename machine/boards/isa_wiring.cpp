@@ -13,7 +13,19 @@ IsaLines::IsaLines(Ledger& ledger) {
 LineDriver IsaLines::driver(IsaSource source, SourceId driver) {
   const IsaWire* wire = isa_wire_of(source);
   VITRINE_ASSERT(wire != nullptr);
-  return lines_[static_cast<std::size_t>(wire - isa_wires.data())].add_driver(driver);
+  return line_of_irq(wire->irq()).add_driver(driver);
+}
+
+LineDriver IsaLines::driver_of_irq(u8 irq, SourceId driver) { return line_of_irq(irq).add_driver(driver); }
+
+void IsaLines::connect_irq(u8 irq, Device& listener, Pin pin) { line_of_irq(irq).connect(listener, pin); }
+
+InterruptLine& IsaLines::line_of_irq(u8 irq) {
+  for (InterruptLine& line : lines_) {
+    if (line.number() == irq) return line;
+  }
+  VITRINE_ASSERT(false);
+  return lines_.front();
 }
 
 void IsaLines::connect(Device& first_controller, Device& second_controller) {

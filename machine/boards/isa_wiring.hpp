@@ -89,13 +89,19 @@ class IsaLines {
 
   /// A vote on the line of `source`, for the device that the ledger knows as `driver`.
   LineDriver driver(IsaSource source, SourceId driver);
+  /// A vote on line `irq`, which has a row.
+  LineDriver driver_of_irq(u8 irq, SourceId driver);
   /// Ends each wire at its pin.
   void connect(Device& first_controller, Device& second_controller);
+  /// Ends line `irq`, which has a row, at one more pin.
+  void connect_irq(u8 irq, Device& listener, Pin pin);
   /// The wire of row `row`.
   [[nodiscard]] const InterruptLine& line(std::size_t row) const { return lines_[row]; }
   void exchange(Archive& archive);
 
  private:
+  [[nodiscard]] InterruptLine& line_of_irq(u8 irq);
+
   std::deque<InterruptLine> lines_;  // by row; an InterruptLine can't move
 };
 

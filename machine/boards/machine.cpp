@@ -6,6 +6,7 @@
 
 #include "machine/boards/pc_board.hpp"
 #include "machine/boards/pc_firmware.hpp"
+#include "machine/boards/rom.hpp"
 #include "machine/cpu/cpu.hpp"
 
 namespace vitrine {
@@ -55,6 +56,9 @@ void copy_boot_state(const BootState& boot, CpuState& state) {
 }  // namespace
 
 std::expected<std::unique_ptr<Machine>, MachineError> Machine::create(const MachineOptions& options) {
+  if (options.cpus == 0 || options.cpus > traits_of(options.board).most_cpus) {
+    return std::unexpected(MachineError::CpuCount);
+  }
   std::expected<PhysicalMemory, MachineError> memory = PhysicalMemory::allocate(options.memory_bytes);
   if (!memory) return std::unexpected(memory.error());
   return std::unique_ptr<Machine>(new Machine(options, std::move(*memory)));
@@ -65,6 +69,7 @@ Machine::Machine(const MachineOptions& options, PhysicalMemory memory)
       physical_memory_(std::move(memory)),
       no_outputs_(std::make_unique<NoOutputs>()),
       schedule_(options.slice, options.schedule_seed) {
+  fill_rom(physical_memory_.rom(), options.board, options.cpus);
   physical_memory_.map(memory_);
   board_ = std::make_unique<PcBoard>(PcBoard::Surroundings{
       .clock = clock_,
@@ -74,6 +79,7 @@ Machine::Machine(const MachineOptions& options, PhysicalMemory memory)
       .memory = memory_,
       .outputs = options.outputs != nullptr ? *options.outputs : *no_outputs_,
       .control = *this,
+      .kind = options.board,
       .seed = options.seed,
       .cpus = options.cpus,
       .rtc_unix_seconds = options.rtc_unix_seconds,
@@ -101,12 +107,12 @@ void Machine::tell_context() {
   ledger_.context = {cpu.linear_rip(), cpu.state.instructions, cpu.number};
 }
 
-void Machine::initialise_as_firmware() { leave_as_firmware_does(ports_, memory_); }
+void Machine::initialise_as_firmware() { leave_as_firmware_does(ports_, memory_, *board_); }
 
 std::expected<LoadedGuest, BootError> Machine::boot(const GuestFiles& files, const BootOptions& options) {
   initialise_as_firmware();
   MemoryMap map = physical_memory_.guest_map();
-  map.rsdp = put_acpi_tables(memory_);
+  map.rsdp = put_acpi_tables(memory_, *board_);
   std::expected<LoadedGuest, BootError> guest = load_guest(files, map, memory_, options);
   if (!guest) return guest;
   copy_boot_state(guest->state, board_->cpu.state);
@@ -304,8 +310,10 @@ void Machine::exchange(Archive& archive) {
   archive.section("machine", 2);
   u64 memory_bytes = physical_memory_.size();
   u32 cpus = processors();
-  archive(memory_bytes, cpus);
-  if (archive.loading() && (memory_bytes != physical_memory_.size() || cpus != processors())) {
+  BoardKind board = board_->kind();
+  archive(memory_bytes, cpus, board);
+  if (archive.loading() &&
+      (memory_bytes != physical_memory_.size() || cpus != processors() || board != board_->kind())) {
     archive.refuse(Archive::Error::BadValue);
   }
   if (!archive.ok()) return;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/types.hpp"
+#include "machine/boards/board_wiring.hpp"
 #include "machine/boards/physical_memory.hpp"
 #include "machine/boards/schedule.hpp"
 #include "machine/boot/load_guest.hpp"
@@ -27,7 +28,8 @@ class PcBoard;
 
 struct MachineOptions {
   u64 memory_bytes = u64{256} << 20;
-  unsigned cpus = 1;                     ///< 1..64
+  BoardKind board = BoardKind::Pc;
+  unsigned cpus = 1;                     ///< 1 to as many as the board takes (BoardTraits::most_cpus)
   u64 slice = 1000;                      ///< instructions of a turn where several CPUs run: 1..1,000,000 (schedule.hpp)
   u64 schedule_seed = 0;                 ///< 0: turns are equal and in order; else they are drawn from it
   u64 seed = 0;                          ///< of RDRAND and RDSEED

@@ -272,7 +272,7 @@ TEST(MachineEnd, port_cf9_resets_and_the_machine_can_go_on_from_its_reset_vector
   EXPECT_EQ(guest.run_for(1000).reason, Machine::StopReason::Reset);
   guest.machine->reset();
   EXPECT_EQ(guest.machine->cpu().state.segments[cs].base, 0xFFFF0000u);
-  EXPECT_EQ(guest.run_for(1000).reason, Machine::StopReason::HaltedForever) << "the ROM halts: there is no firmware";
+  EXPECT_EQ(guest.run_for(1000).reason, Machine::StopReason::Reset) << "the ROM has nothing to start, and tries again";
 }
 
 TEST(MachineEnd, a_fault_without_an_idt_is_a_triple_fault) {
@@ -294,9 +294,9 @@ TEST(MachineEnd, a_stop_asked_for_by_an_output_comes_after_that_very_instruction
   EXPECT_EQ(guest.run_for(1000).reason, Machine::StopReason::TimeLimit);
 }
 
-TEST(MachineEnd, a_new_machine_without_a_guest_halts_for_good_in_its_rom) {
+TEST(MachineEnd, a_new_machine_without_a_guest_resets_itself_from_its_rom) {
   const std::unique_ptr<Machine> machine = *Machine::create({.memory_bytes = u64{1} << 20});
-  EXPECT_EQ(machine->run({}).reason, Machine::StopReason::HaltedForever);
+  EXPECT_EQ(machine->run({}).reason, Machine::StopReason::Reset);
 }
 
 // --- repeating
@@ -480,6 +480,19 @@ TEST(MachineReplay, an_archive_of_another_memory_size_is_refused) {
   EXPECT_FALSE(loader.ok());
 }
 
+TEST(MachineReplay, an_archive_of_another_board_or_of_more_cpus_is_refused) {
+  Guest guest(spinning_with_timer());
+  const std::vector<u8> saved = guest.save();
+  for (const MachineOptions& options : {MachineOptions{.memory_bytes = u64{1} << 20, .board = BoardKind::Q35},
+                                        MachineOptions{.memory_bytes = u64{1} << 20, .board = BoardKind::Isa},
+                                        MachineOptions{.memory_bytes = u64{1} << 20, .cpus = 2}}) {
+    const std::unique_ptr<Machine> other = *Machine::create(options);
+    Archive loader = Archive::loader(saved);
+    other->exchange(loader);
+    EXPECT_EQ(loader.error(), Archive::Error::BadValue);
+  }
+}
+
 // Found by fuzzing: where the last block of code began was in it.
 TEST(MachineReplay, an_archive_does_not_tell_into_which_pieces_the_run_was_cut) {
   Guest whole(spinning_with_timer()), cut(spinning_with_timer());
@@ -494,7 +507,7 @@ TEST(MachineReplay, an_archive_does_not_tell_into_which_pieces_the_run_was_cut) 
 TEST(MachineReplay, an_archive_with_a_time_or_an_event_that_no_run_makes_is_refused) {
   Guest guest(spinning_with_timer());
   (void)guest.run_for(100'000);
-  constexpr std::size_t clock_high_byte = 34, first_events_device = 81;
+  constexpr std::size_t clock_high_byte = 35, first_events_device = 82;
   for (const std::size_t place : {clock_high_byte, first_events_device}) {
     std::vector<u8> changed = guest.save();
     changed[place] = 0xF0;

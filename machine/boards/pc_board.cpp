@@ -16,30 +16,33 @@ constexpr Pic8259::Wiring first_controller{Pic8259::Role::Primary, 0, 0xF8};
 constexpr Pic8259::Wiring second_controller{Pic8259::Role::Secondary, 8, 0xDE};
 }  // namespace
 
-SourceId PcBoard::register_chips(Ledger& ledger) {
-  SourceId first{};
-  for (std::size_t i = 0; i < chip_names.size(); ++i) {
-    const SourceId source = ledger.register_source(chip_names[i]);
-    if (i == 0) first = source;
+namespace {
+std::vector<DeviceContext> places_of_chips(Places& places) {
+  std::vector<DeviceContext> contexts;
+  for (const std::string_view name : chip_names) contexts.push_back(places.next(name));
+  return contexts;
+}
+}  // namespace
+
+LineDriver PcBoard::drive(IsaSource source, Chip chip) {
+  if (traits_of(kind()).has_apics) {
+    if (source == IsaSource::Timer) return pit_output_.add_driver(source_of(chip));
+    if (source == IsaSource::Rtc) return clock_output_.add_driver(source_of(chip));
   }
-  return first;
+  return isa_.driver(source, source_of(chip));
 }
-
-DeviceContext PcBoard::context_of(Chip chip) const {
-  return {surroundings_.clock, surroundings_.events, surroundings_.ledger, DeviceId(static_cast<u16>(chip)),
-          source_of(chip)};
-}
-
-LineDriver PcBoard::drive(IsaSource source, Chip chip) { return isa_.driver(source, source_of(chip)); }
 
 PcBoard::PcBoard(const Surroundings& surroundings)
     : surroundings_(surroundings),
-      first_source_(register_chips(surroundings.ledger)),
+      places_(surroundings.clock, surroundings.events, surroundings.ledger),
+      chips_(places_of_chips(places_)),
       isa_(surroundings.ledger),
       intr_(surroundings.ledger, "intr", InterruptLine::no_number),
       secondary_int_(surroundings.ledger, "pic1-int", InterruptLine::no_number),
       ferr_(surroundings.ledger, "ferr", InterruptLine::no_number),
       ignne_(surroundings.ledger, "ignne", InterruptLine::no_number),
+      pit_output_(surroundings.ledger, "pit-output", isa_wire_of(IsaSource::Timer)->irq()),
+      clock_output_(surroundings.ledger, "clock-output", isa_wire_of(IsaSource::Rtc)->irq()),
       cpu_group_(surroundings.cpus),
       pic0(context_of(Chip::Pic0), first_controller, intr_.add_driver(source_of(Chip::Pic0))),
       pic1(context_of(Chip::Pic1), second_controller, secondary_int_.add_driver(source_of(Chip::Pic1))),
@@ -73,29 +76,66 @@ PcBoard::PcBoard(const Surroundings& surroundings)
       dma1(context_of(Chip::Dma1), "dma1", Dma8237::Stride::Two),
       dma_page(context_of(Chip::DmaPage)),
       vga(context_of(Chip::Vga)),
-      pci_host(context_of(Chip::PciHost), pci_, surroundings.control),
-      isa_bridge(context_of(Chip::IsaBridge)),
       acpi_pm(context_of(Chip::AcpiPm), drive(IsaSource::Acpi, Chip::AcpiPm), surroundings.control,
               {.base = pm_base, .width = pm_timer_width, .soft_off_sleep_type = acpi_power_off_sleep_type}),
-      annotation(context_of(Chip::Annotation)),
-      devices_{&cpu,        &pic0,        &pic1,      &pit,  &system_control, &rtc,  &keyboard_controller,
-               &com1,       &com2,        &com3,      &com4, &lpt1,           &lpt2, &fpu_error,
-               &port92,     &debug_ports, &dma0,      &dma1, &dma_page,       &vga,  &pci_host,
-               &isa_bridge, &acpi_pm,     &annotation} {
-  for (std::size_t i = 0; i < chip_names.size(); ++i) VITRINE_ASSERT(devices_[i]->name() == chip_names[i]);
+      annotation(context_of(Chip::Annotation)) {
+  place_chips();
   add_other_cpus();
   connect_wires();
   map_ports();
+  if (traits_of(kind()).pirqs != 0) add_pci();
+  if (traits_of(kind()).has_apics) add_apics();
+  if (pci != nullptr && apics != nullptr) add_interrupt_tester();
+}
+
+void PcBoard::place_chips() {
+  const std::array<Device*, chip_names.size()> chips = {
+      &cpu,      &pic0, &pic1,    &pit,       &system_control, &rtc,    &keyboard_controller, &com1, &com2,
+      &com3,     &com4, &lpt1,    &lpt2,      &fpu_error,      &port92, &debug_ports,         &dma0, &dma1,
+      &dma_page, &vga,  &acpi_pm, &annotation};
+  for (std::size_t i = 0; i < chips.size(); ++i) places_.put(chips_[i], *chips[i]);
 }
 
 void PcBoard::add_other_cpus() {
   for (unsigned number = 1; number < cpu_group_.count; ++number) {
-    const DeviceContext context{surroundings_.clock, surroundings_.events, surroundings_.ledger,
-                                DeviceId(static_cast<u16>(devices_.size())),
-                                surroundings_.ledger.register_source("cpu" + std::to_string(number))};
-    other_cpus_.push_back(std::make_unique<Cpu>(context, surroundings_.memory, surroundings_.ports, nullptr,
+    const DeviceContext place = places_.next("cpu" + std::to_string(number));
+    other_cpus_.push_back(std::make_unique<Cpu>(place, surroundings_.memory, surroundings_.ports, nullptr,
                                                 surroundings_.seed, &cpu_group_));
-    devices_.push_back(other_cpus_.back().get());
+    places_.put(place, *other_cpus_.back());
+  }
+}
+
+void PcBoard::add_pci() {
+  pci = std::make_unique<PciComplex>(traits_of(kind()),
+                                     PciComplex::Surroundings{.ledger = surroundings_.ledger,
+                                                              .memory = surroundings_.memory,
+                                                              .ports = surroundings_.ports,
+                                                              .control = surroundings_.control,
+                                                              .isa = isa_,
+                                                              .pm_base = pm_base},
+                                     places_);
+  // 82371AB: power management is a function of its own; ICH9 has it in the LPC bridge.
+  if (kind() == BoardKind::Pc) pci->plug({1, 3}, acpi_pm.config());
+}
+
+void PcBoard::add_apics() {
+  apics = std::make_unique<ApicComplex>(traits_of(kind()), surroundings_.ledger, surroundings_.memory, cpu_group_, pic0,
+                                        places_);
+  apics->connect_8259s(intr_);
+  for (const IsaWire& wire : isa_wires) {
+    isa_.connect_irq(wire.irq(), apics->io_apic(), Pin(io_apic_pin_of_irq(wire.irq())));
+  }
+  pci->connect_io_apic(apics->io_apic());
+  apics->add_hpet(places_, surroundings_.memory, isa_, pit_output_, clock_output_, *pci);
+  const bool mapped =
+      surroundings_.memory
+          .map_device(PhysicalAddress(io_apic_address), IoApic::window_bytes, apics->io_apic(), IoApic::registers)
+          .has_value();
+  VITRINE_ASSERT(mapped);
+  if (apics->imcr() != nullptr) {
+    const bool imcr_mapped =
+        surroundings_.ports.map(Imcr::first_port, Imcr::port_count, *apics->imcr(), Imcr::registers).has_value();
+    VITRINE_ASSERT(imcr_mapped);
   }
 }
 
@@ -103,18 +143,10 @@ void PcBoard::connect_wires() {
   isa_.connect(pic0, pic1);
   secondary_int_.connect(pic0, isa_cascade_pin);
   pic0.connect_secondary(isa_cascade_pin, pic1);
-  intr_.connect(cpu, Pin(Cpu::intr_pin));
+  if (!traits_of(kind()).has_apics) intr_.connect(cpu, Pin(Cpu::intr_pin));
   cpu.connect_ferr(ferr_.add_driver(source_of(Chip::Cpu)));
   ferr_.connect(fpu_error, FpuError::ferr_pin);
   ignne_.connect(cpu, Pin(Cpu::ignne_pin));
-
-  const auto plug = [this](PciSlot slot, PciConfig& config) {
-    const bool attached = pci_.attach(slot, config).has_value();
-    VITRINE_ASSERT(attached);
-  };
-  plug({0, 0}, pci_host.config());
-  plug({1, 0}, isa_bridge.config());
-  plug({1, 3}, acpi_pm.config());
 }
 
 void PcBoard::map_ports() {
@@ -151,16 +183,39 @@ void PcBoard::map_ports() {
   map(Port(0x4D0), 1, pic0, Pic8259::elcr.value);
   map(Port(0x4D1), 1, pic1, Pic8259::elcr.value);
   map(pm_base, AcpiPm::port_count, acpi_pm, AcpiPm::Window::Registers);
-  map(PciHost::first_port, PciHost::port_count, pci_host, PciHost::Window::Config);
+}
+
+void PcBoard::add_interrupt_tester() {
+  const DeviceContext place = places_.next("interrupt-tester");
+  interrupt_tester =
+      std::make_unique<InterruptTester>(place, pci->pin(interrupt_tester_slot, 0, place.source), apics->messages());
+  places_.put(place, *interrupt_tester);
+  PciConfig& config = interrupt_tester->config();
+  pci->plug({interrupt_tester_slot, 0}, config, interrupt_tester.get());
+  pci->bus().add_window(config, InterruptTester::registers_bar, *interrupt_tester, InterruptTester::registers);
+  pci->bus().add_window(config, InterruptTester::messages_bar, *interrupt_tester, InterruptTester::messages);
+}
+
+bool PcBoard::messages_can_come() const {
+  static constexpr u32 by_pin = 0;
+  if (interrupt_tester == nullptr) return false;
+  if (interrupt_tester->peek(InterruptTester::registers, InterruptTester::Way, AccessSize(4)) != by_pin) return true;
+  for (u8 timer = 0; timer < Hpet::timers; ++timer) {
+    const u64 configuration =
+        apics->hpet().peek(Hpet::registers, Hpet::first_timer + timer * Hpet::timer_stride, AccessSize(8));
+    if ((configuration & Hpet::fsb_enable_bit) != 0) return true;
+  }
+  return false;
 }
 
 bool PcBoard::could_wake(const Cpu& processor) const {
-  // While all CPUs are halted nobody changes IF or the controllers' masks; only an unmasked pin can end it. Nothing on
-  // this board drives NMI.
-  if (processor.state.waits_for_startup || !processor.interruptible() || processor.controller == nullptr) return false;
+  // While all CPUs are halted nobody changes IF or the controllers' masks; only an unmasked pin can end it.
   static constexpr u8 all = 0xFF;
   const u8 cascade = pic1.mask() == all ? mask_of<u8>(isa_cascade_pin.value) : u8{0};
-  return processor.state.intr || static_cast<u8>(pic0.mask() | cascade) != all;
+  const bool pic_can_ask = static_cast<u8>(pic0.mask() | cascade) != all;
+  if (processor.state.waits_for_startup) return false;
+  if (apics != nullptr) return apics->could_wake(processor, pic_can_ask, messages_can_come());
+  return processor.interruptible() && (processor.state.intr || pic_can_ask);
 }
 
 void PcBoard::take_input(const Input& input) {
@@ -201,10 +256,13 @@ bool PcBoard::keyboard_wants_input() const {
 }
 
 void PcBoard::exchange(Archive& archive) {
-  archive.section("lines", 1);
+  archive.section("lines", 2);
   isa_.exchange(archive);
-  for (InterruptLine* line : {&intr_, &secondary_int_, &ferr_, &ignne_}) line->exchange(archive);
-  for (Device* device : devices_) device->exchange(archive);
+  for (InterruptLine* line : {&intr_, &secondary_int_, &ferr_, &ignne_, &pit_output_, &clock_output_})
+    line->exchange(archive);
+  if (pci != nullptr) pci->exchange(archive);
+  if (apics != nullptr) apics->exchange(archive);
+  for (u16 id = 0; id < places_.count(); ++id) places_.at(DeviceId(id)).exchange(archive);
 }
 
 }  // namespace vitrine

@@ -7,10 +7,13 @@
 #include <string_view>
 #include <vector>
 
+#include "machine/boards/apic_complex.hpp"
+#include "machine/boards/board_wiring.hpp"
 #include "machine/boards/isa_wiring.hpp"
+#include "machine/boards/pci_complex.hpp"
+#include "machine/boards/places.hpp"
 #include "machine/core/bus.hpp"
 #include "machine/core/outside.hpp"
-#include "machine/core/pci.hpp"
 #include "machine/cpu/cpu.hpp"
 #include "machine/devices/acpi_pm/acpi_pm.hpp"
 #include "machine/devices/annotation/annotation.hpp"
@@ -19,10 +22,9 @@
 #include "machine/devices/dma_page/dma_page.hpp"
 #include "machine/devices/fpu_error/fpu_error.hpp"
 #include "machine/devices/i8042/i8042.hpp"
-#include "machine/devices/isa_bridge/isa_bridge.hpp"
+#include "machine/devices/interrupt_tester/interrupt_tester.hpp"
 #include "machine/devices/mc146818/mc146818.hpp"
 #include "machine/devices/parallel/parallel.hpp"
-#include "machine/devices/pci_host/pci_host.hpp"
 #include "machine/devices/pic8259/pic8259.hpp"
 #include "machine/devices/pit8254/pit8254.hpp"
 #include "machine/devices/port92/port92.hpp"
@@ -32,7 +34,8 @@
 
 namespace vitrine {
 
-/// The chips in the order of their DeviceIds, which is part of every archive and trace: append only.
+/// The chips that every board has, in the order of their DeviceIds. Behind them come the other CPUs, the PCI side, the
+/// APICs, as far as the board has them.
 enum class Chip : u8 {
   Cpu,
   Pic0,
@@ -54,15 +57,13 @@ enum class Chip : u8 {
   Dma1,
   DmaPage,
   Vga,
-  PciHost,
-  IsaBridge,
   AcpiPm,
   Annotation,
 };
-inline constexpr std::array<std::string_view, 24> chip_names = {
-    "cpu0",     "pic0", "pic1",     "pit",        "system_control_b", "rtc",       "i8042",       "com1", "com2",
-    "com3",     "com4", "lpt1",     "lpt2",       "fpu-error",        "port92",    "debug-ports", "dma0", "dma1",
-    "dma-page", "vga",  "pci-host", "isa-bridge", "acpi-pm",          "annotation"};
+inline constexpr std::array<std::string_view, 22> chip_names = {
+    "cpu0",     "pic0", "pic1",    "pit",       "system_control_b", "rtc",    "i8042",       "com1", "com2",
+    "com3",     "com4", "lpt1",    "lpt2",      "fpu-error",        "port92", "debug-ports", "dma0", "dma1",
+    "dma-page", "vga",  "acpi-pm", "annotation"};
 
 class PcBoard {
  public:
@@ -78,6 +79,7 @@ class PcBoard {
     MemoryBus& memory;
     Outputs& outputs;
     MachineControl& control;
+    BoardKind kind;
     u64 seed;
     unsigned cpus;  ///< 1..64
     u64 rtc_unix_seconds;
@@ -86,8 +88,9 @@ class PcBoard {
   };
   explicit PcBoard(const Surroundings& surroundings);
 
-  [[nodiscard]] Device& device(DeviceId id) { return *devices_[id.value]; }
-  [[nodiscard]] u16 device_count() const { return static_cast<u16>(devices_.size()); }
+  [[nodiscard]] BoardKind kind() const { return surroundings_.kind; }
+  [[nodiscard]] Device& device(DeviceId id) { return places_.at(id); }
+  [[nodiscard]] u16 device_count() const { return places_.count(); }
   [[nodiscard]] const IsaLines& isa_lines() const { return isa_; }
   [[nodiscard]] Cpu& processor(unsigned number) { return *cpu_group_.cpus[number]; }
   [[nodiscard]] const Cpu& processor(unsigned number) const { return *cpu_group_.cpus[number]; }
@@ -104,22 +107,25 @@ class PcBoard {
   void exchange(Archive& archive);
 
  private:
-  [[nodiscard]] static SourceId register_chips(Ledger& ledger);
-  [[nodiscard]] SourceId source_of(Chip chip) const {
-    return SourceId(static_cast<u16>(first_source_.value + static_cast<u16>(chip)));
-  }
-  [[nodiscard]] DeviceContext context_of(Chip chip) const;
+  [[nodiscard]] const DeviceContext& context_of(Chip chip) const { return chips_[static_cast<std::size_t>(chip)]; }
+  [[nodiscard]] SourceId source_of(Chip chip) const { return context_of(chip).source; }
   /// A driver for `chip` on the ISA line of `source`.
   LineDriver drive(IsaSource source, Chip chip);
+  void place_chips();
   void map_ports();
   void add_other_cpus();
+  void add_pci();
+  void add_apics();
+  void add_interrupt_tester();
+  [[nodiscard]] bool messages_can_come() const;
   void connect_wires();
 
   Surroundings surroundings_;
-  SourceId first_source_;
+  Places places_;
+  std::vector<DeviceContext> chips_;
   IsaLines isa_;
   InterruptLine intr_, secondary_int_, ferr_, ignne_;
-  PciBus pci_;
+  InterruptLine pit_output_, clock_output_;  // of a board with an HPET, which stands between them and IRQ 0 and 8
   CpuGroup cpu_group_;
 
  public:
@@ -137,14 +143,14 @@ class PcBoard {
   Dma8237 dma0, dma1;
   DmaPage dma_page;
   VgaText vga;
-  PciHost pci_host;
-  IsaBridge isa_bridge;
   AcpiPm acpi_pm;
   Annotation annotation;
+  std::unique_ptr<PciComplex> pci;                    ///< null: a board without
+  std::unique_ptr<ApicComplex> apics;                 ///< null: a board without
+  std::unique_ptr<InterruptTester> interrupt_tester;  ///< null: a board without PCI
 
  private:
   std::vector<std::unique_ptr<Cpu>> other_cpus_;
-  std::vector<Device*> devices_;  ///< by DeviceId: the chips, then CPUs from 1 on
 };
 
 }  // namespace vitrine

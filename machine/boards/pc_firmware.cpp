@@ -5,6 +5,7 @@
 
 #include "base/assert.hpp"
 #include "machine/boards/pc_board.hpp"
+#include "machine/boards/pci_firmware.hpp"
 #include "machine/boards/physical_memory.hpp"
 #include "machine/boot/acpi_tables.hpp"
 
@@ -66,22 +67,70 @@ void write_bios_data(MemoryBus& memory) {
   for (u64 i = 0; i < VgaText::columns * VgaText::rows; ++i) put(memory, VgaText::text_memory.value + 2 * i, 2, 0x0720);
 }
 
+/// Virtual wire: the 8259s' output is an ExtINT at LINT0 of the first CPU, NMI is at LINT1.
+void set_up_apics(PortBus& ports, ApicComplex& apics) {
+  static constexpr u32 spurious_vector = 0xF0, local_vector_lint0 = 0x350, local_vector_lint1 = 0x360;
+  static constexpr u32 enabled_vector_15 = 0x10F, ext_int = 0x700, nmi = 0x400;
+  LocalApic& first = apics.local(0);
+  first.write_register(spurious_vector, 4, enabled_vector_15);
+  first.write_register(local_vector_lint0, 4, ext_int);
+  first.write_register(local_vector_lint1, 4, nmi);
+  if (apics.imcr() == nullptr) return;
+  ports.write(Port(0x22), AccessSize(1), Imcr::imcr_register);
+  ports.write(Port(0x23), AccessSize(1), Imcr::through_apic);
+}
+
+/// ELCR: what is not an edge.
+void set_up_levels(PortBus& ports, BoardKind kind) {
+  u16 levels = 0;
+  for (const WiringRow& row : wiring_table(kind)) {
+    if (row.irq && row.trigger == LineTrigger::Level) levels |= static_cast<u16>(1u << *row.irq);
+  }
+  ports.write(Port(0x4D0), AccessSize(1), levels & 0xFF);
+  ports.write(Port(0x4D1), AccessSize(1), levels >> 8);
+}
+
+AcpiDsdt dsdt_of(BoardKind kind) {
+  switch (kind) {
+    case BoardKind::Isa:
+      return AcpiDsdt::Isa;
+    case BoardKind::Pc:
+      return AcpiDsdt::Pc;
+    case BoardKind::Q35:
+      break;
+  }
+  return AcpiDsdt::Q35;
+}
+
 }  // namespace
 
-void leave_as_firmware_does(PortBus& ports, MemoryBus& memory) {
+void leave_as_firmware_does(PortBus& ports, MemoryBus& memory, PcBoard& board) {
   for (const PortWrite& each : power_on_self_test) ports.write(Port(each.port), AccessSize(1), each.value);
+  set_up_levels(ports, board.kind());
+  if (board.pci != nullptr) set_up_pci(ports, board.kind());
+  if (board.apics != nullptr) set_up_apics(ports, *board.apics);
   write_bios_data(memory);
 }
 
-PhysicalAddress put_acpi_tables(MemoryBus& memory) {
-  const AcpiBoard board{.dsdt = AcpiDsdt::Pc,
-                        .pm1_event = PcBoard::pm_base,
-                        .pm1_control = PcBoard::pm_base + AcpiPm::pm1_control,
-                        .pm_timer = PcBoard::pm_base + AcpiPm::pm_timer,
-                        .pm_timer_is_32_bit = PcBoard::pm_timer_width == AcpiPm::TimerWidth::Bits32,
-                        .sci_irq = isa_wire_of(IsaSource::Acpi)->irq(),
-                        .vga_present = true};
-  const AcpiTables tables = build_acpi_tables(board, PhysicalAddress(PhysicalMemory::tables_start));
+PhysicalAddress put_acpi_tables(MemoryBus& memory, const PcBoard& board) {
+  AcpiBoard described{.dsdt = dsdt_of(board.kind()),
+                      .interrupts = interrupt_map_of(board.kind(), board.processors()),
+                      .pm1_event = PcBoard::pm_base,
+                      .pm1_control = PcBoard::pm_base + AcpiPm::pm1_control,
+                      .pm_timer = PcBoard::pm_base + AcpiPm::pm_timer,
+                      .pm_timer_is_32_bit = PcBoard::pm_timer_width == AcpiPm::TimerWidth::Bits32,
+                      .sci_irq = isa_wire_of(IsaSource::Acpi)->irq(),
+                      .vga_present = true};
+  if (board.apics != nullptr) {
+    described.hpet_block_id =
+        static_cast<u32>(board.apics->hpet().peek(Hpet::registers, Hpet::capabilities, AccessSize(4)));
+  }
+  if (board.pci == nullptr) {
+    // Port CF9h is PCI's: the keyboard controller pulses the reset line instead.
+    described.reset_port = Port(0x64);
+    described.reset_value = 0xFE;
+  }
+  const AcpiTables tables = build_acpi_tables(described, PhysicalAddress(PhysicalMemory::tables_start));
   const bool written = memory.write_block(PhysicalAddress(PhysicalMemory::tables_start), tables.bytes);
   VITRINE_ASSERT(written && tables.bytes.size() <= PhysicalMemory::tables_size);
   return tables.rsdp;

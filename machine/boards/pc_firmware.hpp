@@ -3,7 +3,8 @@
 // Sources: IBM PC AT Technical Reference (1502494), BIOS listing and "BIOS data area"; Multiboot Specification 0.6.96,
 // 3.2 ("the PICs, IDT ... are as the BIOS left them").
 // Interrupt controllers count from vectors 0x08 and 0x70, as on every PC: a kernel that enables interrupts without
-// moving them gets its timer as a double fault here too.
+// moving them gets its timer as a double fault here too. With APICs they reach the first CPU by virtual wire
+// (MultiProcessor Specification 1.4, 3.6.2.2); the other CPUs wait for a SIPI.
 #pragma once
 
 #include "base/types.hpp"
@@ -11,10 +12,12 @@
 
 namespace vitrine {
 
-/// Programs the chips and writes interrupt table, BIOS data area and extended BIOS data area.
-void leave_as_firmware_does(PortBus& ports, MemoryBus& memory);
+class PcBoard;
 
-/// Puts the ACPI tables of this board into memory; returns where the RSDP is.
-[[nodiscard]] PhysicalAddress put_acpi_tables(MemoryBus& memory);
+/// Programs the chips of `board` and writes interrupt table, BIOS data area and extended BIOS data area.
+void leave_as_firmware_does(PortBus& ports, MemoryBus& memory, PcBoard& board);
+
+/// Puts the ACPI tables of `board` into memory; returns where the RSDP is.
+[[nodiscard]] PhysicalAddress put_acpi_tables(MemoryBus& memory, const PcBoard& board);
 
 }  // namespace vitrine

@@ -18,6 +18,8 @@ std::string_view describe(MachineError error) {
       return "this machine can have at most 64 GiB of memory";
     case MachineError::HostRefused:
       return "this computer can't provide that much memory; ask for less";
+    case MachineError::CpuCount:
+      return "boards pc and q35 take 1 to 64 CPUs, board isa takes 1";
   }
   return "the machine can't be made";
 }
@@ -42,21 +44,8 @@ std::expected<PhysicalMemory, MachineError> PhysicalMemory::allocate(u64 bytes) 
   if (!memory.main_ || !memory.video_ || !memory.tables_ || !memory.rom_) {
     return std::unexpected(MachineError::HostRefused);
   }
-  memory.fill_rom();
+  std::memset(memory.rom_.get(), 0xFF, rom_size);
   return memory;
-}
-
-void PhysicalMemory::fill_rom() {
-  static constexpr u64 reset_vector = 0xFFF0;
-  static constexpr std::array<u8, 4> halt_for_good = {0xFA, 0xF4, 0xEB, 0xFC};  // cli; hlt; jmp to the cli
-  static constexpr u8 interrupt_return = 0xCF;
-  static constexpr std::string_view date = "01/01/26";
-  static constexpr u8 model_at = 0xFC;
-  std::memset(rom_.get(), 0xFF, rom_size);
-  std::ranges::copy(halt_for_good, rom_.get() + reset_vector);
-  rom_[dummy_handler] = interrupt_return;
-  std::ranges::copy(date, rom_.get() + 0xFFF5);
-  rom_[0xFFFE] = model_at;
 }
 
 std::vector<PhysicalMemory::Range> PhysicalMemory::ram() const {

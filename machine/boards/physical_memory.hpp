@@ -4,7 +4,7 @@
 //   0x000A0000  video memory, 128 KiB, plain RAM
 //   0x000C0000  nothing (no option ROMs)
 //   0x000E0000  RAM, 64 KiB: ACPI tables
-//   0x000F0000  ROM, 64 KiB: reset vector and a do-nothing interrupt handler; again below 4 GiB
+//   0x000F0000  ROM, 64 KiB (rom.hpp); again below 4 GiB
 //   0x00100000  RAM, up to 3 GiB
 //   0xC0000000  nothing (PCI devices come here)
 //   0x100000000 the RAM that did not fit below 3 GiB
@@ -30,6 +30,7 @@ enum class MachineError : u8 {
   TooLittleMemory,  ///< below PhysicalMemory::least
   TooMuchMemory,    ///< above PhysicalMemory::most
   HostRefused,      ///< this computer does not give that much
+  CpuCount,         ///< no CPU, or more than the board takes
 };
 /// One sentence for people: what is wrong and what to do.
 [[nodiscard]] std::string_view describe(MachineError error);
@@ -54,6 +55,8 @@ class PhysicalMemory {
   [[nodiscard]] MemoryMap guest_map() const;
   [[nodiscard]] u64 size() const { return size_; }
   [[nodiscard]] std::span<const u8> video() const { return {video_.get(), video_size}; }
+  /// For the board to burn, before the machine runs.
+  [[nodiscard]] std::span<u8> rom() { return {rom_.get(), rom_size}; }
   /// The stretches of RAM that the map has, for whoever keeps copies of their contents.
   struct Range {
     PhysicalAddress start{};
@@ -68,7 +71,6 @@ class PhysicalMemory {
   using Block = std::unique_ptr<u8[], Free>;
   PhysicalMemory() = default;
   [[nodiscard]] static Block zeroed(u64 bytes);
-  void fill_rom();
   [[nodiscard]] u64 below_hole() const { return std::min(size_, pci_hole_start); }
 
   u64 size_ = 0;

@@ -19,7 +19,7 @@ TEST(PhysicalMemory, sizes_out_of_range_are_errors_that_say_what_to_do) {
   EXPECT_EQ(PhysicalMemory::allocate(1024).error(), MachineError::TooLittleMemory);
   EXPECT_EQ(PhysicalMemory::allocate(u64{10} << 40).error(), MachineError::TooMuchMemory);
   for (const MachineError error : {MachineError::NoMemory, MachineError::TooLittleMemory, MachineError::TooMuchMemory,
-                                   MachineError::HostRefused}) {
+                                   MachineError::HostRefused, MachineError::CpuCount}) {
     EXPECT_FALSE(describe(error).empty());
   }
 }
@@ -56,6 +56,7 @@ TEST(PhysicalMemory, all_that_the_guest_is_told_is_ram_is_ram_and_ranges_ascend)
 
 TEST(PhysicalMemory, the_rom_stands_below_one_mebibyte_and_below_four_gibibytes_and_ignores_writes) {
   Memory memory(mib);
+  memory.memory.rom()[PhysicalMemory::dummy_handler] = 0xCF;
   for (const u64 start : {PhysicalMemory::rom_start, PhysicalMemory::rom_alias}) {
     const PhysicalAddress handler(start + PhysicalMemory::dummy_handler);
     EXPECT_EQ(memory.bus.read(handler, AccessSize(1)), 0xCFu);

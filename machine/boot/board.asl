@@ -55,6 +55,12 @@ DefinitionBlock ("", "DSDT", 2, "VTRINE", "VTRINEPC", 1)
 #include "isa_devices.asl"
 #include "reserved.asl"
 
+                Device (HPET)
+                {
+                    Name (_HID, EisaId ("PNP0103"))
+                    Name (_CRS, ResourceTemplate () { Memory32Fixed (ReadOnly, 0xFED00000, 0x00000400) })
+                }
+
                 // The PIRQ route registers (82371SB, 2.2.13; ICH9, 13.1.17 and 13.1.18).
 #ifdef BOARD_PC
                 OperationRegion (PIRQ, PCI_Config, 0x60, 4)

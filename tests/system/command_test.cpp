@@ -104,6 +104,8 @@ TEST_F(Command, wrong_command_lines_are_status_64) {
       {"run", kernel, "--cpus", "65"},
       {"run", kernel, "--cpus", "0"},
       {"run", kernel, "--slice", "0"},
+      {"run", kernel, "--board", "isa", "--cpus", "2"},
+      {"run", kernel, "--board", "mca"},
       {"run", kernel, "--engine", "jit"},
       {"run", kernel, "--engine", "steam"},
       {"run", kernel, "--serial", "telepathy"},

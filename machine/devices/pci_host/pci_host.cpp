@@ -11,13 +11,13 @@ constexpr u64 address_register = 0, reset_control_register = 1, data_register = 
 constexpr u32 address_writable = 0x80FFFFFC;
 // 82371SB, 2.5.2.4: bit 2 (RCPU) starts the reset when it goes from 0 to 1; bit 1 (SRST) tells hard from soft.
 constexpr u8 reset_cpu = 0x04, reset_writable = 0x06;
+constexpr PciConfig::Identity i440fx{.vendor = 0x8086, .device = 0x1237, .revision = 0x02, .class_code = 0x060000};
+constexpr PciConfig::Identity mch{.vendor = 0x8086, .device = 0x29C0, .revision = 0x02, .class_code = 0x060000};
 constexpr u64 ones(AccessSize size) { return ~u64{0} >> (64 - 8 * size.value); }
 }  // namespace
 
-PciHost::PciHost(DeviceContext, PciBus& bus, MachineControl& control)
-    : bus_(bus),
-      control_(control),
-      config_({.vendor = 0x8086, .device = 0x1237, .revision = 0x02, .class_code = 0x060000}) {
+PciHost::PciHost(DeviceContext, PciBus& bus, MachineControl& control, Model model)
+    : bus_(bus), control_(control), config_(model == Model::Mch ? mch : i440fx) {
   // 82441FX, 3.2: PMC configuration, DRAM control, attribute map, SMRAM. Firmware writes them; here they are memory.
   config_.define(0x06, AccessSize(2), 0x0280, 0);
   for (unsigned offset = 0x50; offset < 0x94; ++offset) config_.define(static_cast<u8>(offset), AccessSize(1), 0, 0xFF);

@@ -1,10 +1,11 @@
-// The PCI host bridge: an i440FX-like northbridge (function 00:00.0) and the ports that reach configuration space.
+// The PCI host bridge: an i440FX-like northbridge or a Q35-like memory controller hub (function 00:00.0), and the ports
+// that reach configuration space.
 //
-// Manuals: Intel 82441FX PMC datasheet (290549), 3.1; PCI Local Bus Specification 2.2, 3.2.2.3.2 (configuration
-// mechanism #1); Intel 82371SB PIIX3 datasheet (290550), 2.5.2.4 (reset control register, port 0xCF9, which lies
-// between the bytes of the address register and is reached by byte accesses only).
-// Interrupts: none.
-// Not modelled: memory attribute and DRAM timing registers have no effect (they read back what was written); SERR#.
+// Manuals: Intel 82441FX PMC datasheet (290549), 3.1; Intel 3 Series Express Chipset (316966), 5.1; PCI Local Bus
+// Specification 2.2, 3.2.2.3.2 (configuration mechanism #1); Intel 82371SB PIIX3 datasheet (290550), 2.5.2.4 (reset
+// control register, port 0xCF9, which lies between the bytes of the address register and is reached by byte accesses
+// only). Interrupts: none. Not modelled: memory attribute and DRAM timing registers have no effect (they read back what
+// was written); SERR#.
 #pragma once
 
 #include "machine/core/device.hpp"
@@ -20,7 +21,9 @@ class PciHost final : public Device {
   static constexpr Port first_port{0xCF8};
   static constexpr u32 port_count = 8;
 
-  PciHost(DeviceContext context, PciBus& bus, MachineControl& control);
+  enum class Model : u8 { I440fx, Mch };
+
+  PciHost(DeviceContext context, PciBus& bus, MachineControl& control, Model model = Model::I440fx);
 
   [[nodiscard]] std::string_view name() const override { return "pci-host"; }
   void reset() override;
