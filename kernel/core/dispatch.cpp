@@ -1,6 +1,8 @@
 // Where entry.S goes: sorts vectors into exceptions, device lines and the rest.
 #include "kernel/core/dispatch.hpp"
 
+#include <utility>
+
 #include "kernel/arch/x86_64/cpu.hpp"
 #include "kernel/arch/x86_64/exceptions.hpp"
 #include "kernel/arch/x86_64/frame.hpp"
@@ -48,6 +50,29 @@ void serve_local_vector(Frame& frame) {
   LocalApic::end_of_interrupt();
 }
 
+/// Another CPU is in the kernel, and no handler waits for it. False: this interrupt must.
+bool serve_without_kernel(const Frame& frame) {
+  const u8 line = kernel().interrupts.line_of(frame.vector);
+  if (line != InterruptManager::no_line) {
+    if (!kernel().interrupts.end_early(line)) return false;
+    defer(line);
+    return true;
+  }
+  PerCpu& cpu = this_cpu();
+  switch (frame.vector) {
+    case vector::timer:
+      cpu.owes_tick = true;
+      break;
+    case vector::reschedule:
+      cpu.reschedule = true;
+      break;
+    default:
+      return false;
+  }
+  LocalApic::end_of_interrupt();
+  return true;
+}
+
 /// Whatever it is, but for what a return to ring 3 does.
 void serve(Frame& frame) {
   if (frame.vector < exceptions_end) return handle_exception(frame);
@@ -78,7 +103,13 @@ extern "C" void interrupt_entry(Frame& frame) {
     return LocalApic::end_of_interrupt();
   }
   if (frame.vector == vector::stop) halt_for_good();
-  enter_kernel();
+  const bool is_interrupt = frame.vector >= exceptions_end && frame.vector != system_call_vector;
+  if (!is_interrupt) {
+    enter_kernel();
+  } else if (!try_enter_kernel()) {
+    if (serve_without_kernel(frame)) return;
+    enter_kernel();
+  }
   serve(frame);
   leave_kernel();
 }
@@ -89,7 +120,12 @@ void return_to_program(Frame& frame) {
 }
 
 extern "C" void return_to_user(Frame& frame) {
-  enter_kernel();
+  const PerCpu& cpu = this_cpu();
+  const bool nothing_to_do =
+      !cpu.reschedule && !cpu.owes_tick && frame.vector != Frame::syscall_vector && !wait_is_interrupted();
+  if (nothing_to_do) return;
+  enter_kernel_politely();
+  if (std::exchange(this_cpu().owes_tick, false)) local_tick(frame);
   return_to_program(frame);
   leave_kernel();
 }

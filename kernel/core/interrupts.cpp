@@ -1,5 +1,7 @@
 #include "kernel/core/interrupts.hpp"
 
+#include "kernel/arch/x86_64/frame.hpp"
+
 namespace pulse {
 
 void InterruptManager::attach(InterruptController& controller) {
@@ -33,6 +35,24 @@ bool InterruptManager::dispatch(u8 number, Frame& frame) {
     ++line.counts.spurious;
     return false;
   }
+  const bool reschedule = ask_handlers(number, frame);
+  controller_->end(number);
+  return reschedule;
+}
+
+bool InterruptManager::end_early(u8 number) {
+  if (controller_->is_level(number) || controller_->is_spurious(number)) return false;
+  controller_->end(number);
+  return true;
+}
+
+bool InterruptManager::serve(u8 number) {
+  Frame nobodys{};  // what was interrupted went on long ago
+  return ask_handlers(number, nobodys);
+}
+
+bool InterruptManager::ask_handlers(u8 number, Frame& frame) {
+  Line& line = lines_[number];
   ++line.counts.delivered;
   bool claimed = false;
   bool reschedule = false;
@@ -42,7 +62,6 @@ bool InterruptManager::dispatch(u8 number, Frame& frame) {
     reschedule |= result == HandlerResult::Reschedule;
   }
   note_unclaimed(number, line, claimed);
-  controller_->end(number);
   return reschedule;
 }
 

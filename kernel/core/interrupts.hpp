@@ -37,6 +37,8 @@ class InterruptController {
   virtual void unmask(u8 line) = 0;
   /// Tells the chips that the interrupt is over.
   virtual void end(u8 line) = 0;
+  /// The line stays active until its device is quiet: ended before that, it interrupts again.
+  [[nodiscard]] virtual bool is_level(u8 line) const = 0;
   /// The interrupt that was just delivered has no cause (8259 data sheet, "spurious"). Does what the chips then need.
   [[nodiscard]] virtual bool is_spurious(u8 line) = 0;
 
@@ -70,6 +72,10 @@ class InterruptManager {
 
   /// An interrupt of `line` has been delivered. True if a thread should be chosen anew.
   [[nodiscard]] bool dispatch(u8 line, Frame& frame);
+  /// The same in two steps, where handlers can't run at once: ends the interrupt now; serve() comes later. False: the
+  /// line must not be ended before its device is quiet, and nothing was done.
+  [[nodiscard]] bool end_early(u8 line);
+  [[nodiscard]] bool serve(u8 line);
 
   [[nodiscard]] const LineCounts& counts(u8 line) const { return lines_[line].counts; }
   [[nodiscard]] const InterruptHandler* chain(u8 line) const { return lines_[line].chain; }
@@ -80,6 +86,7 @@ class InterruptManager {
     LineCounts counts;
     u32 window = 0, unclaimed = 0;
   };
+  [[nodiscard]] bool ask_handlers(u8 number, Frame& frame);
   void note_unclaimed(u8 number, Line& line, bool claimed);
 
   InterruptController* controller_ = nullptr;

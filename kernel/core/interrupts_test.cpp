@@ -15,6 +15,7 @@ struct FakeController final : InterruptController {
   void mask(u8 line) override { masked |= 1u << line; }
   void unmask(u8 line) override { masked &= ~(1u << line); }
   void end(u8 line) override { ended.push_back(line); }
+  [[nodiscard]] bool is_level(u8 line) const override { return line >= 16; }
   bool is_spurious(u8) override { return spurious; }
   u32 masked = ~0u;
   std::vector<u8> ended;
@@ -45,6 +46,19 @@ TEST_F(InterruptManagerTest, lines_have_the_vectors_that_the_controller_says) {
   EXPECT_EQ(manager.line_of(0x40 + InterruptManager::lines - 1), InterruptManager::lines - 1);
   EXPECT_EQ(manager.line_of(0x3F), InterruptManager::no_line);
   EXPECT_EQ(manager.line_of(0x40 + InterruptManager::lines), InterruptManager::no_line);
+}
+
+TEST_F(InterruptManagerTest, an_edge_can_be_ended_before_its_handlers_run_a_level_can_not) {
+  FakeHandler handler(HandlerResult::Reschedule);
+  manager.add(5, handler);
+  EXPECT_TRUE(manager.end_early(5));
+  EXPECT_EQ(controller.ended, std::vector<u8>{5});
+  EXPECT_EQ(handler.calls, 0);
+  EXPECT_TRUE(manager.serve(5));
+  EXPECT_EQ(handler.calls, 1);
+  EXPECT_EQ(controller.ended.size(), 1u);
+  EXPECT_FALSE(manager.end_early(16));
+  EXPECT_EQ(controller.ended.size(), 1u);
 }
 
 TEST_F(InterruptManagerTest, all_handlers_of_a_shared_line_are_asked_and_the_line_is_ended_once) {

@@ -1,22 +1,74 @@
 #include "kernel/core/kernel_lock.hpp"
 
+#include <bit>
+
+#include "kernel/arch/x86_64/cpu.hpp"
 #include "kernel/arch/x86_64/per_cpu.hpp"
 #include "kernel/arch/x86_64/processors.hpp"
+#include "kernel/core/bottom_half.hpp"
+#include "kernel/core/kernel.hpp"
+#include "kernel/core/scheduler.hpp"
 
 namespace pulse {
 
 namespace {
+
 SpinLock kernel_lock;
+std::atomic<u32> deferred_lines{0};  // bit n: line n
+static_assert(InterruptManager::lines <= 32);
+
+/// This CPU is in the kernel.
+void serve_deferred() {
+  PerCpu& cpu = this_cpu();
+  ++cpu.interrupt_depth;
+  for (u32 lines = deferred_lines.exchange(0); lines != 0; lines &= lines - 1) {
+    if (kernel().interrupts.serve(static_cast<u8>(std::countr_zero(lines)))) cpu.reschedule = true;
+  }
+  if (cpu.interrupt_depth == 1) run_bottom_halves();
+  --cpu.interrupt_depth;
 }
+
+}  // namespace
 
 void enter_kernel() {
   PerCpu& cpu = this_cpu();
-  if (cpu.kernel_depth++ == 0) kernel_lock.lock(answer_flush_request);
+  if (cpu.kernel_depth == 0) kernel_lock.lock(answer_flush_request);
+  ++cpu.kernel_depth;
+}
+
+bool try_enter_kernel() {
+  PerCpu& cpu = this_cpu();
+  if (cpu.kernel_depth == 0 && !kernel_lock.try_lock()) return false;
+  ++cpu.kernel_depth;
+  return true;
+}
+
+void enter_kernel_politely() {
+  if (try_enter_kernel()) return;
+  const PreemptionOff here;  // this CPU waits, and not the thread
+  do {
+    interrupts_on();
+    asm volatile("pause");
+    interrupts_off();
+  } while (!try_enter_kernel());
 }
 
 void leave_kernel() {
-  PerCpu& cpu = this_cpu();
-  if (--cpu.kernel_depth == 0) kernel_lock.unlock();
+  if (this_cpu().kernel_depth > 1) {
+    --this_cpu().kernel_depth;
+    return;
+  }
+  // One that is deferred after the last look finds the lock free, or this CPU looks once more.
+  do {
+    while (deferred_lines.load(std::memory_order_relaxed) != 0) serve_deferred();
+    this_cpu().kernel_depth = 0;
+    kernel_lock.unlock();
+  } while (deferred_lines.load() != 0 && try_enter_kernel());
+}
+
+void defer(u8 line) {
+  deferred_lines.fetch_or(u32{1} << line);
+  if (try_enter_kernel()) leave_kernel();
 }
 
 }  // namespace pulse

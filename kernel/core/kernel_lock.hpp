@@ -2,8 +2,11 @@
 //
 // Every way into the kernel takes it and every way out gives it back, so that the rest of the kernel is written as for
 // one CPU: it holds off interrupts, and nobody else looks. A CPU may enter again (an interrupt in a system call); a
-// thread that gives up the CPU in the kernel hands the lock on to the thread that goes on. Waiting CPUs have interrupts
-// off; they answer requests to flush pages meanwhile, or the one that waits for the answer would wait for ever.
+// thread that gives up the CPU in the kernel hands the lock on to the thread that goes on.
+//
+// No interrupt handler waits for it. An interrupt that finds it taken is ended at once and left to the CPU that has it:
+// that one runs the handler before it gives the lock back (defer()). Whoever must wait answers requests to flush pages
+// meanwhile, or the one that waits for the answer would wait for ever.
 #pragma once
 
 #include <atomic>
@@ -24,14 +27,25 @@ class SpinLock {
       __builtin_ia32_pause();
     }
   }
+  [[nodiscard]] bool try_lock() {
+    u32 ticket = serving_.load(std::memory_order_relaxed);
+    return next_.compare_exchange_strong(ticket, ticket + 1, std::memory_order_acquire);
+  }
   void unlock() { serving_.store(serving_.load(std::memory_order_relaxed) + 1, std::memory_order_release); }
 
  private:
   std::atomic<u32> next_{0}, serving_{0};
 };
 
-/// Interrupts are off in both.
+/// Interrupts are off in all of them.
 void enter_kernel();
+/// False: another CPU is in the kernel.
+[[nodiscard]] bool try_enter_kernel();
+/// The same as enter_kernel(), but interrupts are served while it waits.
+void enter_kernel_politely();
 void leave_kernel();
+
+/// The line interrupted and was ended, but its handlers have not run: whoever leaves the kernel next runs them.
+void defer(u8 line);
 
 }  // namespace pulse

@@ -1,6 +1,7 @@
 #include "kernel/core/tick.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "kernel/arch/x86_64/frame.hpp"
 #include "kernel/arch/x86_64/per_cpu.hpp"
@@ -75,6 +76,16 @@ u64 boot_wall_nanoseconds() { return boot_wall; }
 void set_boot_wall_seconds(u64 seconds_since_1970) { boot_wall = seconds_since_1970 * 1'000'000'000; }
 u64 wall_seconds() { return (boot_wall + nanoseconds_since_boot()) / 1'000'000'000; }
 
+namespace {
+/// A tick that this CPU owes, and slept through.
+void idle_tick() {
+  PerCpu& cpu = this_cpu();
+  if (cpu.number == 0) tick_count = tick_count + 1;
+  ++cpu.idle_ticks;
+  scheduler_tick(nanoseconds_since_boot());
+}
+}  // namespace
+
 void wait_idle() {
   PerCpu& cpu = this_cpu();
   const u64 begin = nanoseconds_since_boot();
@@ -86,7 +97,8 @@ void wait_idle() {
   cpu.sleeps_long = long_sleep;
   leave_kernel();
   wait_for_interrupt();
-  enter_kernel();
+  enter_kernel_politely();
+  if (std::exchange(cpu.owes_tick, false)) idle_tick();
   cpu.sleeps_long = false;
   if (!long_sleep) return;
   start_source();

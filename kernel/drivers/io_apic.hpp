@@ -17,6 +17,9 @@ class IoApicLines final : public InterruptController {
 
   [[nodiscard]] std::string_view name() const override { return "IO-APIC"; }
   [[nodiscard]] u8 vector_of(u8 line) const override { return static_cast<u8>(first_vector + line); }
+  [[nodiscard]] bool is_level(u8 line) const override {
+    return line < InterruptManager::first_message && lines_[line].trigger == Platform::Trigger::Level;
+  }
   void mask(u8 line) override;
   void unmask(u8 line) override;
   void end(u8 line) override;

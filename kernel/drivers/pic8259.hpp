@@ -13,6 +13,7 @@ class Pic8259Pair final : public InterruptController {
   void initialise(u8 base);
   [[nodiscard]] std::string_view name() const override { return "8259"; }
   [[nodiscard]] u8 vector_of(u8 line) const override { return static_cast<u8>(base_ + line); }
+  [[nodiscard]] bool is_level(u8) const override { return false; }
   void mask(u8 line) override;
   void unmask(u8 line) override;
   void end(u8 line) override;

@@ -62,7 +62,7 @@ void register_calls() {
 
 /// From SYSCALL's stub in entry.S, IF=0. True: SYSRET can give back the frame as it is now.
 extern "C" bool syscall_entry(Frame& frame) {
-  enter_kernel();
+  enter_kernel_politely();
   serve_system_call(frame);
   return_to_program(frame);
   leave_kernel();

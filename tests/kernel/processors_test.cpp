@@ -14,7 +14,7 @@ work() { i=0; while [ $i -lt 100 ]; do i=$((i+1)); done; echo $1 | cat | sort; }
 for n in 1 2 3 4 5 6; do work $n & done > /tmp/out; wait
 echo "=> $(sort /tmp/out | tr '\n' ' ')"
 echo "=> $(grep -c ^processor /proc/cpuinfo) $(awk '/LOC/ { print NF }' /proc/interrupts)"
-echo "=> $(awk '/timer$/ { print ($2 > 50) }' /proc/interrupts)"
+echo "=> $(awk '/timer$/ { print ($2 > 5) }' /proc/interrupts)"
 poweroff -f
 )sh";
 
@@ -31,13 +31,9 @@ std::vector<std::string> expected(int cpus) {
   return {"=> 1 2 3 4 5 6 ", "=> " + std::to_string(cpus) + " " + std::to_string(cpus + 6), "=> 1"};
 }
 
-/// The board has no APICs: nothing to be tested.
-bool lacks_apics(const Result& result) { return result.out.find("no table tells of an I/O APIC") != std::string::npos; }
-
 TEST(PulseProcessors, any_number_of_them_gives_the_same_results) {
   for (const int cpus : {1, 2, 4}) {
     const Result result = on_vitrine(cpus, "routing=ioapic");
-    if (lacks_apics(result)) GTEST_SKIP() << "this machine has no APICs";
     EXPECT_EQ(result.status, 0) << cpus << result.err;
     EXPECT_EQ(marked(result.out), expected(cpus)) << cpus << result.out;
   }
@@ -47,7 +43,6 @@ TEST(PulseProcessors, mp_tables_and_x2apic_and_tickless_idle_serve_as_well) {
   for (const char* const parameters :
        {"routing=ioapic tables=mp", "routing=ioapic x2apic", "routing=ioapic tickless"}) {
     const Result result = on_vitrine(2, parameters);
-    if (lacks_apics(result)) GTEST_SKIP() << "this machine has no APICs";
     EXPECT_EQ(result.status, 0) << parameters << result.err;
     EXPECT_EQ(marked(result.out), expected(2)) << parameters << result.out;
   }
@@ -55,7 +50,6 @@ TEST(PulseProcessors, mp_tables_and_x2apic_and_tickless_idle_serve_as_well) {
 
 TEST(PulseProcessors, the_pit_ticks_by_the_io_apic) {
   const Result result = on_vitrine(1, "routing=ioapic timer=pit");
-  if (lacks_apics(result)) GTEST_SKIP() << "this machine has no APICs";
   EXPECT_EQ(result.status, 0) << result.err;
   EXPECT_EQ(marked(result.out), (std::vector<std::string>{"=> 1 2 3 4 5 6 ", "=> 1 ", "=> 1"})) << result.out;
 }
@@ -64,6 +58,19 @@ struct Way {
   const char* routing;
   const char* says;
 };
+
+TEST(PulseRouting, the_interrupt_tester_comes_by_8259_by_io_apic_or_as_a_message) {
+  for (const Way& way :
+       {Way{"8259", "by its pin on line 10, vector 0x2a"}, Way{"ioapic", "by its pin on line 18, vector 0x42"},
+        Way{"msi", "as messages on line 24, vector 0x48"}}) {
+    std::vector<std::string> words = vitrine_words(std::string("demonstrate=device routing=") + way.routing, "2s");
+    words.emplace_back("--check-fatal");
+    const Result result = run(words);
+    EXPECT_EQ(result.status, ended_well) << way.routing << result.err;
+    EXPECT_NE(result.out.find(std::string("5 of 5 interrupts came, ") + way.says), std::string::npos)
+        << way.routing << result.out;
+  }
+}
 
 /// QEMU's edu device stands in for one of Vitrine's that interrupts on command.
 TEST(PulseRouting, a_devices_interrupt_comes_by_8259_by_io_apic_or_as_a_message) {

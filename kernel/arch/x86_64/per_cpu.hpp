@@ -28,6 +28,7 @@ struct PerCpu {
   RunQueue ready;                 ///< threads that wait for this CPU
   AddressSpace* space = nullptr;  ///< whose page tables it has; null: the kernel's own
   std::atomic<bool> flush_wanted{false};
+  bool owes_tick = false;    ///< a tick came while another CPU was in the kernel
   bool sleeps_long = false;  ///< idle, with no tick until a timer is due
   // What /proc shows.
   u64 vector_counts[256] = {};                           ///< interrupts and exceptions that were delivered here
