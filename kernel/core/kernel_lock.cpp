@@ -14,7 +14,7 @@ namespace pulse {
 namespace {
 
 SpinLock kernel_lock;
-std::atomic<u32> deferred_lines{0};  // bit n: line n
+Atomic<u32> deferred_lines{0};  // bit n: line n
 static_assert(InterruptManager::lines <= 32);
 
 /// This CPU is in the kernel.
@@ -60,7 +60,7 @@ void leave_kernel() {
   }
   // One that is deferred after the last look finds the lock free, or this CPU looks once more.
   do {
-    while (deferred_lines.load(std::memory_order_relaxed) != 0) serve_deferred();
+    while (deferred_lines.load() != 0) serve_deferred();
     this_cpu().kernel_depth = 0;
     kernel_lock.unlock();
   } while (deferred_lines.load() != 0 && try_enter_kernel());

@@ -9,8 +9,7 @@
 // meanwhile, or the one that waits for the answer would wait for ever.
 #pragma once
 
-#include <atomic>
-
+#include "kernel/core/atomic.hpp"
 #include "kernel/core/types.hpp"
 
 namespace pulse {
@@ -21,20 +20,20 @@ class SpinLock {
   /// Calls `meanwhile()` again and again while another CPU has it.
   template <class Meanwhile>
   void lock(Meanwhile meanwhile) {
-    const u32 ticket = next_.fetch_add(1, std::memory_order_relaxed);
-    while (serving_.load(std::memory_order_acquire) != ticket) {
+    const u32 ticket = next_.fetch_add(1);
+    while (serving_.load_published() != ticket) {
       meanwhile();
       __builtin_ia32_pause();
     }
   }
   [[nodiscard]] bool try_lock() {
-    u32 ticket = serving_.load(std::memory_order_relaxed);
-    return next_.compare_exchange_strong(ticket, ticket + 1, std::memory_order_acquire);
+    const u32 ticket = serving_.load_published();
+    return next_.replace(ticket, ticket + 1);
   }
-  void unlock() { serving_.store(serving_.load(std::memory_order_relaxed) + 1, std::memory_order_release); }
+  void unlock() { serving_.publish(serving_.load_published() + 1); }
 
  private:
-  std::atomic<u32> next_{0}, serving_{0};
+  Atomic<u32> next_{0}, serving_{0};
 };
 
 /// Interrupts are off in all of them.

@@ -1,10 +1,10 @@
 // What each CPU has for itself. In the kernel GS:0 points at it.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 
 #include "kernel/arch/x86_64/layout.h"
+#include "kernel/core/atomic.hpp"
 #include "kernel/core/run_queue.hpp"
 #include "kernel/core/types.hpp"
 
@@ -27,7 +27,7 @@ struct PerCpu {
   Thread* dead = nullptr;         ///< its stack is given back by whoever runs next here
   RunQueue ready;                 ///< threads that wait for this CPU
   AddressSpace* space = nullptr;  ///< whose page tables it has; null: the kernel's own
-  std::atomic<bool> flush_wanted{false};
+  Atomic<bool> flush_wanted{false};
   bool owes_tick = false;    ///< a tick came while another CPU was in the kernel
   bool sleeps_long = false;  ///< idle, with no tick until a timer is due
   // What /proc shows.

@@ -1,6 +1,5 @@
 #include "kernel/arch/x86_64/processors.hpp"
 
-#include <atomic>
 #include <cstring>
 
 #include "kernel/arch/x86_64/cpu.hpp"
@@ -28,7 +27,7 @@ namespace {
 constexpr u64 patience = 100'000'000;
 
 PerCpu* starting = nullptr;
-std::atomic<bool> has_started{false};
+Atomic<bool> has_started{false};
 
 void start_processor(u32 number, u32 apic_id) {
   PerCpu* const cpu = make_cpu(number);
@@ -39,10 +38,10 @@ void start_processor(u32 number, u32 apic_id) {
   starting = cpu;
   processor_stack = *stack;
   processor_tables = kernel_page_tables().root();
-  has_started = false;
+  has_started.store(false);
   LocalApic::start_processor(apic_id, TRAMPOLINE_PAGE);
   const u64 deadline = nanoseconds_since_boot() + patience;
-  while (!has_started) {
+  while (!has_started.load()) {
     if (nanoseconds_since_boot() > deadline) return log_warning("CPU {} (APIC id {}) does not start", number, apic_id);
     asm volatile("pause");
   }
@@ -71,9 +70,9 @@ void interrupt_cpu(PerCpu& cpu) {
 
 void answer_flush_request() {
   PerCpu& cpu = this_cpu();
-  if (!cpu.flush_wanted.load(std::memory_order_acquire)) return;
+  if (!cpu.flush_wanted.load()) return;
   write_cr3(read_cr3());
-  cpu.flush_wanted.store(false, std::memory_order_release);
+  cpu.flush_wanted.store(false);
 }
 
 void flush_pages_on(u64 cpus) {
@@ -81,12 +80,12 @@ void flush_pages_on(u64 cpus) {
   for (u32 i = 0; i < cpu_count(); ++i) {
     PerCpu& cpu = cpu_at(i);
     if (!bit(cpus, i) || &cpu == &self) continue;
-    cpu.flush_wanted.store(true, std::memory_order_release);
+    cpu.flush_wanted.store(true);
     LocalApic::send(cpu.apic_id, vector::flush_pages);
   }
   for (u32 i = 0; i < cpu_count(); ++i) {
     PerCpu& cpu = cpu_at(i);
-    while (bit(cpus, i) && &cpu != &self && cpu.flush_wanted.load(std::memory_order_acquire)) asm volatile("pause");
+    while (bit(cpus, i) && &cpu != &self && cpu.flush_wanted.load()) asm volatile("pause");
   }
 }
 
@@ -105,7 +104,7 @@ void processor_start() {
   load_descriptors(cpu);
   use_kernel_tables();
   LocalApic::start_here();
-  has_started = true;
+  has_started.store(true);
   enter_kernel();
   run_idle_thread();
 }
