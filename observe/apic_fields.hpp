@@ -44,6 +44,11 @@ struct VectorEntry {
          (obstacle == Obstacle::EntryMasked || obstacle == Obstacle::ApicDisabled);
 }
 
+/// The 8259's output leads to all CPUs; those but the first have nothing to say of it.
+[[nodiscard]] constexpr bool is_others_wire(const Record& blocked) {
+  return blocked.cpu != 0 && blocked.pin == static_cast<u8>(ApicPin::Lint0);
+}
+
 /// Vectors that an APIC can't deliver: SDM vol. 3A §10.5.2.
 inline constexpr u8 first_legal_vector = 16;
 

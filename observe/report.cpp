@@ -23,6 +23,7 @@ Distribution distribution(const Histogram& from) {
 }
 
 constexpr u8 cascade_pin = 2;
+constexpr u8 no_cpu = 0xFF;
 
 u64 since(u64 later, u64 earlier) { return later > earlier ? later - earlier : 0; }
 
@@ -44,7 +45,10 @@ unsigned cpu_number(std::string_view source, std::size_t from) {
 }  // namespace
 
 ReportBuilder::ReportBuilder(const TraceHeader& header) : header_(header) {
-  for (const std::string& source : header.sources) is_local_apic_.push_back(source.starts_with("lapic"));
+  for (const std::string& source : header.sources) {
+    is_local_apic_.push_back(source.starts_with("lapic"));
+    several_cpus_ = several_cpus_ || source == "cpu1";
+  }
 }
 ReportBuilder::~ReportBuilder() = default;
 
@@ -138,7 +142,13 @@ void ReportBuilder::add(const Record& record) {
     case RecordKind::GuestExit:
     case RecordKind::Withheld:
     case RecordKind::DeviceProgrammed:
-    case RecordKind::ControllerProgrammed:
+      return;
+    case RecordKind::ControllerProgrammed: {
+      const VectorEntry entry{record.extra};
+      const bool is_entry = static_cast<ControllerRegister>(record.detail) == ControllerRegister::RedirectionEntry;
+      if (is_entry && !entry.masked() && entry.has_vector()) io_apic_in_use_ = true;
+      return;
+    }
     case RecordKind::Attended:
     case RecordKind::ThreadRuns:
     case RecordKind::ThreadWoken:
@@ -188,8 +198,9 @@ void ReportBuilder::raised(const Record& record) {
   ++row.raised;
   row.carried = record.id;
   if (requests_.size() >= requests_limit) requests_.erase(requests_.begin());
-  requests_[record.id] =
-      Request{.row = index, .time = record.time, .instructions = record.instructions, .cpu = record.cpu};
+  // A local APIC speaks while any CPU runs, whose count it is then.
+  const u8 cpu = is_local_apic(record.source) && several_cpus_ ? no_cpu : record.cpu;
+  requests_[record.id] = Request{.row = index, .time = record.time, .instructions = record.instructions, .cpu = cpu};
 }
 
 void ReportBuilder::end_as(u64 id, u64 Row::* count) {
@@ -226,7 +237,7 @@ void ReportBuilder::merged(const Record& record) {
 
 void ReportBuilder::blocked(const Record& record) {
   Request* request = request_of(record.id);
-  if (request == nullptr) return;
+  if (request == nullptr || is_others_wire(record)) return;
   request->obstacle = static_cast<Obstacle>(record.detail);
   request->obstacle_since = record.since;
   request->obstacle_address = record.address;
@@ -503,6 +514,12 @@ Report ReportBuilder::finish(const RunEnd& end, const Symboliser* symbols) const
       if (entry.second.row == index && (oldest == nullptr || entry.first < oldest->first)) oldest = &entry;
     }
     const std::string name = row_name(row);
+    // What a masked 8259 remembers of a line that goes through the I/O APIC waits for nothing.
+    if (oldest != nullptr && io_apic_in_use_ && oldest->second.obstacle == Obstacle::Masked) {
+      ++line.lost;
+      report.lines.push_back(std::move(line));
+      continue;
+    }
     if (oldest != nullptr) {
       const Request& request = oldest->second;
       PendingRequest pending{.id = oldest->first,

@@ -215,6 +215,8 @@ class ReportBuilder final : public LedgerSink {
 
   TraceHeader header_;
   std::vector<bool> is_local_apic_;  // by source
+  bool several_cpus_ = false;
+  bool io_apic_in_use_ = false;
   std::vector<Row> rows_;
   std::unordered_map<u64, Request> requests_;  // raised and not yet delivered
   std::vector<Handler> handlers_;              // delivered and not yet left, oldest first

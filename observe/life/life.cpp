@@ -122,7 +122,7 @@ void LifeTracker::consume(const Record& record) {
       if (entry == nullptr) entry = &make(record.id, origin_key(record.pin, record.source));
       reopen(*entry);
       entry->pending_in.remove(record.source);
-      entry->on_its_way = true;
+      entry->on_its_way = (record.extra & message_extra::deassert) == 0;  // an INIT de-assert does nothing
       entry->acknowledged = false;
       break;
     case RecordKind::MessageLost:
@@ -202,6 +202,7 @@ void LifeTracker::consume(const Record& record) {
       suspended_.erase(record.other);
       return;
     case RecordKind::Blocked:
+      if (is_others_wire(record)) return;
       if (entry != nullptr && is_swallowed(record)) entry->on_its_way = false;
       break;
     default:  // Woken, Attended: no more than a step of the life

@@ -26,17 +26,23 @@ class Diagnosis {
   [[nodiscard]] std::optional<WhyAnswer> wrong_vector(u8 line, u16 source) const;
   /// The request waits, or its delivery was refused.
   [[nodiscard]] WhyAnswer waiting(const Life& life) const;
-  [[nodiscard]] WhyAnswer refused(u8 line, const Record& failure) const;
+  [[nodiscard]] WhyAnswer refused(u8 line, u16 source, const Record& failure) const;
+  /// A message that no local APIC took.
+  [[nodiscard]] WhyAnswer message_to_nobody(const Record& lost) const;
+  /// Do requests of this line go through the I/O APIC, as the guest has set it up?
+  [[nodiscard]] bool line_goes_by_apics(u8 line) const;
 
   /// "IRQ 1 (keyboard)".
   [[nodiscard]] std::string line_name(u8 line, u16 source) const;
 
  private:
   /// Something that keeps a request from the CPU now.
+  enum class Special : u8 { None, WrongPolarity, CpuNotStarted };
   struct Standing {
     Obstacle obstacle{};
-    u16 place = 0;  // source of the controller or CPU
-    u8 pin = 0;     // of the controller
+    Special special{};  ///< what no record names
+    u16 place = 0;      // source of the controller or CPU
+    u8 pin = 0;         // of the controller; of a local APIC, the vector or ApicPin
     u8 cpu = 0;
     SetBy by;
     u64 other = 0;  // id that is in service, or goes first
@@ -59,7 +65,7 @@ class Diagnosis {
   [[nodiscard]] std::vector<Standing> standing(const Life& life) const;
   void add_controller_obstacles(const Life& life, const ControllerState& controller, u8 pin,
                                 std::vector<Standing>& into) const;
-  void add_cpu_obstacles(const Life& life, std::vector<Standing>& into) const;
+  void add_cpu_obstacles(const Life& life, u8 cpu, std::vector<Standing>& into) const;
   [[nodiscard]] Story explain(const Standing& standing, const Life& life, int depth) const;
   Story masked(const Standing& standing, const Life& life, int depth) const;
   Story cascade_masked(const Standing& standing, const Life& life, int depth) const;
@@ -72,6 +78,25 @@ class Diagnosis {
   /// Why `served` is still in service.
   [[nodiscard]] Story unended(const Life& served, const ControllerState& controller) const;
 
+  // APICs: diagnosis_apics.cpp.
+  [[nodiscard]] bool goes_by_apics(const Life& life) const;
+  void add_apic_obstacles(const Life& life, std::vector<Standing>& into) const;
+  void add_local_obstacles(const ApicPicture::Local& local, u8 vector, std::vector<Standing>& into) const;
+  void add_virtual_wire_obstacles(std::vector<Standing>& into) const;
+  [[nodiscard]] Story set_off(std::string cause, std::string clause, const SetBy& by, std::string advice) const;
+  Story entry_masked(const Standing& standing, const Life& life, int depth) const;
+  Story apic_disabled(const Standing& standing, const Life& life, int depth) const;
+  Story priority_too_low(const Standing& standing, const Life& life, int depth) const;
+  Story not_let_out(const Standing& standing, const Life& life, int depth) const;
+  Story wrong_polarity(const Standing& standing, const Life& life, int depth) const;
+  Story cpu_not_started(const Standing& standing, const Life& life, int depth) const;
+  Story remote_irr(const Standing& standing, const Life& life, int depth) const;
+  [[nodiscard]] Story in_service_of_apic(const Standing& standing, const Life& life) const;
+  [[nodiscard]] Story unended_in_apic(const Life& served) const;
+  [[nodiscard]] const Record* misdirected_end(const Record& entered) const;
+  [[nodiscard]] Story lost_message(const Record& lost) const;
+  [[nodiscard]] bool wrong_polarity_on(u8 line) const;
+
   // The CPU and its handlers: diagnosis_handlers.cpp.
   [[nodiscard]] Story not_returned(const Life& life) const;
   void add_handler_evidence(const Life& life, Story& story) const;
@@ -83,7 +108,7 @@ class Diagnosis {
   [[nodiscard]] WhyAnswer raised_in_vain(u8 line, u16 source) const;
   [[nodiscard]] WhyAnswer arrived(u8 line, u16 source) const;
   [[nodiscard]] std::optional<WhyAnswer> still_high(u8 line, u16 source) const;
-  void add_counts(u8 line, WhyAnswer& answer) const;
+  void add_counts(u8 line, u16 source, WhyAnswer& answer) const;
   void add_settings(u8 line, u16 source, WhyAnswer& answer) const;
   [[nodiscard]] WhyAnswer about(u8 line, u16 source) const;
   static void take(Story story, WhyAnswer& answer);

@@ -147,7 +147,7 @@ Diagnosis::Story Diagnosis::refusal(const Record& failure) const {
 }
 
 std::optional<WhyAnswer> Diagnosis::wrong_vector(u8 line, u16 source) const {
-  const LineState* state = state_.line(line);
+  const LineState* state = state_.line(line, source);
   if (state == nullptr) return std::nullopt;
   const std::optional<Record>& last =
       !state->last_failed || (state->last_delivered && state->last_delivered->time > state->last_failed->time)
@@ -161,8 +161,10 @@ std::optional<WhyAnswer> Diagnosis::wrong_vector(u8 line, u16 source) const {
   WhyAnswer answer = about(line, source);
   answer.cause = "wrong-vector";
   answer.stuck = true;
-  const ControllerState* controller = state_.controller_of(line);
+  const bool by_apics = life != nullptr ? goes_by_apics(*life) : !is_line(line) || line_goes_by_apics(line);
+  const ControllerState* controller = by_apics ? nullptr : state_.controller_of(line);
   std::string why;
+  if (by_apics) why = "; its entry in the APICs has that vector";
   if (controller != nullptr) {
     const SetBy& by = controller->vector_base_by;
     const std::string chip = controller_name(controller->source);
@@ -187,8 +189,9 @@ std::optional<WhyAnswer> Diagnosis::wrong_vector(u8 line, u16 source) const {
   }
   for (WhyEvidence& each : story.evidence) answer.evidence.push_back(std::move(each));
   answer.advice.emplace_back(
-      "Before the first STI, initialise both 8259s (ICW1 to ICW4) with vector bases of 0x20 and 0x28, "
-      "and mask what has no handler yet.");
+      by_apics ? "Give it a vector from 0x20 on: 0 to 0x1F are the CPU's own."
+               : "Before the first STI, initialise both 8259s (ICW1 to ICW4) with vector bases of 0x20 and 0x28, "
+                 "and mask what has no handler yet.");
   if (life != nullptr) answer.life = *life;
   return answer;
 }

@@ -4,11 +4,21 @@
 #include <algorithm>
 
 #include "observe/life/places.hpp"
+#include "observe/message_words.hpp"
 #include "observe/names.hpp"
 #include "observe/why/devices.hpp"
 #include "observe/why/diagnosis.hpp"
 
 namespace vitrine {
+
+namespace {
+
+std::string_view raised_word(u8 pin) {
+  const bool sent = pin == static_cast<u8>(ApicPin::Interprocessor) || pin == static_cast<u8>(ApicPin::Message);
+  return sent ? "sent" : "raised";
+}
+
+}  // namespace
 
 std::string Diagnosis::at(u64 address) const { return code_place(address, symbols_); }
 std::string Diagnosis::controller_name(u16 source) const { return place_of(source, -1, state_.header()); }
@@ -27,7 +37,7 @@ std::string Diagnosis::since_by(const SetBy& by) const {
 }
 
 std::string Diagnosis::line_name(u8 line, u16 source) const {
-  return fmt::format("IRQ {} ({})", line, place_of(source, line, state_.header()));
+  return fmt::format("{} ({})", pin_name(line), place_of(source, line, state_.header()));
 }
 
 /// A request that others speak of.
@@ -36,6 +46,8 @@ std::string Diagnosis::name_of(u64 id) const {
   if (life == nullptr) return fmt::format("request #{}", id);
   const Record* raised = life->first(RecordKind::Raised);
   if (raised != nullptr) return line_name(raised->pin, raised->source);
+  const Record* sent = life->first(RecordKind::MessageSent);
+  if (sent != nullptr) return line_name(sent->pin, sent->source);
   const Record* entered = life->first(RecordKind::Delivered);
   if (entered == nullptr) return fmt::format("request #{}", id);
   return static_cast<DeliveryKind>(entered->detail) == DeliveryKind::Software
@@ -57,11 +69,11 @@ void Diagnosis::take(Story story, WhyAnswer& answer) {
   for (std::string& each : story.advice) answer.advice.push_back(std::move(each));
 }
 
-void Diagnosis::add_counts(u8 line, WhyAnswer& answer) const {
-  const LineState* state = state_.line(line);
+void Diagnosis::add_counts(u8 line, u16 source, WhyAnswer& answer) const {
+  const LineState* state = state_.line(line, source);
   if (state == nullptr || state->raised == 0) return;
-  std::string text = fmt::format("IRQ {} so far: {} raised, {} delivered", line, count_text(state->raised),
-                                 count_text(state->delivered));
+  std::string text = fmt::format("{} so far: {} {}, {} delivered", pin_name(line), count_text(state->raised),
+                                 raised_word(line), count_text(state->delivered));
   const auto count = [&](u64 number, std::string_view what) {
     if (number != 0) text += fmt::format(", {} {}", count_text(number), what);
   };
@@ -90,15 +102,15 @@ void Diagnosis::add_settings(u8 line, u16 source, WhyAnswer& answer) const {
 
 WhyAnswer Diagnosis::line(u8 line, u16 source) const {
   if (auto answer = wrong_vector(line, source)) return *answer;
-  const std::vector<const Life*> waiting_now = state_.pending(line);
+  const std::vector<const Life*> waiting_now = state_.pending_on(line, source);
   if (!waiting_now.empty()) return waiting(*waiting_now.front());
   if (auto answer = withheld(line, source)) return *answer;
-  const LineState* state = state_.line(line);
+  const LineState* state = state_.line(line, source);
   const DeviceState* device = state_.device(source, line);
   if (state == nullptr || state->raised == 0 || device == nullptr || device->raised == 0)
     return never_raised(line, source);
   if (state->last_failed && (!state->last_delivered || state->last_delivered->time < state->last_failed->time)) {
-    return refused(line, *state->last_failed);
+    return refused(line, source, *state->last_failed);
   }
   if (state->delivered == 0) return raised_in_vain(line, source);
   const Life* last = state_.lives().find(state->last_delivered->id);
@@ -110,7 +122,7 @@ WhyAnswer Diagnosis::line(u8 line, u16 source) const {
     take(std::move(story), answer);
     answer.id = last->id;
     answer.life = *last;
-    add_counts(line, answer);
+    add_counts(line, source, answer);
     return answer;
   }
   if (auto answer = still_high(line, source)) return *answer;
@@ -118,21 +130,23 @@ WhyAnswer Diagnosis::line(u8 line, u16 source) const {
 }
 
 WhyAnswer Diagnosis::waiting(const Life& life) const {
-  const Record* raised = life.first(RecordKind::Raised);
-  const u8 line = life.line().value_or(0);
-  const LineState* state = state_.line(line);
-  const u16 source = raised != nullptr ? raised->source : state != nullptr ? state->source : u16{0};
+  const Record* raised = life.origin();
+  const u8 line = raised != nullptr ? raised->pin : u8{0};
+  const LineState* known = state_.line(line);
+  const bool by_controller = raised == nullptr || raised->kind == RecordKind::Latched;
+  const u16 source = !by_controller ? raised->source : known != nullptr ? known->source : u16{0};
   WhyAnswer answer = about(line, source);
   answer.id = life.id;
   answer.since = raised != nullptr ? raised->time : life.records.front().time;
   answer.life = life;
-  const std::string begin = fmt::format("{} was raised at {} and not delivered", answer.subject, moment(answer.since));
+  const std::string begin =
+      fmt::format("{} was {} at {} and not delivered", answer.subject, raised_word(line), moment(answer.since));
   const std::vector<Standing> obstacles = standing(life);
   if (obstacles.empty()) {
     answer.cause = "on-its-way";
     answer.sentence = fmt::format("{} yet: nothing is known to stand in its way, so it is about to be.", begin);
-    answer.evidence.push_back({.time = answer.since, .text = "raised"});
-    add_counts(line, answer);
+    answer.evidence.push_back({.time = answer.since, .text = std::string(raised_word(line))});
+    add_counts(line, source, answer);
     return answer;
   }
   Story story = explain(obstacles.front(), life, 0);
@@ -159,13 +173,12 @@ WhyAnswer Diagnosis::waiting(const Life& life) const {
     const auto place = std::ranges::upper_bound(answer.evidence.begin(), each, moment_of(*each), {}, moment_of);
     std::rotate(place, each, each + 1);
   }
-  add_counts(line, answer);
+  add_counts(line, source, answer);
   return answer;
 }
 
-WhyAnswer Diagnosis::refused(u8 line, const Record& failure) const {
-  const LineState* state = state_.line(line);
-  WhyAnswer answer = about(line, state != nullptr ? state->source : u16{0});
+WhyAnswer Diagnosis::refused(u8 line, u16 source, const Record& failure) const {
+  WhyAnswer answer = about(line, source);
   Story story = refusal(failure);
   answer.sentence = fmt::format("{} reached the CPU at {} and was not delivered: {}.", answer.subject,
                                 moment(failure.time), story.clause);
@@ -173,7 +186,7 @@ WhyAnswer Diagnosis::refused(u8 line, const Record& failure) const {
   answer.vector = failure.vector;
   take(std::move(story), answer);
   if (const Life* life = state_.lives().find(failure.id)) answer.life = *life;
-  add_counts(line, answer);
+  add_counts(line, source, answer);
   return answer;
 }
 
@@ -183,7 +196,7 @@ std::optional<WhyAnswer> Diagnosis::withheld(u8 line, u16 source) const {
   const Record& record = *device->withheld;
   const std::string name = state_.source_name(source);
   const DeviceKnowledge* knowledge = knowledge_of(name, line);
-  const LineState* state = state_.line(line);
+  const LineState* state = state_.line(line, source);
   const SetBy by{.time = record.since, .address = record.address};
   const std::string set = by.address != 0 ? since_by(by) : by.time == 0 ? ", and never was otherwise" : since(by.time);
 
@@ -244,7 +257,7 @@ std::optional<WhyAnswer> Diagnosis::withheld(u8 line, u16 source) const {
       {.time = record.time,
        .text = fmt::format("{}: {}; its line stays low", title, cause_clause(name, record.extra))});
   add_settings(line, source, answer);
-  add_counts(line, answer);
+  add_counts(line, source, answer);
   if (!advice.empty()) answer.advice.emplace_back(advice);
   return answer;
 }
@@ -283,7 +296,18 @@ WhyAnswer Diagnosis::never_raised(u8 line, u16 source) const {
   answer.reason = why;
   add_settings(line, source, answer);
   if (answer.cause != "never-raised" && knowledge != nullptr) answer.advice.emplace_back(knowledge->how_to_enable);
-  const ControllerState* controller = state_.controller_of(line);
+  const ControllerState* controller = is_line(line) ? state_.controller_of(line) : nullptr;
+  const ApicPicture::IoApic* chip = state_.apics().io_apic();
+  const u8 pin = io_apic_pin(line);
+  if (chip != nullptr && chip->in_use && pin < ApicPicture::pins && line_goes_by_apics(line)) {
+    if (!chip->pin[pin].entry.masked()) return answer;
+    const SetBy by{.time = chip->pin[pin].masked.time, .address = chip->pin[pin].masked.address};
+    answer.evidence.push_back(
+        {.text =
+             fmt::format("it would not get through either: entry {} of the I/O APIC is masked{}", pin, since_by(by)),
+         .address = by.address});
+    return answer;
+  }
   if (controller != nullptr && (controller->mask >> (line & 7) & 1) != 0) {
     const SetBy& by = controller->pin[line & 7].masked;
     answer.evidence.push_back({.text = fmt::format("it would not get through either: mask bit {} of the {} is set{}",
@@ -293,13 +317,21 @@ WhyAnswer Diagnosis::never_raised(u8 line, u16 source) const {
   return answer;
 }
 
+bool Diagnosis::wrong_polarity_on(u8 line) const {
+  const u8 pin = io_apic_pin(line);
+  if (!is_line(line) || pin >= ApicPicture::pins || !line_goes_by_apics(line)) return false;
+  const std::optional<WantedEntry> wanted = wanted_entry(pin);
+  const VectorEntry& entry = state_.apics().io_apic()->pin[pin].entry;
+  return wanted && !entry.masked() && wanted->active_low != entry.active_low();
+}
+
 WhyAnswer Diagnosis::empty_line(u8 line) const {
   WhyAnswer answer;
   answer.line = line;
   answer.cause = "no-device";
   const auto known = std::ranges::find(state_.header().lines, u32{line}, &TraceLine::number);
   const std::string name = known == state_.header().lines.end() ? "" : fmt::format(" ({})", known->name);
-  answer.subject = fmt::format("IRQ {}{}", line, name);
+  answer.subject = fmt::format("{}{}", pin_name(line), name);
   answer.sentence = line == 2
                         ? "IRQ 2 was never raised: it is the input of the first 8259 that the second one's IRQ 8 to 15 "
                           "come through."
@@ -310,18 +342,38 @@ WhyAnswer Diagnosis::empty_line(u8 line) const {
 
 /// Raised, and never delivered, and nothing of it is left.
 WhyAnswer Diagnosis::raised_in_vain(u8 line, u16 source) const {
-  const LineState& state = *state_.line(line);
+  const LineState& state = *state_.line(line, source);
   WhyAnswer answer = about(line, source);
   const Life* last = state_.lives().find(state.last_id);
-  const std::string begin = fmt::format("{} was raised {} and never delivered", answer.subject,
+  const std::string begin = fmt::format("{} was {} {} and never delivered", answer.subject, raised_word(line),
                                         state.raised == 1 ? "once" : fmt::format("{} times", count_text(state.raised)));
   std::string why = "what became of it is not known";
   answer.cause = "lost";
   if (last != nullptr) {
     answer.life = *last;
     answer.id = last->id;
-    if (last->first(RecordKind::LineLost) != nullptr) {
+    const Record* blocked_last = last->last(RecordKind::Blocked);
+    if (const Record* lost = last->last(RecordKind::MessageLost)) {
+      Story story = lost_message(*lost);
+      why = story.clause;
+      take(std::move(story), answer);
+    } else if (blocked_last != nullptr && is_swallowed(*blocked_last)) {
+      const Standing masked{.obstacle = static_cast<Obstacle>(blocked_last->detail),
+                            .place = blocked_last->source,
+                            .pin = blocked_last->pin,
+                            .cpu = blocked_last->cpu,
+                            .by = {.time = blocked_last->since, .address = blocked_last->address}};
+      Story story = explain(masked, *last, 0);
+      why = story.clause + "; nothing remembers it meanwhile";
+      take(std::move(story), answer);
+    } else if (last->first(RecordKind::LineLost) != nullptr && last->first(RecordKind::Latched) == nullptr) {
+      const ApicPicture::IoApic* chip = state_.apics().io_apic();
+      const u8 pin = io_apic_pin(line);
       why = "its edge came while the input was masked, and this controller can't remember that";
+      if (chip != nullptr && pin < ApicPicture::pins && chip->pin[pin].entry.masked()) {
+        why += fmt::format("; entry {} is masked{}", pin,
+                           since_by({.time = chip->pin[pin].masked.time, .address = chip->pin[pin].masked.address}));
+      }
       answer.advice.emplace_back(
           "Open the input before the device may interrupt, and look at the device once after that.");
     } else if (const Record* merged = last->last(RecordKind::Merged); merged != nullptr && merged->id == last->id) {
@@ -337,10 +389,16 @@ WhyAnswer Diagnosis::raised_in_vain(u8 line, u16 source) const {
                                  .text = fmt::format("the {} dropped the request: the line fell, or the controller was "
                                                      "initialised",
                                                      controller_name(gone->source))});
+    } else if (wrong_polarity_on(line)) {
+      const ApicPicture::Pin& pin = state_.apics().io_apic()->pin[io_apic_pin(line)];
+      Story story = wrong_polarity(
+          {.pin = io_apic_pin(line), .by = {.time = pin.written.time, .address = pin.written.address}}, *last, 0);
+      why = story.clause;
+      take(std::move(story), answer);
     } else if (const Record* lowered = last->last(RecordKind::Lowered)) {
       why = fmt::format("the line fell again at {}, before a controller noticed", moment(lowered->time));
     }
-    if (const Record* blocked = last->last(RecordKind::Blocked)) {
+    if (const Record* blocked = blocked_last; blocked != nullptr && answer.cause == "withdrawn") {
       const auto obstacle = static_cast<Obstacle>(blocked->detail);
       why += fmt::format("; until then it had to wait: {}", obstacle_clause(obstacle));
       answer.evidence.push_back({.time = blocked->time,
@@ -351,19 +409,24 @@ WhyAnswer Diagnosis::raised_in_vain(u8 line, u16 source) const {
   }
   answer.sentence = fmt::format("{}: {}.", begin, why);
   answer.reason = why;
-  add_counts(line, answer);
+  add_counts(line, source, answer);
   return answer;
 }
 
 /// Its handler has come and gone, and the line did not fall: an edge-triggered input will see nothing more. Not so with
 /// the timer: a counter's output is high between its pulses, and falls by itself.
 std::optional<WhyAnswer> Diagnosis::still_high(u8 line, u16 source) const {
-  const LineState& state = *state_.line(line);
+  const LineState& state = *state_.line(line, source);
   const Life* last = state_.lives().find(state.last_delivered->id);
   const auto& sources = state_.header().sources;
   if (source < sources.size() && sources[source].starts_with("pit")) return std::nullopt;
   if (!state.high || last == nullptr || !last->closed || last->last(RecordKind::Returned) == nullptr)
     return std::nullopt;
+  const ApicPicture::IoApic* chip = state_.apics().io_apic();
+  const bool by_apics = is_line(line) && line_goes_by_apics(line);
+  const u8 pin = io_apic_pin(line);
+  // A level is sent again as long as it lasts.
+  if (by_apics && (chip->pin[pin].entry.level() || chip->pin[pin].entry.masked())) return std::nullopt;
   WhyAnswer answer = about(line, source);
   answer.cause = "line-still-high";
   answer.stuck = true;
@@ -377,6 +440,20 @@ std::optional<WhyAnswer> Diagnosis::still_high(u8 line, u16 source) const {
       answer.subject, title, moment(state.last_raised),
       attended ? fmt::format("{} did not do all that it wants", handler)
                : fmt::format("{} returned without touching it", handler));
+  if (by_apics) {
+    const std::optional<WantedEntry> wanted = wanted_entry(pin);
+    const bool wrong = wanted && wanted->level;
+    const ApicPicture::Setting& written = chip->pin[pin].written;
+    answer.sentence = fmt::format(
+        "{} can't be raised again: its line is high since {}, and entry {} of the I/O APIC is edge-triggered{}, so "
+        "nothing is sent until the line has fallen{}.",
+        answer.subject, moment(state.last_raised), pin, since_by({.time = written.time, .address = written.address}),
+        wrong ? "; but this line is a level, which devices share" : "");
+    if (wrong) {
+      answer.cause = "wrong-trigger";
+      answer.advice.push_back(fmt::format("Set bit 15 (level) of entry {}: PCI's lines and the SCI are levels.", pin));
+    }
+  }
   answer.reason = answer.sentence;
   Story story;
   add_handler_evidence(*last, story);
@@ -385,12 +462,12 @@ std::optional<WhyAnswer> Diagnosis::still_high(u8 line, u16 source) const {
       knowledge != nullptr && !knowledge->how_to_serve.empty()) {
     answer.advice.emplace_back(knowledge->how_to_serve);
   }
-  add_counts(line, answer);
+  add_counts(line, source, answer);
   return answer;
 }
 
 WhyAnswer Diagnosis::arrived(u8 line, u16 source) const {
-  const LineState& state = *state_.line(line);
+  const LineState& state = *state_.line(line, source);
   const Record& delivered = *state.last_delivered;
   const Life* last = state_.lives().find(delivered.id);
   const ControllerState* controller = state_.controller_of(line);
@@ -399,8 +476,13 @@ WhyAnswer Diagnosis::arrived(u8 line, u16 source) const {
   const std::string counts = fmt::format("{} of {}", count_text(state.delivered), counted(state.raised, "request"));
   const std::string when = fmt::format("the last time at {}, with vector {:#04x}, to {}", moment(delivered.time),
                                        delivered.vector, at(delivered.address));
-  if (last != nullptr && last->in_service && controller != nullptr) {
-    Story story = unended(*last, *controller);
+  const bool in_apic =
+      last != nullptr && std::ranges::any_of(state_.apics().locals(), [&](const auto& local) {
+        return std::ranges::any_of(local.in_service, [&](const auto& each) { return each.second.id == last->id; });
+      });
+  const bool in_8259 = last != nullptr && last->in_service && controller != nullptr && !goes_by_apics(*last);
+  if (in_apic || in_8259) {
+    Story story = in_apic ? unended_in_apic(*last) : unended(*last, *controller);
     answer.sentence =
         fmt::format("{} arrived ({} delivered), {}; it is the last: {}.", answer.subject, counts, when, story.clause);
     take(std::move(story), answer);
@@ -411,7 +493,7 @@ WhyAnswer Diagnosis::arrived(u8 line, u16 source) const {
   if (last != nullptr) answer.life = *last;
   answer.reason = answer.sentence;
   add_settings(line, source, answer);
-  add_counts(line, answer);
+  add_counts(line, source, answer);
   return answer;
 }
 

@@ -30,11 +30,17 @@ const std::vector<Diagnosis::ObstacleRow>& Diagnosis::obstacle_rows() {
       {Obstacle::CascadeMasked, &Diagnosis::cascade_masked},     {Obstacle::InServiceHigher, &Diagnosis::in_service},
       {Obstacle::HigherPending, &Diagnosis::higher_pending},     {Obstacle::InterruptFlag, &Diagnosis::interrupt_flag},
       {Obstacle::InterruptShadow, &Diagnosis::interrupt_shadow}, {Obstacle::None, &Diagnosis::shut_down},
+      {Obstacle::PriorityTooLow, &Diagnosis::priority_too_low},  {Obstacle::ApicDisabled, &Diagnosis::apic_disabled},
+      {Obstacle::EntryMasked, &Diagnosis::entry_masked},         {Obstacle::RemoteIrr, &Diagnosis::remote_irr},
+      {Obstacle::FunctionMasked, &Diagnosis::not_let_out},       {Obstacle::BusMasterOff, &Diagnosis::not_let_out},
+      {Obstacle::NotConnected, &Diagnosis::not_let_out},
   };
   return rows;
 }
 
 Diagnosis::Story Diagnosis::explain(const Standing& standing, const Life& life, int depth) const {
+  if (standing.special == Special::WrongPolarity) return wrong_polarity(standing, life, depth);
+  if (standing.special == Special::CpuNotStarted) return cpu_not_started(standing, life, depth);
   for (const ObstacleRow& row : obstacle_rows()) {
     if (row.obstacle == standing.obstacle) return (this->*row.explain)(standing, life, depth);
   }
@@ -46,6 +52,10 @@ Diagnosis::Story Diagnosis::explain(const Standing& standing, const Life& life, 
 /// In the order in which the request meets them.
 std::vector<Diagnosis::Standing> Diagnosis::standing(const Life& life) const {
   std::vector<Standing> found;
+  if (goes_by_apics(life)) {
+    add_apic_obstacles(life, found);
+    return found;
+  }
   const std::optional<u8> line = life.line();
   const ControllerState* controller = line ? state_.controller_of(*line) : nullptr;
   if (controller != nullptr) {
@@ -53,7 +63,8 @@ std::vector<Diagnosis::Standing> Diagnosis::standing(const Life& life) const {
     const ControllerState* primary = controller->first_line != 0 ? state_.controller_of(0) : nullptr;
     if (primary != nullptr) add_controller_obstacles(life, *primary, cascade_pin, found);
   }
-  add_cpu_obstacles(life, found);
+  add_virtual_wire_obstacles(found);
+  add_cpu_obstacles(life, 0, found);
   return found;
 }
 
@@ -83,8 +94,9 @@ void Diagnosis::add_controller_obstacles(const Life& life, const ControllerState
                     .other = serving.serving});
     return;
   }
-  for (const Life* each : state_.pending(std::nullopt)) {
-    const u8 line = each->line().value_or(0);
+  for (const Life* each : state_.pending()) {
+    if (!each->line()) continue;
+    const u8 line = *each->line();
     const bool here = line >= controller.first_line && line < controller.first_line + ControllerState::pins;
     const u8 other = line & 7;
     if (each->id == life.id || !here || bit(controller.mask, other) || rank_of(controller, other) >= rank) continue;
@@ -93,8 +105,7 @@ void Diagnosis::add_controller_obstacles(const Life& life, const ControllerState
   }
 }
 
-void Diagnosis::add_cpu_obstacles(const Life& life, std::vector<Standing>& into) const {
-  constexpr u8 cpu = 0;
+void Diagnosis::add_cpu_obstacles(const Life& life, u8 cpu, std::vector<Standing>& into) const {
   const CpuNow& now = state_.cpu(cpu);
   if (now.shutdown) {
     into.push_back({.obstacle = Obstacle::None,
@@ -107,7 +118,7 @@ void Diagnosis::add_cpu_obstacles(const Life& life, std::vector<Standing>& into)
   const Record* said = nullptr;
   for (const Record& record : life.records) {
     const auto obstacle = static_cast<Obstacle>(record.detail);
-    if (record.kind != RecordKind::Blocked) continue;
+    if (record.kind != RecordKind::Blocked || record.cpu != cpu) continue;
     if (obstacle == Obstacle::InterruptFlag || obstacle == Obstacle::InterruptShadow) said = &record;
   }
   const auto frames = state_.lives().frames(cpu);
@@ -188,6 +199,7 @@ Diagnosis::Story Diagnosis::not_initialised(const Standing& standing, const Life
 }
 
 Diagnosis::Story Diagnosis::in_service(const Standing& standing, const Life& life, int) const {
+  if (state_.apics().local(standing.place) != nullptr) return in_service_of_apic(standing, life);
   const ControllerState& controller = *state_.controller(standing.place);
   const std::string chip = controller_name(standing.place);
   const Life* served = standing.other != 0 ? state_.lives().find(standing.other) : nullptr;
@@ -239,6 +251,13 @@ Diagnosis::Story Diagnosis::unended(const Life& served, const ControllerState& c
     story.clause = fmt::format("{} sent its EOI to the {} only", handler, controller_name(other_end->source));
     story.advice.emplace_back(
         "An interrupt of the second 8259 needs two EOIs: 0x20 to port 0xA0 and 0x20 to port 0x20.");
+  } else if (const Record* other = misdirected_end(*entered);
+             other != nullptr && state_.apics().local(other->source) != nullptr) {
+    story.cause = "eoi-wrong-controller";
+    story.clause =
+        fmt::format("{} sent its EOI to the {}, which had nothing in service", handler, controller_name(other->source));
+    story.advice.emplace_back(
+        "It came through the 8259, so it ends there: 0x20 to port 0x20, for IRQ 8 to 15 to port 0xA0 first.");
   } else {
     story.cause = "missing-eoi";
     story.clause = left != nullptr

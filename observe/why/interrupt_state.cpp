@@ -11,7 +11,7 @@ namespace vitrine {
 namespace {
 
 constexpr std::size_t most_devices = 64;
-constexpr std::size_t most_controllers = 16;
+constexpr std::size_t most_lines = 4096;
 constexpr u8 no_pin = 0xFF;  // of an EOI that ended nothing
 
 /// What a PC's firmware leaves in an 8259: it is not in the trace, which begins behind it. The same values as in
@@ -23,11 +23,14 @@ struct FirmwareSetting {
 constexpr std::array firmware_settings = {FirmwareSetting{"pic0", 0, 0xF8, 0x08},
                                           FirmwareSetting{"pic1", 8, 0xEF, 0x70}};
 
+/// What has no line is kept apart by who sends it.
+u32 line_key(u8 pin, u16 source) { return is_line(pin) ? pin : 256 + u32{source} * 32 + (pin & 31u); }
+
 bool is_hardware(DeliveryKind kind) { return kind == DeliveryKind::External || kind == DeliveryKind::Nmi; }
 
 }  // namespace
 
-InterruptState::InterruptState(const TraceHeader& header) : header_(header) {
+InterruptState::InterruptState(const TraceHeader& header) : header_(header), apics_(header) {
   for (std::size_t source = 0; source < header.sources.size(); ++source) {
     const auto setting = std::ranges::find(firmware_settings, header.sources[source], &FirmwareSetting::source);
     if (setting == firmware_settings.end()) continue;
@@ -38,11 +41,31 @@ InterruptState::InterruptState(const TraceHeader& header) : header_(header) {
   }
 }
 
-LineState& InterruptState::line_state(u8 line) { return lines_[line]; }
+LineState& InterruptState::line_state(u8 pin, u16 source) {
+  const u32 key = line_key(pin, source);
+  if (lines_.size() == most_lines && !lines_.contains(key)) return lines_.begin()->second;  // only in a damaged trace
+  LineState& state = lines_[key];
+  state.pin = pin;
+  return state;
+}
 
-const LineState* InterruptState::line(u8 line) const {
-  const auto found = lines_.find(line);
+const LineState* InterruptState::line(u8 pin, u16 source) const {
+  const auto found = lines_.find(line_key(pin, source));
   return found == lines_.end() ? nullptr : &found->second;
+}
+
+std::vector<const LineState*> InterruptState::lines() const {
+  std::vector<const LineState*> all;
+  all.reserve(lines_.size());
+  for (const auto& [key, state] : lines_) all.push_back(&state);
+  return all;
+}
+
+LineState* InterruptState::line_of_request(u64 id) {
+  const Life* life = id != 0 ? lives_.find(id) : nullptr;
+  const Record* from = life != nullptr ? life->origin() : nullptr;
+  if (from == nullptr || from->kind == RecordKind::Latched) return nullptr;
+  return &line_state(from->pin, from->source);
 }
 
 const ControllerState* InterruptState::controller_of(u8 line) const {
@@ -88,33 +111,36 @@ const CpuNow& InterruptState::cpu(u8 cpu) const {
   return cpu < cpus_.size() ? cpus_[cpu] : nothing;
 }
 
-std::optional<u8> InterruptState::line_of(u64 id) const {
-  const Life* life = id != 0 ? lives_.find(id) : nullptr;
-  return life != nullptr ? life->line() : std::nullopt;
-}
-
 std::string InterruptState::source_name(u16 source) const {
   return source < header_.sources.size() ? header_.sources[source] : fmt::format("source {}", source);
 }
 
-std::vector<const Life*> InterruptState::pending(std::optional<u8> line) const {
+std::vector<const Life*> InterruptState::pending() const {
   std::vector<const Life*> waiting = lives_.open();
-  std::erase_if(waiting,
-                [&](const Life* life) { return !life->pending || !life->line() || (line && life->line() != line); });
+  std::erase_if(waiting, [&](const Life* life) { return !life->pending || life->origin() == nullptr; });
+  return waiting;
+}
+
+std::vector<const Life*> InterruptState::pending_on(u8 pin, u16 source) const {
+  std::vector<const Life*> waiting = pending();
+  std::erase_if(waiting, [&](const Life* life) {
+    return line_key(life->origin()->pin, life->origin()->source) != line_key(pin, source);
+  });
   return waiting;
 }
 
 void InterruptState::consume(const Record& record) {
   lives_.consume(record);
+  apics_.consume(record);
   now_ = record.time;
   switch (record.kind) {
     case RecordKind::Raised: {
-      LineState& line = line_state(record.pin);
+      LineState& line = line_state(record.pin, record.source);
       if (line.raised++ == 0) line.first_raised = record.time;
       line.last_raised = record.time;
       line.last_id = record.id;
       line.source = record.source;
-      line.high = true;
+      line.high = is_line(record.pin);
       DeviceState& device = device_state(record.source, record.pin);
       ++device.raised;
       device.last_raised = record.time;
@@ -122,16 +148,16 @@ void InterruptState::consume(const Record& record) {
       return;
     }
     case RecordKind::Lowered:
-      line_state(record.pin).high = false;
+      line_state(record.pin, record.source).high = false;
       return;
     case RecordKind::Merged:
-      ++line_state(record.pin).merged;
-      return;
     case RecordKind::LineLost:
-      ++line_state(record.pin).lost;
-      return;
+    case RecordKind::MessageLost:
     case RecordKind::Withdrawn:
-      if (const auto line = line_of(record.id); line && *line == record.pin) ++line_state(*line).withdrawn;
+      count_end(record);
+      return;
+    case RecordKind::MessageSent:
+      count_sent(record);
       return;
     case RecordKind::Withheld: {
       DeviceState& device = device_state(record.source, record.pin);
@@ -143,11 +169,11 @@ void InterruptState::consume(const Record& record) {
       device_state(record.source, record.pin).programmed[record.detail] = record;
       return;
     case RecordKind::Spurious:
-      ++line_state(record.pin).spurious;
+      if (apics_.local(record.source) == nullptr) ++line_state(record.pin, record.source).spurious;
       return;
     case RecordKind::Acknowledged:
       if (static_cast<AcknowledgeKind>(record.detail) == AcknowledgeKind::Poll) {
-        if (const auto line = line_of(record.id)) ++line_state(*line).polled;
+        if (LineState* line = line_of_request(record.id)) ++line->polled;
       }
       return;
     case RecordKind::InService:
@@ -168,29 +194,27 @@ void InterruptState::consume(const Record& record) {
       const auto kind = static_cast<DeliveryKind>(record.detail);
       ++(is_hardware(kind) ? vector.external : kind == DeliveryKind::Software ? vector.software : vector.exceptions);
       vector.last_delivered = record;
-      const auto line = is_hardware(kind) ? line_of(record.id) : std::nullopt;
-      if (!line) return;
-      vector.lines |= u32{1} << (*line & 31);
-      LineState& state = line_state(*line);
-      ++state.delivered;
-      state.last_delivered = record;
+      LineState* line = is_hardware(kind) ? line_of_request(record.id) : nullptr;
+      if (line == nullptr) return;
+      if (is_line(line->pin)) vector.lines |= u32{1} << (line->pin & 31);
+      ++line->delivered;
+      line->last_delivered = record;
       return;
     }
     case RecordKind::DeliveryFailed: {
       VectorState& vector = vector_state(record.vector);
       ++vector.failed;
       vector.last_failed = record;
-      const auto line = line_of(record.id);
-      if (!line) return;
-      vector.lines |= u32{1} << (*line & 31);
-      LineState& state = line_state(*line);
-      ++state.failed;
-      state.last_failed = record;
+      LineState* line = line_of_request(record.id);
+      if (line == nullptr) return;
+      if (is_line(line->pin)) vector.lines |= u32{1} << (line->pin & 31);
+      ++line->failed;
+      line->last_failed = record;
       return;
     }
     case RecordKind::Returned:
       ++vector_state(record.vector).returned;
-      if (const auto line = line_of(record.id)) ++line_state(*line).returned;
+      if (LineState* line = line_of_request(record.id)) ++line->returned;
       return;
     case RecordKind::Exception:
       ++vector_state(record.vector).raised;
@@ -209,14 +233,39 @@ void InterruptState::consume(const Record& record) {
   }
 }
 
+/// A request that went no further, as one controller has it: another one may have it still.
+void InterruptState::count_end(const Record& record) {
+  const Life* life = record.id != 0 ? lives_.find(record.id) : nullptr;
+  LineState* line = line_of_request(record.id);
+  if (life == nullptr || line == nullptr || life->pending || life->in_handler || life->in_service) return;
+  if (life->last(RecordKind::Delivered) != nullptr) return;
+  switch (record.kind) {
+    case RecordKind::Merged:
+      ++line->merged;
+      return;
+    case RecordKind::Withdrawn:
+      ++line->withdrawn;
+      return;
+    default:
+      ++line->lost;
+      return;
+  }
+}
+
+/// Of an IPI this is the first that one hears.
+void InterruptState::count_sent(const Record& record) {
+  const Life* life = record.id != 0 ? lives_.find(record.id) : nullptr;
+  if (life == nullptr || life->origin() == nullptr || life->origin()->kind != RecordKind::MessageSent) return;
+  LineState& line = line_state(record.pin, record.source);
+  if (line.raised++ == 0) line.first_raised = record.time;
+  line.last_raised = record.time;
+  line.last_id = record.id;
+  line.source = record.source;
+}
+
 void InterruptState::controller_record(const Record& record) {
   ControllerState* controller = controller_mutable(record.source);
-  if (controller == nullptr) {
-    if (controllers_.size() == most_controllers) return;
-    controllers_.push_back(
-        {.source = record.source, .first_line = static_cast<u8>(record.pin & ~(ControllerState::pins - 1))});
-    controller = &controllers_.back();
-  }
+  if (controller == nullptr) return;  // APICs: apics_
   const SetBy by{.time = record.time, .address = record.address};
   switch (record.kind) {
     case RecordKind::InService: {

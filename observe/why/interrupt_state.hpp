@@ -10,6 +10,7 @@
 
 #include "base/types.hpp"
 #include "machine/core/ledger.hpp"
+#include "observe/apic_picture.hpp"
 #include "observe/life/life.hpp"
 #include "observe/trace_file.hpp"
 
@@ -21,8 +22,9 @@ struct SetBy {
   u64 address = 0;
 };
 
-/// One of the board's lines.
+/// One of the board's lines, or what a device or local APIC sends without one.
 struct LineState {
+  u8 pin = 0;  ///< the line's number, or ApicPin
   u64 raised = 0, merged = 0, withdrawn = 0, lost = 0, polled = 0, failed = 0, delivered = 0, returned = 0,
       spurious = 0;
   bool high = false;
@@ -33,7 +35,7 @@ struct LineState {
   std::optional<Record> last_failed;  ///< DeliveryFailed
 };
 
-/// An 8259, or what else collects up to eight lines.
+/// An 8259.
 struct ControllerState {
   static constexpr u8 pins = 8;
   struct PinState {
@@ -86,8 +88,11 @@ class InterruptState {
 
   [[nodiscard]] const LifeTracker& lives() const { return lives_; }
   [[nodiscard]] const TraceHeader& header() const { return header_; }
-  /// Null if nothing is known of it.
-  [[nodiscard]] const LineState* line(u8 line) const;
+  [[nodiscard]] const ApicPicture& apics() const { return apics_; }
+  /// Null if nothing is known of it. `source` tells apart what is no line: two CPUs' timers.
+  [[nodiscard]] const LineState* line(u8 pin, u16 source = 0) const;
+  /// All that are known.
+  [[nodiscard]] std::vector<const LineState*> lines() const;
   [[nodiscard]] const VectorState* vector(u8 vector) const { return vectors_[vector] ? &*vectors_[vector] : nullptr; }
   [[nodiscard]] const std::vector<ControllerState>& controllers() const { return controllers_; }
   [[nodiscard]] const ControllerState* controller_of(u8 line) const;
@@ -96,22 +101,28 @@ class InterruptState {
   [[nodiscard]] const std::vector<DeviceState>& devices() const { return devices_; }
   [[nodiscard]] const DeviceState* device(u16 source, u8 line) const;
   [[nodiscard]] const CpuNow& cpu(u8 cpu) const;
-  /// Lives that wait, by id; `line`: only of this one.
-  [[nodiscard]] std::vector<const Life*> pending(std::optional<u8> line) const;
+  /// Lives that wait, by id.
+  [[nodiscard]] std::vector<const Life*> pending() const;
+  /// Only those that came on this line, or at this pin of `source`.
+  [[nodiscard]] std::vector<const Life*> pending_on(u8 pin, u16 source) const;
   [[nodiscard]] std::string source_name(u16 source) const;
   [[nodiscard]] u64 now() const { return now_; }
 
  private:
-  LineState& line_state(u8 line);
+  LineState& line_state(u8 pin, u16 source);
+  /// Of the line that the request came on; null if it came on none.
+  LineState* line_of_request(u64 id);
   ControllerState* controller_mutable(u16 source);
   DeviceState& device_state(u16 source, u8 line);
   VectorState& vector_state(u8 vector);
   void controller_record(const Record& record);
-  [[nodiscard]] std::optional<u8> line_of(u64 id) const;
+  void count_end(const Record& record);
+  void count_sent(const Record& record);
 
   TraceHeader header_;
   LifeTracker lives_;
-  std::map<u8, LineState> lines_;
+  ApicPicture apics_;
+  std::map<u32, LineState> lines_;
   std::vector<ControllerState> controllers_;
   std::vector<DeviceState> devices_;
   std::array<std::optional<VectorState>, 256> vectors_;

@@ -4,6 +4,7 @@
 #include <cctype>
 
 #include "observe/life/places.hpp"
+#include "observe/message_words.hpp"
 #include "observe/why/devices.hpp"
 #include "observe/why/diagnosis.hpp"
 
@@ -25,6 +26,12 @@ struct Seat {
   u8 line = 0;
   bool operator==(const Seat&) const = default;
 };
+
+/// A line is told once, whoever drives it.
+bool is_told(const std::vector<Seat>& told, u8 line, u16 source) {
+  return std::ranges::any_of(
+      told, [&](const Seat& seat) { return seat.line == line && (is_line(line) || seat.source == source); });
+}
 
 std::vector<Seat> seats(const InterruptState& state) {
   std::vector<Seat> found;
@@ -74,15 +81,28 @@ std::vector<WhyAnswer> WhyBuilder::about_vector(u8 vector, const RunEnd& end, co
   const u32 came = state != nullptr ? state->lines : 0;
   std::vector<WhyAnswer> answers;
   for (u8 line = 0; line < 32; ++line) {
-    const ControllerState* controller = state_.controller_of(line);
+    const ApicPicture::IoApic* chip = state_.apics().io_apic();
+    const bool by_apics = diagnosis.line_goes_by_apics(line);
+    const ControllerState* controller = by_apics ? nullptr : state_.controller_of(line);
+    const VectorEntry entry = by_apics ? chip->pin[io_apic_pin(line)].entry : VectorEntry{u64{1} << 16};
     // Below 32 the number is an exception's first of all, even if a controller has not been moved away from there.
     const bool sends =
-        controller != nullptr && vector >= first_free_vector && controller->vector_base + (line & 7) == vector;
+        (controller != nullptr && vector >= first_free_vector && controller->vector_base + (line & 7) == vector) ||
+        (entry.has_vector() && !entry.masked() && entry.vector() == vector);
     if (!sends && (came >> line & 1) == 0) continue;
     for (WhyAnswer& answer : about_line(line, end, symbols)) {
       answer.vector = vector;
       answers.push_back(std::move(answer));
     }
+  }
+  for (const Seat& seat : seats(state_)) {
+    const LineState* own = is_line(seat.line) ? nullptr : state_.line(seat.line, seat.source);
+    if (own == nullptr || !own->last_delivered || own->last_delivered->vector != vector) continue;
+    answers.push_back(diagnosis.line(seat.line, seat.source));
+    answers.back().vector = vector;
+  }
+  for (const Record& lost : state_.apics().lost()) {
+    if (lost.vector == vector && !is_line(lost.pin)) answers.push_back(diagnosis.message_to_nobody(lost));
   }
   const bool other = state != nullptr && state->exceptions + state->software != 0;
   if (answers.empty() || other) answers.push_back(diagnosis.vector(vector));
@@ -97,7 +117,8 @@ std::expected<std::vector<WhyAnswer>, std::string> WhyBuilder::about_source(std:
   const auto& sources = state_.header().sources;
   for (const Seat& seat : seats(state_)) {
     const std::string title = device_title(sources.size() > seat.source ? sources[seat.source] : "", seat.line);
-    if (same_word(name, title) || same_word(name, state_.source_name(seat.source))) {
+    if (same_word(name, title) || same_word(name, state_.source_name(seat.source)) ||
+        same_word(name, pin_name(seat.line))) {
       answers.push_back(diagnosis.line(seat.line, seat.source));
     }
     known += (known.empty() ? "" : ", ") + title;
@@ -111,6 +132,10 @@ std::expected<std::vector<WhyAnswer>, std::string> WhyBuilder::about_source(std:
 
 /// The timer ticks from power-on, as the firmware leaves it: a guest that never opens its line does not wait for it.
 bool WhyBuilder::is_wanted(u8 line, u16 source) const {
+  if (!is_line(line)) return true;
+  const ApicPicture::IoApic* chip = state_.apics().io_apic();
+  const bool opened = chip != nullptr && io_apic_pin(line) < ApicPicture::pins && chip->pin[io_apic_pin(line)].opened;
+  if (opened) return true;
   const ControllerState* controller = state_.controller_of(line);
   const bool masked = controller != nullptr && (controller->mask >> (line & 7) & 1) != 0;
   return state_.source_name(source) != "pit" || !masked || controller->pin[line & 7].opened;
@@ -119,36 +144,45 @@ bool WhyBuilder::is_wanted(u8 line, u16 source) const {
 std::vector<WhyAnswer> WhyBuilder::about_what_is_stuck(const RunEnd& end, const Symboliser* symbols) const {
   const Diagnosis diagnosis(state_, end, symbols);
   std::vector<WhyAnswer> answers;
-  std::vector<u8> told;
-  for (const Life* life : state_.pending(std::nullopt)) {
-    const u8 line = life->line().value_or(0);
-    if (std::ranges::find(told, line) != told.end()) continue;
-    const LineState* state = state_.line(line);
-    if (state != nullptr && !is_wanted(line, state->source)) continue;
-    WhyAnswer answer = diagnosis.line(line, state != nullptr ? state->source : u16{0});
+  std::vector<Seat> told;
+  for (const Life* life : state_.pending()) {
+    const u8 line = life->origin()->pin;
+    const LineState* state = state_.line(line, life->origin()->source);
+    const u16 source = state != nullptr ? state->source : life->origin()->source;
+    if (is_told(told, line, source)) continue;
+    if (state != nullptr && !is_wanted(line, source)) continue;
+    WhyAnswer answer = diagnosis.line(line, source);
+    // A masked 8259 holds it, and the way through the I/O APIC is open: the line is not connected there.
+    if (answer.cause == "on-its-way" && is_line(line) && diagnosis.line_goes_by_apics(line)) continue;
     const bool is_final = end.reason == "halted" || end.reason == "triple-fault";
     const bool is_slow = is_final || (end.time > answer.since && end.time - answer.since >= why_patience);
     if (!answer.stuck && (!is_slow || answer.id == 0)) continue;
-    told.push_back(line);
+    told.push_back({source, line});
     answers.push_back(std::move(answer));
   }
-  for (u8 line = 0; line < 32; ++line) {
-    const LineState* state = state_.line(line);
-    if (state == nullptr || std::ranges::find(told, line) != told.end()) continue;
+  for (const LineState* state : state_.lines()) {
+    const u8 line = state->pin;
+    if (is_told(told, line, state->source)) continue;
     const bool refused =
         state->last_failed && (!state->last_delivered || state->last_delivered->time < state->last_failed->time);
     if (!refused && !diagnosis.wrong_vector(line, state->source)) continue;
-    told.push_back(line);
+    told.push_back({state->source, line});
     answers.push_back(diagnosis.line(line, state->source));
   }
   for (const Seat& seat : seats(state_)) {
-    if (std::ranges::find(told, seat.line) != told.end()) continue;
+    if (is_told(told, seat.line, seat.source)) continue;
     const DeviceState* device = state_.device(seat.source, seat.line);
     if (device == nullptr || !device->withheld ||
         !is_worth_telling(state_.source_name(seat.source), *device->withheld)) {
       continue;
     }
     if (auto answer = diagnosis.withheld(seat.line, seat.source)) answers.push_back(std::move(*answer));
+  }
+  for (const Record& lost : state_.apics().lost()) {
+    // The second start-up message of the usual pair, and a broadcast on a machine with one CPU, are in order.
+    const bool to_all = (lost.extra >> message_extra::shorthand & 3) == 3;
+    if (static_cast<MessageLoss>(lost.detail) == MessageLoss::NotWaiting || to_all || is_line(lost.pin)) continue;
+    answers.push_back(diagnosis.message_to_nobody(lost));
   }
   return answers;
 }

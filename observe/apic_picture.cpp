@@ -1,0 +1,154 @@
+#include "observe/apic_picture.hpp"
+
+#include <algorithm>
+#include <string_view>
+
+namespace vitrine {
+
+namespace {
+
+constexpr u8 system_control_line = 9;
+// What the firmware leaves (machine/boards/pc_firmware.cpp), and what INIT leaves of SVR: SDM vol. 3A §10.4.7.
+constexpr u64 firmware_spurious_vector = 0x10F, reset_spurious_vector = 0xFF;
+constexpr u64 reset_base = 0xFEE00800;
+
+/// The number behind a source's name, e.g. 12 of "lapic12".
+u8 number_behind(std::string_view name, std::size_t from) {
+  unsigned number = 0;
+  for (const char digit : name.substr(from)) number = (number * 10 + static_cast<unsigned>(digit - '0')) & 0xFF;
+  return static_cast<u8>(number);
+}
+
+}  // namespace
+
+std::optional<WantedEntry> wanted_entry(u8 pin) {
+  if (pin >= first_pci_line) return WantedEntry{.level = true, .active_low = true};
+  // IRQ 5, 9, 10 and 11 may be PCI's by the router, which drives the ISA line, not this pin; 9 is the SCI.
+  if (pin == system_control_line) return WantedEntry{.level = true, .active_low = false};
+  if (pin == 5 || pin == 10 || pin == 11) return std::nullopt;
+  return WantedEntry{};
+}
+
+ApicPicture::ApicPicture(const TraceHeader& header) {
+  for (std::size_t source = 0; source < header.sources.size(); ++source) {
+    const std::string_view name = header.sources[source];
+    if (name == "ioapic0") io_apic_ = IoApic{.source = static_cast<u16>(source), .pin = {}};
+    if (!name.starts_with("lapic")) continue;
+    Local local{.source = static_cast<u16>(source), .cpu = number_behind(name, 5)};
+    local.waits_for_startup = local.cpu != 0;
+    local.spurious_vector.value = local.cpu == 0 ? firmware_spurious_vector : reset_spurious_vector;
+    local.base.value = reset_base;
+    locals_.push_back(std::move(local));
+  }
+}
+
+const ApicPicture::Local* ApicPicture::local(u16 source) const {
+  const auto found = std::ranges::find(locals_, source, &Local::source);
+  return found == locals_.end() ? nullptr : &*found;
+}
+const ApicPicture::Local* ApicPicture::local_of(u8 cpu) const {
+  const auto found = std::ranges::find(locals_, cpu, &Local::cpu);
+  return found == locals_.end() ? nullptr : &*found;
+}
+ApicPicture::Local* ApicPicture::local_mutable(u16 source) {
+  const auto found = std::ranges::find(locals_, source, &Local::source);
+  return found == locals_.end() ? nullptr : &*found;
+}
+
+void ApicPicture::consume(const Record& record) {
+  switch (record.kind) {
+    case RecordKind::MessageLost:
+      if (lost_.size() == most_lost) lost_.erase(lost_.begin());
+      lost_.push_back(record);
+      return;
+    case RecordKind::CpuStarted:
+    case RecordKind::CpuReset:
+      for (Local& local : locals_) {
+        if (local.cpu != record.cpu) continue;
+        local.waits_for_startup = record.kind == RecordKind::CpuReset && record.cpu != 0;
+        if (record.kind == RecordKind::CpuStarted) continue;
+        local.reset = record;
+        local.in_service.clear();
+        local.local_vector.clear();
+        local.task_priority = {.value = 0, .time = record.time};
+        local.spurious_vector = {.value = reset_spurious_vector, .time = record.time};
+      }
+      return;
+    case RecordKind::ControllerProgrammed:
+      if (static_cast<ControllerRegister>(record.detail) == ControllerRegister::Imcr) {
+        imcr_ = Setting{.value = record.extra, .time = record.time, .address = record.address};
+        return;
+      }
+      break;
+    case RecordKind::InService:
+    case RecordKind::EndOfInterrupt:
+    case RecordKind::MaskChanged:
+      break;
+    default:
+      return;
+  }
+  if (io_apic_ && record.source == io_apic_->source) return io_apic_record(record);
+  if (Local* local = local_mutable(record.source)) local_record(*local, record);
+}
+
+void ApicPicture::io_apic_record(const Record& record) {
+  if (record.pin >= pins) return;
+  Pin& pin = io_apic_->pin[record.pin];
+  const Setting by{.value = record.extra, .time = record.time, .address = record.address};
+  switch (record.kind) {
+    case RecordKind::ControllerProgrammed:
+      if (static_cast<ControllerRegister>(record.detail) != ControllerRegister::RedirectionEntry) return;
+      pin.entry = {record.extra};
+      pin.written = by;
+      if (pin.entry.masked()) return;
+      pin.opened = true;
+      io_apic_->in_use = io_apic_->in_use || pin.entry.has_vector();
+      return;
+    case RecordKind::MaskChanged:
+      pin.masked = by;
+      return;
+    case RecordKind::InService:
+      pin.remote_irr = true;
+      pin.serving = record.id;
+      pin.serving_since = record.time;
+      return;
+    default:
+      pin.remote_irr = false;
+      pin.serving = 0;
+      return;
+  }
+}
+
+void ApicPicture::local_record(Local& local, const Record& record) {
+  const Setting by{.value = record.extra, .time = record.time, .address = record.address};
+  switch (record.kind) {
+    case RecordKind::InService:
+      local.in_service[record.vector] = {.id = record.id, .since = record.time};
+      return;
+    case RecordKind::EndOfInterrupt:
+      local.last_end = record;
+      if (record.id != 0 || record.vector != 0) local.in_service.erase(record.vector);
+      return;
+    case RecordKind::ControllerProgrammed:
+      switch (static_cast<ControllerRegister>(record.detail)) {
+        case ControllerRegister::SpuriousVector:
+          local.spurious_vector = by;
+          return;
+        case ControllerRegister::TaskPriority:
+          local.task_priority = by;
+          return;
+        case ControllerRegister::ApicBase:
+          local.base = by;
+          return;
+        case ControllerRegister::LocalVector:
+          local.local_vector[record.pin] = by;
+          return;
+        default:
+          return;
+      }
+    default:
+      return;
+  }
+}
+
+}  // namespace vitrine
