@@ -31,6 +31,9 @@ struct RuleContext {
   const LifeTracker& lives;
   const TraceHeader& header;
   bool live = false;  ///< the probe's calls come
+  /// The CPU of the record or probe call that the rule is given now.
+  [[nodiscard]] u8 cpu() const { return current_cpu != nullptr ? *current_cpu : u8{0}; }
+  const u8* current_cpu = nullptr;
 };
 
 /// What a rule can be told, for Rule::ignored().
@@ -101,8 +104,10 @@ class Rule {
  protected:
   RuleContext context_;
 
- private:
+ protected:
   void ignore(RuleCall call) const { ignored_ |= 1u << static_cast<unsigned>(call); }
+
+ private:
   [[nodiscard]] bool never(RuleCall call) const {
     ignore(call);
     return false;
@@ -123,6 +128,8 @@ struct RuleInfo {
 struct RuleMaker {
   std::vector<RuleInfo> rules;
   std::function<std::unique_ptr<Rule>(const RuleContext&)> make;
+  bool per_cpu = false;                ///< one for each CPU: per_cpu.hpp
+  std::vector<std::string_view> also;  ///< ids of other classes' that this one has a part of
 };
 /// All of them, in the catalogue's order. observe/check/rules/all.cpp.
 [[nodiscard]] const std::vector<RuleMaker>& all_rules();

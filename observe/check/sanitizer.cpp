@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "observe/check/per_cpu.hpp"
+
 namespace vitrine {
 
 u64 CheckResult::count(FindingSeverity severity) const {
@@ -11,8 +13,11 @@ u64 CheckResult::count(FindingSeverity severity) const {
 Sanitizer::Sanitizer(const TraceHeader& header, Options options, std::span<const RuleMaker> makers)
     : options_(std::move(options)) {
   result_.header = header;
-  const RuleContext context = {
-      .findings = *this, .lives = lives_, .header = result_.header, .live = options_.ledger != nullptr};
+  const RuleContext context = {.findings = *this,
+                               .lives = lives_,
+                               .header = result_.header,
+                               .live = options_.ledger != nullptr,
+                               .current_cpu = &cpu_};
   for (const RuleMaker& maker : makers) {
     bool needed = false;
     for (const RuleInfo& rule : maker.rules) {
@@ -21,7 +26,10 @@ Sanitizer::Sanitizer(const TraceHeader& header, Options options, std::span<const
       (possible ? result_.checked : result_.need_live).push_back(rule.id);
       needed = needed || possible;
     }
-    if (needed) rules_.push_back(maker.make(context));
+    for (const std::string_view id : maker.also) {
+      needed = needed || std::ranges::find(options_.rules, id) != options_.rules.end();
+    }
+    if (needed) rules_.push_back(make_rule(maker, context));
   }
   for (const auto& rule : rules_) {
     for (Rules& list : hearing_) list.push_back(rule.get());
@@ -64,7 +72,7 @@ void Sanitizer::tell(const Cpu& cpu, RuleCall which, const Call& call) {
   options_.ledger->flush();
   time_ = cpu.context.clock.now().value;
   instructions_ = cpu.state.instructions;
-  cpu_ = 0;
+  cpu_ = options_.ledger->context.cpu;
   bool in_vain = false;
   for (Rule* rule : hearing(which)) {
     call(*rule);

@@ -38,6 +38,7 @@ constexpr auto catalogue = std::to_array<std::string_view>({"missing-eoi",
                                                             "timer-rate",
                                                             "enabled-too-early",
                                                             "ipi-deadlock",
+                                                            "bad-ipi",
                                                             "handler-too-long",
                                                             "no-progress",
                                                             "stack-on-two-cpus"});

@@ -1,11 +1,19 @@
 #include "observe/check/rules/controller_picture.hpp"
 
+#include <algorithm>
+
 #include "base/bits.hpp"
 
 namespace vitrine {
 
+ControllerPicture::ControllerPicture(const TraceHeader& header) {
+  for (std::size_t source = 0; source < header.sources.size(); ++source) {
+    if (header.sources[source].starts_with("pic")) sources_.push_back(static_cast<u16>(source));
+  }
+}
+
 void ControllerPicture::consume(const Record& record) {
-  if (record.pin >= lines) return;
+  if (record.pin >= lines || std::ranges::find(sources_, record.source) == sources_.end()) return;
   Chip& chip = chips_[record.pin / pins];
   if (record.kind == RecordKind::ControllerProgrammed) {
     switch (static_cast<ControllerRegister>(record.detail)) {

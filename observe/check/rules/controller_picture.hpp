@@ -8,11 +8,13 @@
 #include <optional>
 
 #include "observe/check/rule.hpp"
+#include "observe/trace_file.hpp"
 
 namespace vitrine {
 
 class ControllerPicture {
  public:
+  explicit ControllerPicture(const TraceHeader& header);
   void consume(const Record& record);
 
   /// The vector of IRQ `line` (0..15) if the guest has set it.
@@ -38,6 +40,7 @@ class ControllerPicture {
   };
   [[nodiscard]] bool chip_open(u8 line) const;
 
+  std::vector<u16> sources_;  // of the 8259s
   std::array<Chip, 2> chips_;
   std::array<Line, lines> lines_{};
   u16 just_opened_ = 0;

@@ -1,8 +1,12 @@
+#include "observe/check/rules/apic_ends.hpp"
 #include "observe/check/rules/ended_interrupts.hpp"
 #include "observe/check/rules/interrupts_off.hpp"
+#include "observe/check/rules/io_apic_rules.hpp"
+#include "observe/check/rules/ipi_rules.hpp"
 #include "observe/check/rules/masked_line.hpp"
 #include "observe/check/rules/rule_lists.hpp"
 #include "observe/check/rules/spurious_mishandled.hpp"
+#include "observe/check/rules/stack_on_two_cpus.hpp"
 #include "observe/check/rules/timer_rate.hpp"
 #include "observe/check/rules/unremapped_pic.hpp"
 #include "observe/check/rules/written_ends.hpp"
@@ -45,13 +49,15 @@ std::vector<RuleMaker> controller_rules() {
          .title = "interrupts were let in while an 8259 used the vectors of the exceptions",
          .fix = "Before the first STI initialise both 8259s with vectors from 32 on (ICW1 to ICW4), or mask all their "
                 "lines."}},
-       make<UnremappedPic>},
+       make<UnremappedPic>,
+       true},
       {{{.id = "interrupts-off-too-long",
          .title = "a request had to wait because interrupts were off",
          .fix =
              "Set IF again as soon as the shared data are safe; on a switch restore the flags of the thread that goes "
              "on."}},
-       make<InterruptsOffTooLong>},
+       make<InterruptsOffTooLong>,
+       true},
       {{{.id = "masked-line",
          .title = "a request waits behind a mask bit",
          .fix = "Clear the line's bit in port 0x21 or 0xA1, and for IRQ 8 to 15 bit 2 of port 0x21 as well."}},
@@ -65,7 +71,12 @@ std::vector<RuleMaker> controller_rules() {
       {{{.id = "timer-rate",
          .title = "an interrupt comes too often",
          .fix = "Check the divisor: the 8254 counts 1,193,182 times a second, and a count takes its low byte first."}},
-       make<TimerRate>},
+       make<TimerRate>,
+       true},
+      ApicEnds::maker(),
+      IoApicRules::maker(),
+      IpiRules::maker(),
+      StackOnTwoCpus::maker(),
   };
 }
 

@@ -104,7 +104,7 @@ void EndedInterrupts::left(u64 id, Way way, const Moment& moment) {
 
 /// Code that was interrupted earlier goes on, or another context: handlers that began later are left behind.
 void EndedInterrupts::left_by_others(u64 delivered_before, const Moment& moment) {
-  for (const LiveFrame& frame : context_.lives.frames(0)) {
+  for (const LiveFrame& frame : context_.lives.frames(context_.cpu())) {
     if (frame.kind == DeliveryKind::External && frame.id != 0 && frame.time > delivered_before) {
       left(frame.id, Way::Switched, moment);
     }
@@ -114,7 +114,7 @@ void EndedInterrupts::left_by_others(u64 delivered_before, const Moment& moment)
 void EndedInterrupts::returned(const Cpu& cpu, const ProbedReturn& iret) {
   if (iret.request != 0 || iret.vector != 0) return;  // a frame that was pushed: the ledger's Returned says so too
   const u64 stack = cpu.state.gpr[rsp];
-  for (const LiveFrame& frame : context_.lives.frames(0)) {
+  for (const LiveFrame& frame : context_.lives.frames(context_.cpu())) {
     const bool goes_on = cpu.cpl == 0 && stack < frame.frame && frame.frame - stack < same_stack;
     if (frame.kind != DeliveryKind::External || frame.id == 0 || goes_on) continue;
     left(frame.id, Way::Switched, {iret.instruction, cpu.context.clock.now().value, cpu.state.instructions});

@@ -61,7 +61,8 @@ RuleMaker GateRules::maker() {
                  .title = "interrupts can come before what handles them is ready",
                  .fix = "Set up first what the handler uses, then its gate, and clear the mask bit last.",
                  .needs_live = true}},
-      .make = [](const RuleContext& context) { return std::make_unique<GateRules>(context); }};
+      .make = [](const RuleContext& context) { return std::make_unique<GateRules>(context); },
+      .per_cpu = true};
 }
 
 RecordKinds GateRules::record_kinds() const {

@@ -56,7 +56,7 @@ class GateRules final : public Rule {
   [[nodiscard]] bool is_default(const Cpu& cpu, u64 target) const;
   void report_early(const Early& early, std::string evidence);
 
-  ControllerPicture controllers_;
+  ControllerPicture controllers_{context_.header};
   DeliveryChains chains_;
   std::optional<FailedDelivery> failed_;  ///< not judged yet
   u64 table_loaded_by_ = 0;               ///< the last LIDT

@@ -41,7 +41,8 @@ RuleMaker HaltRules::maker() {
                      .fix = "Put STI right before the HLT of an idle loop or a wait; look for the path that left "
                             "interrupts off.",
                      .needs_live = true}},
-          .make = [](const RuleContext& context) { return std::make_unique<HaltRules>(context); }};
+          .make = [](const RuleContext& context) { return std::make_unique<HaltRules>(context); },
+          .per_cpu = true};
 }
 
 void HaltRules::delivered(const Cpu& cpu, const ProbedDelivery& delivery) {
@@ -201,13 +202,18 @@ void HaltRules::judge_dead(const Cpu& cpu, u64 halt) {
       loop.clears_interrupts || is_cli(cpu, halt - 1) || (by_cli && cause < halt && halt - cause <= near_behind_cli);
 
   const LiveFrame* gate = nullptr;  // the entry that cleared IF
-  for (const LiveFrame& each : context_.lives.frames(0)) {
+  for (const LiveFrame& each : context_.lives.frames(context_.cpu())) {
     if (each.time == state.interrupts_off_since && each.address == cause) gate = &each;
   }
   const u64 stack = state.segments[ss].base + state.gpr[rsp];
   const bool in_gate_handler = gate != nullptr && stack <= gate->frame && gate->frame - stack < largest_handler_stack;
   const bool by_exception = gate != nullptr && gate->kind != DeliveryKind::External && gate->kind != DeliveryKind::Nmi;
-  const bool meant = cause == 0 || by_exception || in_gate_handler || (by_cli && belongs_to_callers(cpu, cause, halt));
+  // Another CPU has told it to stop: handlers may run on stacks of their own.
+  const Life* life = gate != nullptr && gate->id != 0 ? context_.lives.find(gate->id) : nullptr;
+  const bool told_to = life != nullptr && life->first(RecordKind::MessageSent) != nullptr &&
+                       life->first(RecordKind::MessageSent)->pin == static_cast<u8>(ApicPin::Interprocessor);
+  const bool meant =
+      cause == 0 || by_exception || told_to || in_gate_handler || (by_cli && belongs_to_callers(cpu, cause, halt));
   const bool last_words = own_cli || by_exception || (loop.endless && meant);
 
   Finding finding{.rule = "dead-halt",

@@ -13,6 +13,7 @@ namespace {
 
 constexpr u64 worth_a_look = 100'000;  // ns with IF=0 before code is decoded at all
 constexpr u64 patience = 1'000'000;    // ns from the first look at a loop to the finding
+constexpr u64 patience_with_others = 100'000'000;
 constexpr unsigned enough_looks = 3;
 constexpr std::size_t longest_loop = 32;  // SPIN_LEN counts 16; a call of a function that is not inlined adds some
 constexpr std::size_t most_sights = 64;
@@ -68,7 +69,8 @@ RuleMaker HandlerLockRule::maker() {
                      .fix = "Take a lock that handlers use with interrupts off everywhere (save IF, CLI, lock; unlock, "
                             "restore IF), or let the handler only note the work.",
                      .needs_live = true}},
-          .make = [](const RuleContext& context) { return std::make_unique<HandlerLockRule>(context); }};
+          .make = [](const RuleContext& context) { return std::make_unique<HandlerLockRule>(context); },
+          .per_cpu = true};
 }
 
 void HandlerLockRule::looked(const Cpu& cpu) {
@@ -105,7 +107,9 @@ void HandlerLockRule::looked(const Cpu& cpu) {
     sights_.push_back(*sight);
     return;
   }
-  if (looks_ < enough_looks || now - wait_->since < patience) return;
+  // Another CPU may hold the lock, and will let it go.
+  const bool alone = std::ranges::find(context_.header.sources, "cpu1") == context_.header.sources.end();
+  if (looks_ < enough_looks || now - wait_->since < (alone ? patience : patience_with_others)) return;
   const LiveFrame* frame = handler(cpu);
   if (frame == nullptr) return;
   told_ = true;
@@ -115,7 +119,7 @@ void HandlerLockRule::looked(const Cpu& cpu) {
 /// The handler of an interrupt that the CPU is in: interrupts are off since it began, or the stack is still its own.
 const LiveFrame* HandlerLockRule::handler(const Cpu& cpu) const {
   const u64 stack = cpu.state.segments[ss].base + cpu.state.gpr[rsp];
-  const std::span<const LiveFrame> frames = context_.lives.frames(0);
+  const std::span<const LiveFrame> frames = context_.lives.frames(context_.cpu());
   for (std::size_t i = frames.size(); i-- > 0;) {
     const LiveFrame& frame = frames[i];
     if (frame.kind != DeliveryKind::External && frame.kind != DeliveryKind::Nmi) continue;

@@ -60,7 +60,8 @@ RuleMaker HandlerTimeRules::maker() {
                      .title = "handlers follow one another with nothing in between",
                      .fix = "Give the timer a longer period, or the handler less to do: the one must be well above the "
                             "other."}},
-          .make = [](const RuleContext& context) { return std::make_unique<HandlerTimeRules>(context); }};
+          .make = [](const RuleContext& context) { return std::make_unique<HandlerTimeRules>(context); },
+          .per_cpu = true};
 }
 
 RecordKinds HandlerTimeRules::record_kinds() const {

@@ -23,7 +23,8 @@ RuleMaker IfLeakRule::maker() {
                      .fix = "Save EFLAGS with the thread's registers and restore them (PUSHF, CLI ... POPF), or switch "
                             "with interrupts off everywhere and restore IF behind the switch.",
                      .needs_live = true}},
-          .make = [](const RuleContext& context) { return std::make_unique<IfLeakRule>(context); }};
+          .make = [](const RuleContext& context) { return std::make_unique<IfLeakRule>(context); },
+          .per_cpu = true};
 }
 
 void IfLeakRule::stack_switched(const Cpu& cpu, u64 instruction, u64 from, u64 to) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "observe/apic_fields.hpp"
 #include "observe/check/rules/rule_words.hpp"
 #include "observe/names.hpp"
 
@@ -21,6 +22,10 @@ void MaskedLine::consume(const Record& record) {
     return;
   }
   const std::optional<u8> chip = pics_.chip_of(record);
+  const VectorEntry entry{record.extra};
+  const bool is_entry = record.kind == RecordKind::ControllerProgrammed &&
+                        static_cast<ControllerRegister>(record.detail) == ControllerRegister::RedirectionEntry;
+  if (is_entry && !entry.masked() && entry.has_vector()) io_apic_in_use_ = true;
   if (!chip) return;
   if (record.kind == RecordKind::MaskChanged) note_mask(record, *chip);
   pics_.consume(record);
@@ -78,6 +83,7 @@ void MaskedLine::looked(const Cpu& cpu) {
 void MaskedLine::finish(const RunEnd& end) { judge(end.time, end.reason == "halted"); }
 
 void MaskedLine::judge(u64 time, bool for_ever) {
+  if (io_apic_in_use_) return;
   judge_cascade(time, for_ever);
   // All of both: the 8259s are not in use.
   if (pics_.chip(PicTracker::first).mask == all_masked && pics_.chip(PicTracker::second).mask == all_masked) return;

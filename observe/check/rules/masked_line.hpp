@@ -38,6 +38,7 @@ class MaskedLine final : public Rule {
   void judge_cascade(u64 time, bool for_ever);
   void report(u8 line);
 
+  bool io_apic_in_use_ = false;  // lines come another way
   PicTracker pics_;
   std::array<Line, 16> lines_;
   struct Moment {

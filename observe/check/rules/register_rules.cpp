@@ -16,6 +16,13 @@ template <class R>
 RuleMaker maker(std::vector<RuleInfo> rules) {
   return {.rules = std::move(rules), .make = [](const RuleContext& context) { return std::make_unique<R>(context); }};
 }
+/// Each CPU has its own GDT and GS base, and reads back its own stack.
+template <class R>
+RuleMaker maker_per_cpu(std::vector<RuleInfo> rules) {
+  RuleMaker made = maker<R>(std::move(rules));
+  made.per_cpu = true;
+  return made;
+}
 
 }  // namespace
 
@@ -33,11 +40,12 @@ std::vector<RuleMaker> register_rules() {
             .fix = "Take the error code off the stack before IRET, for the vectors that push one (8, 10 to 14, 17, 21, "
                    "29, 30) and no others. In 64-bit code, use IRETQ.",
             .needs_live = true}}),
-      maker<StaleSelector>({{.id = "stale-selector",
-                             .title = "a segment register holds a selector that the GDT no longer has",
-                             .fix = "After LGDT load CS by a far jump or far return, and SS, DS, ES, FS and GS by MOV, "
-                                    "before the first interrupt or exception can come.",
-                             .needs_live = true}}),
+      maker_per_cpu<StaleSelector>(
+          {{.id = "stale-selector",
+            .title = "a segment register holds a selector that the GDT no longer has",
+            .fix = "After LGDT load CS by a far jump or far return, and SS, DS, ES, FS and GS by MOV, "
+                   "before the first interrupt or exception can come.",
+            .needs_live = true}}),
       maker<StackRules>(
           {{.id = "stale-tss-stack",
             .title = "an interrupt from user mode gets the wrong kernel stack",
@@ -49,16 +57,18 @@ std::vector<RuleMaker> register_rules() {
             .fix = "Give each vector that may come inside another one a stack of its own (IST), or keep IF clear while "
                    "such a stack is in use; do not set IF in a handler before its device is quiet.",
             .needs_live = true}}),
-      maker<WrongGs>({{.id = "wrong-gs",
-                       .title = "kernel code runs with the program's GS, or a program with the kernel's",
-                       .fix = "Execute SWAPGS once on each way in from privilege 3 (test CS in the frame) and once on "
-                              "the way back there, never for interrupts of kernel code.",
-                       .needs_live = true}}),
-      maker<RedZone>({{.id = "red-zone",
-                       .title = "an interrupt overwrites data below the stack pointer that kernel code still needs",
-                       .fix = "Compile all code that runs at privilege 0 with -mno-red-zone (Rust: disable-redzone in "
-                              "the target).",
-                       .needs_live = true}}),
+      maker_per_cpu<WrongGs>(
+          {{.id = "wrong-gs",
+            .title = "kernel code runs with the program's GS, or a program with the kernel's",
+            .fix = "Execute SWAPGS once on each way in from privilege 3 (test CS in the frame) and once on "
+                   "the way back there, never for interrupts of kernel code.",
+            .needs_live = true}}),
+      maker_per_cpu<RedZone>(
+          {{.id = "red-zone",
+            .title = "an interrupt overwrites data below the stack pointer that kernel code still needs",
+            .fix = "Compile all code that runs at privilege 0 with -mno-red-zone (Rust: disable-redzone in "
+                   "the target).",
+            .needs_live = true}}),
       maker<FpuStateLost>(
           {{.id = "fpu-state-lost",
             .title = "an interrupt handler returns with other x87 or SSE state than it found",

@@ -37,9 +37,26 @@ int line_of(const RuleContext& context, u64 id) {
   const Life* life = id != 0 ? context.lives.find(id) : nullptr;
   if (life == nullptr) return -1;
   for (const RecordKind kind : {RecordKind::Acknowledged, RecordKind::Latched}) {
-    if (const Record* record = life->first(kind)) return record->pin;
+    for (const Record& record : life->records) {
+      if (record.kind == kind && is_8259(context, record.source)) return record.pin;
+    }
   }
   return -1;
+}
+
+bool is_8259(const RuleContext& context, u16 source) {
+  return source < context.header.sources.size() && context.header.sources[source].starts_with("pic");
+}
+
+const Record* served_by_apic(const RuleContext& context, const Life& life) {
+  const Record* serves = nullptr;
+  for (const Record& record : life.records) {
+    const bool local =
+        record.source < context.header.sources.size() && context.header.sources[record.source].starts_with("lapic");
+    if (local && record.kind == RecordKind::InService) serves = &record;
+    if (local && record.kind == RecordKind::EndOfInterrupt) serves = nullptr;
+  }
+  return serves;
 }
 
 }  // namespace vitrine

@@ -17,6 +17,10 @@ namespace vitrine {
 /// The line on which a request came to an 8259; -1 if it came to none.
 [[nodiscard]] int line_of(const RuleContext& context, u64 id);
 
+[[nodiscard]] bool is_8259(const RuleContext& context, u16 source);
+/// The InService record of the local APIC that waits for this request's EOI; null: none does.
+[[nodiscard]] const Record* served_by_apic(const RuleContext& context, const Life& life);
+
 /// The frame of the innermost handler that runs, also of a spurious interrupt's (id 0); null: none runs.
 [[nodiscard]] const LiveFrame* running_frame(const RuleContext& context, u8 cpu);
 

@@ -14,7 +14,7 @@ void SpuriousMishandled::consume(const Record& record) {
   switch (record.kind) {
     case RecordKind::Spurious:
       answered_ = record;
-      answered_chip_ = chip.value_or(PicTracker::first);
+      answered_chip_ = chip.value_or(local_apic);
       break;
     case RecordKind::Delivered:
       entered(record);
@@ -24,6 +24,7 @@ void SpuriousMishandled::consume(const Record& record) {
       break;
     case RecordKind::EndOfInterrupt:
       if (chip) ended(record, *chip);
+      if (!chip) ended_at_apic(record);
       break;
     default:
       break;
@@ -60,6 +61,29 @@ void SpuriousMishandled::ended(const Record& record, u8 chip) {
     found.sentence +=
         fmt::format(": it has ended {} instead", request_words(context_, pin + PicTracker::pins * chip, victim));
     found.id = victim;
+  }
+  found.evidence.push_back(fmt::format("the handler is {}", address_mark(running->handler)));
+  context_.findings.report(std::move(found));
+}
+
+/// SDM vol. 3A §10.9: the spurious vector sets no bit in the ISR, so its handler must send no EOI.
+void SpuriousMishandled::ended_at_apic(const Record& record) {
+  const bool local =
+      record.source < context_.header.sources.size() && context_.header.sources[record.source].starts_with("lapic");
+  const LiveFrame* frame = local ? running_frame(context_, record.cpu) : nullptr;
+  if (frame == nullptr || frame->id != 0) return;
+  const auto running = std::ranges::find(running_, frame->frame, &Running::frame);
+  if (running == running_.end() || running->chip != local_apic) return;
+  const bool ends_another = record.id != 0;
+  Finding found = finding(*running, ends_another ? FindingSeverity::Error : FindingSeverity::Warning, running->handler);
+  found.line = -1;
+  found.sentence = fmt::format(
+      "{} sends an EOI to the local APIC for its spurious vector {:#04x}, which is never in "
+      "service",
+      address_mark(record.address), frame->vector);
+  if (ends_another) {
+    found.sentence += fmt::format(": it has ended vector {:#04x} instead", record.vector);
+    found.id = record.id;
   }
   found.evidence.push_back(fmt::format("the handler is {}", address_mark(running->handler)));
   context_.findings.report(std::move(found));

@@ -27,10 +27,12 @@ class SpuriousMishandled final : public Rule {
     u64 frame = 0;
   };
   static constexpr std::size_t most_running = 16;
+  static constexpr u8 local_apic = 2;  // `chip` of what is no 8259
 
   void entered(const Record& record);
   void left(const Record& record);
   void ended(const Record& record, u8 chip);
+  void ended_at_apic(const Record& record);
   [[nodiscard]] Finding finding(const Running& running, FindingSeverity severity, u64 address) const;
 
   PicTracker pics_;

@@ -50,7 +50,7 @@ class UnservicedDeviceRule final : public Rule {
   [[nodiscard]] std::string name_of(u16 source) const;
 
   std::array<Line, ControllerPicture::lines> lines_{};
-  ControllerPicture controllers_;
+  ControllerPicture controllers_{context_.header};
   u64 next_due_ = ~u64{0};
 };
 

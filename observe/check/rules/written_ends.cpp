@@ -30,6 +30,7 @@ void WrittenEnds::ended(const Record& record, u8 chip) {
   const bool external = handler != nullptr && handler->kind == DeliveryKind::External;
   if (external) {
     const Life* life = context_.lives.find(handler->id);
+    if (life != nullptr && served_by_apic(context_, *life) != nullptr) return;  // of that speaks eoi-wrong-controller
     const Record* delivered = life != nullptr ? life->last(RecordKind::Delivered) : nullptr;
     if (delivered != nullptr && !is_kernel_delivery(*delivered)) return;
   }

@@ -6,6 +6,7 @@
 //   // qemu: resets       it triple-faults (status 81), or asks for a reset
 //   // qemu: no, REASON   it is not run there
 //   // time: 100ms        guest time at most (1s)
+//   // cpus: 2            CPUs (1)
 //   // keys: TEXT         typed as --keys; such a kernel is not run on QEMU
 #include <gtest/gtest.h>
 
@@ -39,7 +40,7 @@ struct RuleGuest {
   std::string rule;    // "missing-eoi"
   std::string source;  // "missing-eoi-bad.cpp"
   bool bad = false;
-  std::string on_qemu, time = "1s", keys;
+  std::string on_qemu, time = "1s", keys, cpus = "1";
 };
 
 RuleGuest guest_of(const std::string& name) {
@@ -56,6 +57,7 @@ RuleGuest guest_of(const std::string& name) {
     value("qemu", guest.on_qemu);
     value("time", guest.time);
     value("keys", guest.keys);
+    value("cpus", guest.cpus);
   }
   return guest;
 }
@@ -63,8 +65,9 @@ RuleGuest guest_of(const std::string& name) {
 std::string image(const RuleGuest& guest) { return std::string(GUEST_FOLDER) + "/" + guest.name + ".elf"; }
 
 Result on_vitrine(const RuleGuest& guest, const std::vector<std::string>& more) {
-  std::vector<std::string> words = {VITRINE_COMMAND, "run",        image(guest), "--serial", "none", "--debugcon",
-                                    "stdio",         "--max-time", guest.time,   "--memory", "64M"};
+  std::vector<std::string> words = {VITRINE_COMMAND, "run",    image(guest), "--serial", "none",
+                                    "--debugcon",    "stdio",  "--max-time", guest.time, "--memory",
+                                    "64M",           "--cpus", guest.cpus};
   if (!guest.keys.empty()) words.insert(words.end(), {"--keys", guest.keys});
   words.insert(words.end(), more.begin(), more.end());
   return run(words, {.seconds_at_most = patience_seconds});

@@ -1,0 +1,29 @@
+// The first CPU holds a lock and waits for the answer to its IPI; the second one looks for it while it waits for the
+// lock. qemu: no, it runs there with one CPU cpus: 2
+#include "tests/guest/runtime/second_cpu.hpp"
+
+namespace {
+constexpr u8 vector = 0x54;
+volatile u32 lock, waits, answered;
+}  // namespace
+
+extern "C" void second_cpu_main() {
+  waits = 1;
+  while (lock != 0) {
+    if (local_apic::has(local_apic::requests, vector)) answered = 1;
+    asm volatile("pause");
+  }
+  for (;;) asm volatile("pause");
+}
+
+void guest_main() {
+  io_apic::start();
+  lock = 1;
+  start_second_cpu();
+  while (waits == 0) asm volatile("pause");
+  local_apic::send(vector | local_apic::asserted, 1);
+  for (u32 turns = 0; turns < 10'000'000 && answered == 0; turns = turns + 1) {
+  }
+  check("the second CPU has answered", answered, 1);
+  lock = 0;
+}

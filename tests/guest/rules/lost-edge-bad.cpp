@@ -1,0 +1,33 @@
+// A byte is sent while the serial port's entry is masked: its edge is lost, and the driver waits for it.
+#include "tests/guest/runtime/io_apic.hpp"
+
+namespace {
+
+constexpr u8 vector = 0x34;
+volatile u32 transmitted;
+
+void serve() {
+  if ((in8(com1 + 2) & 1) != 0) return;
+  uart_quiet(com1);
+  transmitted = transmitted + 1;
+}
+
+INTERRUPT_HANDLER(serial_handler) {
+  serve();
+  local_apic::end_of_interrupt();
+}
+
+}  // namespace
+
+void guest_main() {
+  io_apic::start();
+  set_gate_target(vector, reinterpret_cast<const void*>(serial_handler));
+  io_apic::write_entry(4, vector);
+  volatile u32* const chip = io_apic::registers();
+  chip[0] = 0x10 + 2 * 4;
+  chip[4] = vector | io_apic::masked;
+  uart_raise(com1);
+  io_apic::write_entry(4, vector);
+  spend_millions_with_interrupts(120);
+  check("the serial port was served", transmitted, 0);
+}
