@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "machine/cpu/instructions_system.hpp"
+#include "machine/cpu/misc_enable.hpp"
 #include "machine/cpu/system.hpp"
 
 namespace vitrine {
@@ -151,6 +152,7 @@ Outcome cpu_identification(Cpu& cpu, const Operation&) {
   add_place(cpu, leaf, subleaf);
   if (number == 1 && (state.cr4 & cr4_bit::osxsave) != 0) leaf.ecx |= 1u << 27;
   if (number == 0x80000001 && cpu.mode.is64()) leaf.edx |= 1u << 11;
+  if (number == 0x80000001 && (state.misc_enable & misc_enable_bit::no_execute_disable) != 0) leaf.edx &= ~(1u << 20);
   state.gpr[rax] = leaf.eax;
   state.gpr[rbx] = leaf.ebx;
   state.gpr[rcx] = leaf.ecx;

@@ -1,6 +1,7 @@
 // Near JMP, Jcc, CALL, RET, LOOP, JCXZ (SDM vol. 2). Far ones are in transfer.cpp.
 #include "machine/cpu/flags.hpp"
 #include "machine/cpu/integer.hpp"
+#include "machine/cpu/stack_fault.hpp"
 
 namespace vitrine {
 
@@ -73,8 +74,7 @@ template <Loop Kind, class Counter, Width W>
     const Counter count = static_cast<Counter>(old - 1);
     const bool zero = (cpu.state.status & status_bit::zero) != 0;
     taken = count != 0 && (Kind == Loop::Always || zero == (Kind == Loop::WhileEqual));
-    if (taken && W != Width::Ip64 &&
-        wrap<W>(cpu.state.gpr[block_rip_slot] + operation->immediate) > cpu.state.segments[cs].limit) [[unlikely]] {
+    if (taken && !reachable<W>(cpu, wrap<W>(cpu.state.gpr[block_rip_slot] + operation->immediate))) [[unlikely]] {
       [[clang::musttail]] return jmp_direct<W>(cpu, operation);  // raises; the counter stays
     }
     write_register<Counter>(cpu, rcx * 8, count);
@@ -89,11 +89,9 @@ template <Loop Kind, class Counter, Width W>
 template <Width W, class T>
 [[clang::preserve_none]] void call_direct(Cpu& cpu, const Operation* operation) {
   const u64 target = wrap<W>(cpu.state.gpr[block_rip_slot] + operation->immediate);
-  if constexpr (W != Width::Ip64) {
-    if (target > cpu.state.segments[cs].limit) [[unlikely]] {
-      cpu.raise(vector::general_protection, 0, FailedCheck::SegmentLimit, target);
-      [[clang::musttail]] return leave_fault(cpu, operation);
-    }
+  if (!reachable<W>(cpu, target)) [[unlikely]] {
+    jump_to<W>(cpu, target);
+    [[clang::musttail]] return leave_fault(cpu, operation);
   }
   if (!push<T>(cpu, *operation, static_cast<T>(cpu.state.gpr[block_rip_slot] + operation->offset + operation->length)))
       [[unlikely]] {
@@ -117,7 +115,7 @@ template <Width W, class T>
 VITRINE_INLINE Outcome call_to(Cpu& cpu, const Operation& operation, T target) {
   if (!reachable<W>(cpu, target)) [[unlikely]]
     return jump_to<W>(cpu, target);
-  if (!push<T>(cpu, operation, static_cast<T>(following_rip(cpu, operation)))) return Outcome::Fault;
+  if (!push<T>(cpu, operation, static_cast<T>(following_rip(cpu, operation)))) return stack_refused(cpu);
   cpu.state.rip = target;
   return Outcome::Jump;
 }

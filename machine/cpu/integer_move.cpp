@@ -2,6 +2,7 @@
 // flag moves and instructions that do nothing (SDM vol. 2).
 #include "machine/cpu/flags.hpp"
 #include "machine/cpu/integer.hpp"
+#include "machine/cpu/stack_fault.hpp"
 #include "machine/cpu/system.hpp"
 
 namespace vitrine {
@@ -140,7 +141,8 @@ Outcome push_immediate(Cpu& cpu, const Operation& operation) {
 template <class T, Address A>
 Outcome push_memory(Cpu& cpu, const Operation& operation) {
   T value;
-  return read_memory<A>(cpu, operation, value) && push<T>(cpu, operation, value) ? Outcome::Next : Outcome::Fault;
+  if (!read_memory<A>(cpu, operation, value)) return Outcome::Fault;
+  return push<T>(cpu, operation, value) ? Outcome::Next : stack_refused(cpu);
 }
 template <class T>
 Outcome pop_register(Cpu& cpu, const Operation& operation) {
@@ -154,7 +156,7 @@ template <class T, Address A>
 Outcome pop_memory(Cpu& cpu, const Operation& operation) {
   const u64 old = cpu.state.gpr[rsp];
   T value;
-  if (!pop<T>(cpu, operation, value)) return Outcome::Fault;
+  if (!pop<T>(cpu, operation, value)) return stack_refused(cpu);
   if (write_memory<A>(cpu, operation, value)) return Outcome::Next;
   cpu.state.gpr[rsp] = old;
   return Outcome::Fault;

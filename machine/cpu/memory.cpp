@@ -174,10 +174,12 @@ bool Cpu::memory_slow(const Operation* operation, u64 linear, void* data, unsign
     MemoryBus::Page page;
   } pieces[2];
   const unsigned count = in_first == size ? 1 : 2;
+  // Compatibility mode's addresses wrap at 4 GiB too; the CPU's own accesses are 64 bits wide there.
+  const bool wraps = operation != nullptr ? !mode.is64() : !state.long_mode();
   for (unsigned i = 0; i < count; ++i) {
     Piece& piece = pieces[i];
     piece.linear = i == 0 ? linear : linear + in_first;
-    if (!state.long_mode()) piece.linear = static_cast<u32>(piece.linear);
+    if (wraps) piece.linear = static_cast<u32>(piece.linear);
     piece.size = i == 0 ? in_first : size - in_first;
     if (!translate(piece.linear, access, as, piece.translation)) {
       leave = Leave::Fault;

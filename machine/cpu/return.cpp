@@ -68,7 +68,9 @@ void drop_inner_segments(Cpu& cpu, u8 privilege) {
   for (const SegmentIndex index : {es, ds, fs, gs}) {
     Segment& segment = cpu.state.segments[index];
     const bool conforming = segment.code() && (segment.type() & 4) != 0;
-    if (segment.usable && !conforming && segment.dpl() < privilege) segment = make_null_segment(segment, 0);
+    if (!segment.usable || conforming || segment.dpl() >= privilege) continue;
+    segment.selector = 0;  // only this: FS and GS keep the base that 64-bit code uses
+    segment.usable = false;
   }
 }
 

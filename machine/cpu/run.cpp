@@ -3,6 +3,7 @@
 
 #include "machine/cpu/access.hpp"
 #include "machine/cpu/fpu.hpp"
+#include "machine/cpu/system.hpp"
 
 namespace vitrine {
 
@@ -60,6 +61,13 @@ void leave_jump(Cpu& cpu, const Operation* operation) {
 }
 
 void leave_link(Cpu& cpu, const Operation* slot) {
+  const Operation* branch = cpu.block->operations + cpu.block->count - 1;
+  const bool taken = slot == branch + 1;  // the slot behind it is for what follows
+  if (taken && cpu.mode.is64() && !canonical(cpu.state.rip)) [[unlikely]] {
+    // The fault is the branch's own (SDM vol. 2, JMP, Jcc).
+    cpu.raise(vector::general_protection, 0, FailedCheck::NonCanonical, cpu.state.rip);
+    return leave_fault(cpu, branch);
+  }
   cpu.link_slot = const_cast<Operation*>(slot);
   cpu.leave = Leave::None;
 }

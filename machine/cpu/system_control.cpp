@@ -1,6 +1,7 @@
 // Control and debug registers, caches and translations (SDM vol. 2, MOV CR, MOV DR; vol. 3A §2.5, §4.1, §9.8; vol. 3B
 // §17.2).
 #include "base/bits.hpp"
+#include "machine/cpu/debug_status.hpp"
 #include "machine/cpu/instructions_system.hpp"
 #include "machine/cpu/system.hpp"
 
@@ -73,7 +74,7 @@ bool debug_register(Cpu& cpu, unsigned operand, unsigned& number) {
   if (number == 4 || number == 5) number += 2;
   if (!privileged(cpu)) return false;
   if (bit(cpu.state.dr[7], 13)) {  // GD: any access is a debug fault
-    cpu.state.dr[6] |= u64{1} << 13;
+    note_debug_reasons(cpu.state, u64{1} << 13);
     cpu.raise(vector::debug, FailedCheck::Privileged);
     return false;
   }

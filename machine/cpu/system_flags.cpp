@@ -144,9 +144,7 @@ Outcome halt(Cpu& cpu, const Operation& operation) {
 
 namespace {
 Outcome change_user_page_access(Cpu& cpu, bool set) {
-  if ((cpu.state.cr4 & cr4_bit::smap) == 0 || cpu.cpl != 0) {
-    return cpu.raise(vector::undefined_opcode, FailedCheck::Undefined);
-  }
+  if (cpu.cpl != 0) return cpu.raise(vector::undefined_opcode, FailedCheck::Undefined);  // CR4.SMAP plays no part
   cpu.state.other_flags =
       set ? cpu.state.other_flags | flag::alignment_check : cpu.state.other_flags & ~flag::alignment_check;
   cpu.update_view();

@@ -1,6 +1,7 @@
 // RDMSR, WRMSR, the time-stamp counter, RDRAND and RDSEED (SDM vol. 2; registers: vol. 4 §2.1).
 #include "base/bits.hpp"
 #include "machine/cpu/instructions_system.hpp"
+#include "machine/cpu/misc_enable.hpp"
 #include "machine/cpu/system.hpp"
 
 namespace vitrine {
@@ -21,7 +22,8 @@ constexpr u32 time_stamp = 0x10, platform_id = 0x17, feature_control = 0x3A, tsc
 constexpr u64 mtrr_capabilities = 8 | 1u << 8 | 1u << 10;
 /// Microcode revision, in the upper half of IA32_BIOS_SIGN_ID: recent enough for every erratum that kernels know of.
 constexpr u64 microcode_revision = u64{0x219} << 32;
-constexpr u64 misc_enable_writable = 1 | 1u << 3 | 1u << 16 | 1u << 18 | 1u << 22;
+constexpr u64 misc_enable_writable =
+    1 | 1u << 3 | 1u << 16 | 1u << 18 | 1u << 22 | 1u << 23 | misc_enable_bit::no_execute_disable;
 
 enum class Refusal : u8 { None, Unknown, Value };
 
@@ -140,6 +142,9 @@ Refusal write_efer(Cpu& cpu, u64 value) {
   constexpr u64 writable = efer_bit::sce | efer_bit::lme | efer_bit::nxe;
   if ((value & ~(writable | efer_bit::lma)) != 0) return Refusal::Value;
   if (((value ^ state.efer) & efer_bit::lme) != 0 && state.paging()) return Refusal::Value;
+  // unverified: what NXE does that is set already when XD is disabled; here it stays.
+  const bool sets_nxe = (value & ~state.efer & efer_bit::nxe) != 0;
+  if (sets_nxe && (state.misc_enable & misc_enable_bit::no_execute_disable) != 0) return Refusal::Value;
   const bool nx_changes = ((value ^ state.efer) & efer_bit::nxe) != 0;
   state.efer = (value & writable) | (state.efer & efer_bit::lma);
   if (nx_changes) cpu.flush_tlb();

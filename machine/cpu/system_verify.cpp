@@ -107,7 +107,11 @@ Outcome adjust_privilege(Cpu& cpu, const Operation& operation) {
     return raised ? static_cast<u16>((selector & ~3) | wanted) : selector;
   };
   if constexpr (S == SelectorIn::Memory) {
-    if (!update_memory<Address::General, u16>(cpu, operation, adjust)) return Outcome::Fault;
+    // Only a selector that changes is written: else the operand may stand where nothing may be.
+    u16 selector;
+    if (!read_memory<Address::General>(cpu, operation, selector)) return Outcome::Fault;
+    const u16 adjusted = adjust(selector);
+    if (raised && !write_memory<Address::General>(cpu, operation, adjusted)) return Outcome::Fault;
   } else {
     write_register<u16>(cpu, operation.first, adjust(read_register<u16>(cpu, operation.first)));
   }

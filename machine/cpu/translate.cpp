@@ -52,6 +52,8 @@ struct Decoder {
         break;
     }
     ZydisDecoderEnableMode(&zydis, ZYDIS_DECODER_MODE_MPX, ZYAN_FALSE);  // BND* are NOPs where MPX is absent
+    ZydisDecoderEnableMode(&zydis, ZYDIS_DECODER_MODE_CET,
+                           ZYAN_FALSE);  // 3Eh before JMP and CALL overrides the segment
   }
 };
 
