@@ -1,5 +1,6 @@
 // One workload as a guest: WORKLOAD is its name, DIVISOR how much less it does than its units. It prints name and
 // result on port 0xE9, as bench_native does, and ends.
+#include "bench/guests/apic_workloads.hpp"
 #include "bench/guests/kernel_workloads.hpp"
 #include "tests/guest/runtime/pic.hpp"
 
@@ -31,6 +32,9 @@ void guest_main() {
     if (same(each.name, WORKLOAD)) run_one(each);
   }
   for (const Workload& each : kernel_workloads) {
+    if (same(each.name, WORKLOAD)) run_one(each);
+  }
+  for (const Workload& each : apic_workloads) {
     if (same(each.name, WORKLOAD)) run_one(each);
   }
   panic("no such workload: " WORKLOAD);

@@ -187,6 +187,8 @@ class Comparison {
 
   static constexpr const char* empty_name = "empty";
   static constexpr const char* linux_name = "Linux to READY";
+  static constexpr const char* two_cpus_name = "ipi_ping_pong";
+  static constexpr const char* msi_name = "msi_storm";
 
   [[nodiscard]] Words words(const std::string& workload, Peer peer) const {
     const std::string image = options_.guests + "/bench_" + workload + ".elf";
@@ -207,13 +209,20 @@ class Comparison {
                   "-no-reboot",
                   "-kernel",
                   image};
+    Words vitrine = {options_.vitrine, "run", image, "--serial", "none"};
+    if (workload == two_cpus_name) {
+      qemu.insert(qemu.end(), {"-smp", "2"});
+      vitrine.insert(vitrine.end(), {"--cpus", "2"});
+    }
+    if (workload == msi_name) qemu.insert(qemu.end(), {"-device", "edu"});
     switch (peer) {
       case Peer::Native:
         return {options_.native, workload};
       case Peer::Vitrine:
-        return {options_.vitrine, "run", image, "--serial", "none"};
+        return vitrine;
       case Peer::VitrineLedger:
-        return {options_.vitrine, "run", image, "--serial", "none", "--report"};
+        vitrine.emplace_back("--report");
+        return vitrine;
       case Peer::Qemu:
         return qemu;
       case Peer::QemuIcount:
@@ -245,7 +254,9 @@ class Comparison {
   }
 
   void measure_one(const std::string& workload, const Machine& machine) {
-    if (machine.peer == Peer::Bochs && workload == "timer_interrupts") return;  // it never ends there: a tick gets lost
+    // Debian's Bochs loses a tick of the one and never ends; it has one CPU, and no function that sends MSIs.
+    const bool not_for_bochs = workload == "timer_interrupts" || workload == two_cpus_name || workload == msi_name;
+    if (machine.peer == Peer::Bochs && not_for_bochs) return;
     // Debian's Bochs stands at its debugger's prompt until it is told to continue.
     const Outcome outcome = run(words(workload, machine.peer), measure(), {}, machine.peer == Peer::Bochs ? "c\n" : "");
     const std::size_t at = outcome.output.find(workload + " 0x");
