@@ -132,6 +132,7 @@ void Machine::dispatch_due() {
 }
 
 void Machine::take_queued_inputs() {
+  if (queued_inputs_.empty()) return;
   for (const Input& input : std::exchange(queued_inputs_, {})) deliver(input);
 }
 

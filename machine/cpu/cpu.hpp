@@ -9,6 +9,7 @@
 // x87_*.cpp, sse_*.cpp (instructions).
 #pragma once
 
+#include <array>
 #include <memory>
 
 #include "machine/core/bus.hpp"
@@ -183,6 +184,7 @@ struct Cpu final : Device, ProcessorPins {
   /// null.
   [[nodiscard]] u8* host_pointer(u64 linear, unsigned size, Access access) const;
 
+  void forget_device_pages() { device_pages_ = {}; }
   void flush_tlb();  ///< all entries, global ones too
   void flush_tlb_non_global();
   void flush_tlb_page(u64 linear);  ///< the whole page, which may be a large one
@@ -318,6 +320,13 @@ struct Cpu final : Device, ProcessorPins {
   };
   const std::string name_;
   std::unique_ptr<TlbBank[]> banks_;
+  /// The device pages that were read and written last: they are never in the TLB.
+  struct DevicePage {
+    u64 tag = TlbEntry::invalid;
+    u64 physical = 0;
+    MemoryView view{};
+  };
+  std::array<DevicePage, 2> device_pages_;
   LargePages large_pages_;
   std::unique_ptr<u8, Free> scratch_;
   [[nodiscard]] bool memory_slow(const Operation* operation, u64 linear, void* data, unsigned size, Access access,

@@ -59,6 +59,7 @@ void Cpu::update_mode() {
 
 void Cpu::flush_tlb() {
   for (unsigned i = 0; i < bank_count; ++i) banks_[i].flush();
+  forget_device_pages();
   code_views.forget();
   large_pages_.clear();
   ++generations[fetch_generation];
@@ -75,6 +76,7 @@ void Cpu::flush_tlb_page(u64 linear) {
 }
 
 void Cpu::drop_translations(u64 linear) {
+  forget_device_pages();
   if (large_pages_.may_hold(linear)) return flush_tlb();
   bool code = false;
   for (unsigned i = 0; i < bank_count; ++i) code |= banks_[i].flush_page(linear);
@@ -181,16 +183,23 @@ bool Cpu::memory_slow(const Operation* operation, u64 linear, void* data, unsign
     piece.linear = i == 0 ? linear : linear + in_first;
     if (wraps) piece.linear = static_cast<u32>(piece.linear);
     piece.size = i == 0 ? in_first : size - in_first;
-    if (!translate(piece.linear, access, as, piece.translation)) {
+    DevicePage& known = device_pages_[access == Access::Write ? 1 : 0];
+    const bool remembered = known.tag == (piece.linear & page_mask) && known.view == as;
+    if (remembered) {
+      piece.translation = {.physical = known.physical | (piece.linear & ~page_mask)};
+    } else if (!translate(piece.linear, access, as, piece.translation)) {
       leave = Leave::Fault;
       if (fault.vector == vector::general_protection && operation != nullptr && operation->segment == ss) {
         fault.vector = vector::stack_fault;  // a non-canonical stack address (SDM vol. 1 §3.3.7.1)
       }
       return false;
     }
-    piece.page = memory.page(PhysicalAddress(piece.translation.physical));
-    if (apic != nullptr && apic->selects(piece.translation.physical)) piece.page = {};  // before whatever else is there
+    // The local APIC's page comes before whatever else is there.
+    if (!remembered && (apic == nullptr || !apic->selects(piece.translation.physical))) {
+      piece.page = memory.page(PhysicalAddress(piece.translation.physical));
+    }
     const bool device = piece.page.host == nullptr;
+    if (device) known = {piece.linear & page_mask, piece.translation.physical & page_mask, as};
     const bool code = access == Access::Write && !device && any_code(piece.translation.physical) &&
                       any_code_touched(piece.translation.physical, piece.size);
     if ((device || code) && operation != nullptr && !alone) {
@@ -228,8 +237,8 @@ bool Cpu::memory_slow(const Operation* operation, u64 linear, void* data, unsign
 
 void Cpu::access_device(const Operation* operation, u64 physical, u8* bytes, unsigned size, bool writes) {
   if (operation != nullptr) sync(operation);
-  device_accessed = true;
   const bool local = apic != nullptr && apic->selects(physical);
+  if (writes || !local) device_accessed = true;  // reading a local APIC changes nothing
   // The bus carries 1, 2, 4 or 8 bytes at a time; wider and odd pieces are split.
   for (unsigned done = 0; done < size;) {
     unsigned chunk = 8;

@@ -267,6 +267,7 @@ Outcome write_msr(Cpu& cpu, const Operation& operation) {
   switch (cpu.apic != nullptr ? cpu.apic->write_msr(number, value) : LocalInterrupts::MsrResult::NotMine) {
     case LocalInterrupts::MsrResult::Done:
       cpu.device_accessed = true;
+      cpu.forget_device_pages();  // IA32_APIC_BASE may have moved
       return Outcome::Stop;
     case LocalInterrupts::MsrResult::Refused:
       return cpu.raise(vector::general_protection, 0, FailedCheck::ReservedValue, value);
