@@ -199,7 +199,7 @@ void PcBoard::add_interrupt_tester() {
 bool PcBoard::messages_can_come() const {
   static constexpr u32 by_pin = 0;
   if (interrupt_tester == nullptr) return false;
-  if (interrupt_tester->peek(InterruptTester::registers, InterruptTester::Way, AccessSize(4)) != by_pin) return true;
+  if (interrupt_tester->peek(InterruptTester::registers, InterruptTester::way, AccessSize(4)) != by_pin) return true;
   for (u8 timer = 0; timer < Hpet::timers; ++timer) {
     const u64 configuration =
         apics->hpet().peek(Hpet::registers, Hpet::first_timer + timer * Hpet::timer_stride, AccessSize(8));

@@ -133,7 +133,7 @@ void PciInterrupts::read_msi_registers() {
   const u64 address = u64{at(msi_address_high, dword)} << 32 | at(msi_address, dword);
   const u32 data = at(msi_data, word);
   const u32 masks = at(msi_mask, dword);
-  for (u8 number = 0; number < msi_entries_.size(); ++number) {
+  for (u8 number = 0, count = static_cast<u8>(msi_entries_.size()); number < count; ++number) {
     Entry& entry = msi_entries_[number];
     const u32 low_bits = granted_messages() - 1u;
     const u32 own_data = (data & ~low_bits) | (number & low_bits);
@@ -242,7 +242,7 @@ void PciInterrupts::report(Entry& entry, u8 number, const Obstruction& found) {
 }
 
 void PciInterrupts::deliver(Way way, std::vector<Entry>& entries) {
-  for (u8 number = 0; number < entries.size(); ++number) {
+  for (u8 number = 0, count = static_cast<u8>(entries.size()); number < count; ++number) {
     Entry& entry = entries[number];
     if (entry.waiting == RequestId{}) continue;
     const Obstruction found = obstruction(way, entry);
@@ -268,7 +268,7 @@ void PciInterrupts::update() {
   deliver(Way::Msi, msi_entries_);
   deliver(Way::MsiX, msix_entries_);
   u32 pending = 0;
-  for (u8 number = 0; number < msi_entries_.size(); ++number) {
+  for (u8 number = 0, count = static_cast<u8>(msi_entries_.size()); number < count; ++number) {
     pending = with_bit(pending, number, msi_entries_[number].waiting != RequestId{});
   }
   if (msi_ != 0) {

@@ -109,7 +109,7 @@ class Rig {
         (void)memory_.read(PhysicalAddress(0xE0000000 + bytes.take(2) % 0x4000), size);
         break;
       case 7:
-        memory_.write(PhysicalAddress(0xE0000000 + which * 0x2000 + InterruptTester::Start), AccessSize(4),
+        memory_.write(PhysicalAddress(0xE0000000 + which * 0x2000 + InterruptTester::start), AccessSize(4),
                       bytes.take(1));
         break;
       case 8:

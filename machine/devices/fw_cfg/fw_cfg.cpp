@@ -5,12 +5,13 @@
 namespace vitrine {
 
 namespace {
-constexpr std::string_view signature = "QEMU";
+constexpr std::string_view signature_text = "QEMU";
 constexpr u32 revision_without_dma = 1;
 constexpr std::size_t name_bytes = FwCfg::longest_name + 1;
 
 std::vector<u8> little_endian(u64 value, unsigned size) {
   std::vector<u8> bytes;
+  bytes.reserve(size);
   for (unsigned i = 0; i < size; ++i) bytes.push_back(static_cast<u8>(value >> 8 * i));
   return bytes;
 }
@@ -21,13 +22,13 @@ void append_big_endian(std::vector<u8>& bytes, u32 value, unsigned size) {
 
 FwCfg::FwCfg(DeviceContext, const Setup& setup) {
   VITRINE_ASSERT(setup.files.size() <= most_files);
-  items_[Signature] = {signature.begin(), signature.end()};
-  items_[Revision] = little_endian(revision_without_dma, 4);
-  items_[MemorySize] = little_endian(setup.memory_bytes, 8);
-  items_[CpuCount] = items_[MostCpus] = little_endian(setup.cpus, 2);
+  items_[signature] = {signature_text.begin(), signature_text.end()};
+  items_[revision] = little_endian(revision_without_dma, 4);
+  items_[memory_size] = little_endian(setup.memory_bytes, 8);
+  items_[cpu_count] = items_[most_cpus] = little_endian(setup.cpus, 2);
   std::vector<u8> directory;
   append_big_endian(directory, static_cast<u32>(setup.files.size()), 4);
-  u16 number = FirstFile;
+  u16 number = first_file;
   for (const Setup::File& file : setup.files) {
     VITRINE_ASSERT(file.name.size() <= longest_name);
     append_big_endian(directory, static_cast<u32>(file.bytes.size()), 4);
@@ -37,7 +38,7 @@ FwCfg::FwCfg(DeviceContext, const Setup& setup) {
     directory.insert(directory.end(), name_bytes - file.name.size(), 0);
     items_[number++] = file.bytes;
   }
-  items_[FileDirectory] = std::move(directory);
+  items_[file_directory] = std::move(directory);
 }
 
 std::span<const u8> FwCfg::item() const {

@@ -27,13 +27,13 @@ class FwCfg final : public Device {
   static constexpr u32 port_count = 2;
   static constexpr u64 select_offset = 0, data_offset = 1;
   enum Item : u16 {
-    Signature = 0x0000,
-    Revision = 0x0001,
-    MemorySize = 0x0003,
-    CpuCount = 0x0005,
-    MostCpus = 0x000F,
-    FileDirectory = 0x0019,
-    FirstFile = 0x0020,
+    signature = 0x0000,
+    revision = 0x0001,
+    memory_size = 0x0003,
+    cpu_count = 0x0005,
+    most_cpus = 0x000F,
+    file_directory = 0x0019,
+    first_file = 0x0020,
   };
   static constexpr std::size_t most_files = 64, longest_name = 55;
 
@@ -57,7 +57,7 @@ class FwCfg final : public Device {
 
  private:
   struct State {
-    u16 selected = Signature;
+    u16 selected = signature;
     u32 position = 0;
   };
   [[nodiscard]] std::span<const u8> item() const;

@@ -21,25 +21,25 @@ using std::string_literals::operator""s;
 TEST(FwCfg, items_tell_what_the_machine_has_and_end_in_zeroes) {
   TestBench bench;
   auto& device = bench.add<FwCfg>("fw-cfg", setup);
-  EXPECT_EQ(item(device, FwCfg::Signature, 6), "QEMU\0\0"s);
-  EXPECT_EQ(item(device, FwCfg::Revision, 4), "\x01\0\0\0"s);
-  EXPECT_EQ(item(device, FwCfg::MemorySize, 8), "\0\x60\x45\x23\x01\0\0\0"s);
-  EXPECT_EQ(item(device, FwCfg::CpuCount, 2), "\4\0"s);
-  EXPECT_EQ(item(device, FwCfg::MostCpus, 2), "\4\0"s);
+  EXPECT_EQ(item(device, FwCfg::signature, 6), "QEMU\0\0"s);
+  EXPECT_EQ(item(device, FwCfg::revision, 4), "\x01\0\0\0"s);
+  EXPECT_EQ(item(device, FwCfg::memory_size, 8), "\0\x60\x45\x23\x01\0\0\0"s);
+  EXPECT_EQ(item(device, FwCfg::cpu_count, 2), "\4\0"s);
+  EXPECT_EQ(item(device, FwCfg::most_cpus, 2), "\4\0"s);
   EXPECT_EQ(item(device, 0x11, 8), std::string(8, '\0')) << "an item that is not there";
 }
 
 TEST(FwCfg, selecting_again_starts_at_the_first_byte) {
   TestBench bench;
   auto& device = bench.add<FwCfg>("fw-cfg", setup);
-  EXPECT_EQ(item(device, FwCfg::Signature, 2), "QE");
-  EXPECT_EQ(item(device, FwCfg::Signature, 4), "QEMU");
+  EXPECT_EQ(item(device, FwCfg::signature, 2), "QE");
+  EXPECT_EQ(item(device, FwCfg::signature, 4), "QEMU");
 }
 
 TEST(FwCfg, the_directory_names_files_with_size_and_number) {
   TestBench bench;
   auto& device = bench.add<FwCfg>("fw-cfg", setup);
-  const std::string directory = item(device, FwCfg::FileDirectory, 4 + 2 * 64);
+  const std::string directory = item(device, FwCfg::file_directory, 4 + 2 * 64);
   EXPECT_EQ(directory.substr(0, 4), "\0\0\0\2"s);
   EXPECT_EQ(directory.substr(4, 8 + 6), "\0\0\0\2\0\x20\0\0etc/a\0"s);
   EXPECT_EQ(directory.substr(68, 8 + 19), "\0\0\0\1\0\x21\0\0opt/vitrine/answer\0"s);
@@ -49,7 +49,7 @@ TEST(FwCfg, the_directory_names_files_with_size_and_number) {
 TEST(FwCfg, only_a_word_selects) {
   TestBench bench;
   auto& device = bench.add<FwCfg>("fw-cfg", setup);
-  device.write(FwCfg::registers, FwCfg::select_offset, AccessSize(1), FwCfg::CpuCount);
+  device.write(FwCfg::registers, FwCfg::select_offset, AccessSize(1), FwCfg::cpu_count);
   EXPECT_EQ(device.read(FwCfg::registers, FwCfg::data_offset, AccessSize(1)), u64{'Q'});
 }
 

@@ -34,29 +34,29 @@ void InterruptTester::reset() {
 
 u32 InterruptTester::register_at(u64 offset) const {
   switch (offset) {
-    case Id:
+    case id:
       return id_value;
-    case Way:
+    case way:
       return static_cast<u32>(interrupts_.way());
-    case Vector:
+    case vector:
       return state_.vector;
-    case Delay:
+    case delay:
       return state_.delay;
-    case Period:
+    case period:
       return state_.period;
-    case Start:
+    case start:
       return state_.remaining;
-    case Status:
+    case status:
       return state_.asserted ? 1 : 0;
-    case Raised:
+    case raised:
       return state_.raised;
-    case Merged:
+    case merged:
       return state_.merged;
-    case Cleared:
+    case cleared:
       return state_.cleared;
-    case TimeLow:
+    case time_low:
       return static_cast<u32>(state_.last.value);
-    case TimeHigh:
+    case time_high:
       return static_cast<u32>(state_.last.value >> 32);
     default:
       return 0;
@@ -86,30 +86,30 @@ void InterruptTester::write(Region region, u64 offset, AccessSize size, u64 valu
 
 void InterruptTester::write_register(u64 offset, u32 value) {
   switch (offset) {
-    case Vector:
+    case vector:
       state_.vector = value;
       break;
-    case Delay:
+    case delay:
       state_.delay = value;
       break;
-    case Period:
+    case period:
       state_.period = value;
       break;
-    case Start:
-      start(value);
+    case start:
+      begin(value);
       break;
-    case Status:
+    case status:
       if ((value & 1) == 0 || !state_.asserted) break;
       state_.asserted = false;
       ++state_.cleared;
       break;
-    case Raised:
+    case raised:
       state_.raised = value;
       break;
-    case Merged:
+    case merged:
       state_.merged = value;
       break;
-    case Cleared:
+    case cleared:
       state_.cleared = value;
       break;
     default:
@@ -118,7 +118,7 @@ void InterruptTester::write_register(u64 offset, u32 value) {
   update();
 }
 
-void InterruptTester::start(u32 count) {
+void InterruptTester::begin(u32 count) {
   context_.events.cancel(context_.id, due);
   state_.remaining = count;
   if (count == 0) return;

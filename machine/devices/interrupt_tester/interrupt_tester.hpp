@@ -42,18 +42,18 @@ class InterruptTester final : public Device, public PciFunction {
   static constexpr u8 msi_messages = 8, msix_entries = 16;
   static constexpr u32 pending_offset = 0x800;
   enum Register : u16 {
-    Id = 0x00,
-    Way = 0x04,
-    Vector = 0x08,
-    Delay = 0x0C,
-    Period = 0x10,
-    Start = 0x14,
-    Status = 0x18,
-    Raised = 0x1C,
-    Merged = 0x20,
-    Cleared = 0x24,
-    TimeLow = 0x28,
-    TimeHigh = 0x2C,
+    id = 0x00,
+    way = 0x04,
+    vector = 0x08,
+    delay = 0x0C,
+    period = 0x10,
+    start = 0x14,
+    status = 0x18,
+    raised = 0x1C,
+    merged = 0x20,
+    cleared = 0x24,
+    time_low = 0x28,
+    time_high = 0x2C,
   };
   /// Raised::detail.
   enum class Cause : u8 { Command = 1 };
@@ -82,7 +82,7 @@ class InterruptTester final : public Device, public PciFunction {
   };
   [[nodiscard]] u32 register_at(u64 offset) const;
   void write_register(u64 offset, u32 value);
-  void start(u32 count);
+  void begin(u32 count);
   void raise();
   void update();
 

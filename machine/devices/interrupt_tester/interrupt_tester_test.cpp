@@ -65,8 +65,8 @@ struct Bench {
     config(msix + 2u, word, 0x8000);
   }
   void raise(u32 vector = 0) {
-    set(InterruptTester::Vector, vector);
-    set(InterruptTester::Start, 1);
+    set(InterruptTester::vector, vector);
+    set(InterruptTester::start, 1);
   }
   [[nodiscard]] bool asserted() const { return pin.level() == Level::High; }
   u32 status() { return config(PciConfig::status_register, word) & PciConfig::interrupt_status_bit; }
@@ -81,16 +81,16 @@ using Data = std::vector<u32>;
 
 TEST(InterruptTesterPin, is_a_level_until_the_guest_clears_it) {
   Bench bench;
-  EXPECT_EQ(bench.get(InterruptTester::Id), InterruptTester::id_value);
+  EXPECT_EQ(bench.get(InterruptTester::id), InterruptTester::id_value);
   bench.raise();
   EXPECT_TRUE(bench.asserted());
   EXPECT_NE(bench.status(), 0u);
-  bench.set(InterruptTester::Status, 2);
+  bench.set(InterruptTester::status, 2);
   EXPECT_TRUE(bench.asserted());
-  bench.set(InterruptTester::Status, 1);
+  bench.set(InterruptTester::status, 1);
   EXPECT_FALSE(bench.asserted());
   EXPECT_EQ(bench.status(), 0u);
-  EXPECT_EQ(bench.get(InterruptTester::Cleared), 1u);
+  EXPECT_EQ(bench.get(InterruptTester::cleared), 1u);
 }
 
 TEST(InterruptTesterPin, interrupt_disable_holds_the_line_down_but_status_tells) {
@@ -111,29 +111,29 @@ TEST(InterruptTesterPin, interrupt_disable_holds_the_line_down_but_status_tells)
 
 TEST(InterruptTester, a_storm_raises_its_number_with_its_period_after_its_delay) {
   Bench bench;
-  bench.set(InterruptTester::Delay, 1000);
-  bench.set(InterruptTester::Period, 100);
-  bench.set(InterruptTester::Start, 5);
+  bench.set(InterruptTester::delay, 1000);
+  bench.set(InterruptTester::period, 100);
+  bench.set(InterruptTester::start, 5);
   bench.bench.advance(999);
-  EXPECT_EQ(bench.get(InterruptTester::Raised), 0u);
+  EXPECT_EQ(bench.get(InterruptTester::raised), 0u);
   bench.bench.advance(101);
-  EXPECT_EQ(bench.get(InterruptTester::Raised), 2u);
-  EXPECT_EQ(bench.get(InterruptTester::Merged), 1u);
-  EXPECT_EQ(bench.get(InterruptTester::Start), 3u);
+  EXPECT_EQ(bench.get(InterruptTester::raised), 2u);
+  EXPECT_EQ(bench.get(InterruptTester::merged), 1u);
+  EXPECT_EQ(bench.get(InterruptTester::start), 3u);
   bench.bench.advance(10'000);
-  EXPECT_EQ(bench.get(InterruptTester::Raised), 5u);
-  EXPECT_EQ(bench.get(InterruptTester::TimeLow), 1400u);
+  EXPECT_EQ(bench.get(InterruptTester::raised), 5u);
+  EXPECT_EQ(bench.get(InterruptTester::time_low), 1400u);
   EXPECT_EQ(bench.bench.events.next_due(), never);
 }
 
 TEST(InterruptTester, a_storm_is_stopped_by_starting_none) {
   Bench bench;
-  bench.set(InterruptTester::Period, 100);
-  bench.set(InterruptTester::Start, 0xFFFFFFFF);
+  bench.set(InterruptTester::period, 100);
+  bench.set(InterruptTester::start, 0xFFFFFFFF);
   bench.bench.advance(1000);
-  bench.set(InterruptTester::Start, 0);
+  bench.set(InterruptTester::start, 0);
   bench.bench.advance(1000);
-  EXPECT_EQ(bench.get(InterruptTester::Raised), 11u);
+  EXPECT_EQ(bench.get(InterruptTester::raised), 11u);
 }
 
 TEST(PciMsi, capability_is_64_bit_maskable_and_of_eight_messages) {
@@ -148,7 +148,7 @@ TEST(PciMsi, capability_is_64_bit_maskable_and_of_eight_messages) {
 TEST(PciMsi, replaces_the_pin_while_enabled) {
   Bench bench;
   bench.enable_msi();
-  EXPECT_EQ(bench.get(InterruptTester::Way), 1u);
+  EXPECT_EQ(bench.get(InterruptTester::way), 1u);
   bench.raise();
   EXPECT_FALSE(bench.asserted());
   ASSERT_EQ(bench.port.sent.size(), 1u);
@@ -252,7 +252,7 @@ TEST(PciMsiX, goes_before_msi_and_pin) {
   bench.enable_msix();
   bench.entry(0, 0xFEE00000, 0x50, 0);
   EXPECT_FALSE(bench.asserted());
-  EXPECT_EQ(bench.get(InterruptTester::Way), 2u);
+  EXPECT_EQ(bench.get(InterruptTester::way), 2u);
   bench.raise();
   EXPECT_EQ(bench.port.take(), Data{0x50});
 }
@@ -289,8 +289,8 @@ DeviceUnderTest interrupt_tester() {
               bench.actions.emplace_back([config, value] { config(0x5A, word, value); });
             }
             bench.actions.emplace_back([&tester] {
-              tester.write(InterruptTester::registers, InterruptTester::Period, dword, 50);
-              tester.write(InterruptTester::registers, InterruptTester::Start, dword, 3);
+              tester.write(InterruptTester::registers, InterruptTester::period, dword, 50);
+              tester.write(InterruptTester::registers, InterruptTester::start, dword, 3);
             });
             return tester;
           },
