@@ -40,6 +40,8 @@ class ApicComplex {
   [[nodiscard]] IoApic& io_apic() { return *io_apic_; }
   [[nodiscard]] Imcr* imcr() { return imcr_.get(); }
   [[nodiscard]] const Hpet& hpet() const { return *hpet_; }
+  /// The line at a pin of the I/O APIC that no PIRQ has, from first_hpet_pin on.
+  [[nodiscard]] InterruptLine& own_line(u8 pin) { return hpet_lines_[pin - first_hpet_pin]; }
   /// Where devices write their messages.
   [[nodiscard]] MessagePort& messages() { return messages_; }
   [[nodiscard]] ApicBus& bus() { return bus_; }

@@ -86,6 +86,7 @@ PcBoard::PcBoard(const Surroundings& surroundings)
   if (traits_of(kind()).pirqs != 0) add_pci();
   if (traits_of(kind()).has_apics) add_apics();
   if (pci != nullptr && apics != nullptr) add_interrupt_tester();
+  add_what_test_suites_expect();
 }
 
 void PcBoard::place_chips() {
@@ -194,6 +195,36 @@ void PcBoard::add_interrupt_tester() {
   pci->plug({interrupt_tester_slot, 0}, config, interrupt_tester.get());
   pci->bus().add_window(config, InterruptTester::registers_bar, *interrupt_tester, InterruptTester::registers);
   pci->bus().add_window(config, InterruptTester::messages_bar, *interrupt_tester, InterruptTester::messages);
+}
+
+void PcBoard::add_what_test_suites_expect() {
+  const auto map = [this](Port first, u32 count, Device& device, Region region) {
+    const bool mapped = surroundings_.ports.map(first, count, device, region).has_value();
+    VITRINE_ASSERT(mapped);
+  };
+  const DeviceContext fw_cfg_place = places_.next("fw-cfg");
+  fw_cfg = std::make_unique<FwCfg>(fw_cfg_place, FwCfg::Setup{.memory_bytes = surroundings_.memory_bytes,
+                                                              .cpus = static_cast<u16>(surroundings_.cpus)});
+  places_.put(fw_cfg_place, *fw_cfg);
+  map(FwCfg::first_port, FwCfg::port_count, *fw_cfg, FwCfg::registers);
+  if (pci == nullptr || apics == nullptr) return;
+
+  const DeviceContext testdev_place = places_.next("pc-testdev");
+  std::array<LineDriver, PcTestdev::lines> lines;
+  for (const IsaWire& wire : isa_wires) lines[wire.irq()] = isa_.driver_of_irq(wire.irq(), testdev_place.source);
+  for (u8 pin = first_pirq_pin; pin < io_apic_pins; ++pin) {
+    const auto pirq = static_cast<u8>(pin - first_pirq_pin);
+    lines[pin] = pirq < pci->pirqs() ? pci->pirq(pirq, testdev_place.source)
+                                     : apics->own_line(pin).add_driver(testdev_place.source);
+  }
+  pc_testdev = std::make_unique<PcTestdev>(testdev_place, lines);
+  places_.put(testdev_place, *pc_testdev);
+  map(PcTestdev::echo_port, PcTestdev::echo_ports, *pc_testdev, PcTestdev::echo);
+  map(PcTestdev::lines_port, PcTestdev::lines, *pc_testdev, PcTestdev::lines_region);
+  const bool mapped =
+      surroundings_.memory.map_device(PcTestdev::memory_start, PcTestdev::memory_bytes, *pc_testdev, PcTestdev::memory)
+          .has_value();
+  VITRINE_ASSERT(mapped);
 }
 
 bool PcBoard::messages_can_come() const {

@@ -21,10 +21,12 @@
 #include "machine/devices/dma8237/dma8237.hpp"
 #include "machine/devices/dma_page/dma_page.hpp"
 #include "machine/devices/fpu_error/fpu_error.hpp"
+#include "machine/devices/fw_cfg/fw_cfg.hpp"
 #include "machine/devices/i8042/i8042.hpp"
 #include "machine/devices/interrupt_tester/interrupt_tester.hpp"
 #include "machine/devices/mc146818/mc146818.hpp"
 #include "machine/devices/parallel/parallel.hpp"
+#include "machine/devices/pc_testdev/pc_testdev.hpp"
 #include "machine/devices/pic8259/pic8259.hpp"
 #include "machine/devices/pit8254/pit8254.hpp"
 #include "machine/devices/port92/port92.hpp"
@@ -117,6 +119,7 @@ class PcBoard {
   void add_pci();
   void add_apics();
   void add_interrupt_tester();
+  void add_what_test_suites_expect();
   [[nodiscard]] bool messages_can_come() const;
   void connect_wires();
 
@@ -148,6 +151,8 @@ class PcBoard {
   std::unique_ptr<PciComplex> pci;                    ///< null: a board without
   std::unique_ptr<ApicComplex> apics;                 ///< null: a board without
   std::unique_ptr<InterruptTester> interrupt_tester;  ///< null: a board without PCI
+  std::unique_ptr<FwCfg> fw_cfg;
+  std::unique_ptr<PcTestdev> pc_testdev;  ///< null: a board without APICs
 
  private:
   std::vector<std::unique_ptr<Cpu>> other_cpus_;
