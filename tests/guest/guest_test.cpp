@@ -56,11 +56,14 @@ constexpr Deliberate deliberate[] = {
     {"triple_fault", "bad-idt", "its IDT is empty"},
 };
 
+/// How many CPUs an image wants.
+const char* processors(const std::string& name) { return name.starts_with("smp_") ? "2" : "1"; }
+
 std::string image(const std::string& name) { return std::string(GUEST_FOLDER) + "/" + name + ".elf"; }
 
 Result on_vitrine(const std::string& name, const std::vector<std::string>& more = {}) {
-  std::vector<std::string> words = {VITRINE_COMMAND, "run",        image(name), "--serial", "none", "--debugcon",
-                                    "stdio",         "--max-time", "60s",       "--memory", "64M"};
+  std::vector<std::string> words = {VITRINE_COMMAND, "run", image(name), "--serial", "none",   "--debugcon",    "stdio",
+                                    "--max-time",    "60s", "--memory",  "64M",      "--cpus", processors(name)};
   words.insert(words.end(), more.begin(), more.end());
   return run(words, {.seconds_at_most = patience_seconds});
 }
@@ -121,12 +124,15 @@ TEST_P(Guest, prints_the_same_on_qemu) {
     if (name.starts_with(each.name)) GTEST_SKIP() << each.reason;
   }
   const std::string qemu = name.ends_with("_64") ? "qemu-system-x86_64" : "qemu-system-i386";
-  const Result result =
-      run({qemu,         "-accel",      "tcg",       "-cpu",  "max",     "-m",
-           "64",         "-nodefaults", "-display",  "none",  "-serial", "null",
-           "-serial",    "null",        "-debugcon", "stdio", "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04",
-           "-no-reboot", "-kernel",     image(name)},
-          {.seconds_at_most = patience_seconds});
+  const Result result = run({qemu,         "-accel",      "tcg",
+                             "-cpu",       "max",         "-m",
+                             "64",         "-nodefaults", "-display",
+                             "none",       "-serial",     "null",
+                             "-serial",    "null",        "-debugcon",
+                             "stdio",      "-device",     "isa-debug-exit,iobase=0xf4,iosize=0x04",
+                             "-no-reboot", "-smp",        processors(name),
+                             "-kernel",    image(name)},
+                            {.seconds_at_most = patience_seconds});
   if (result.status == status_no_program) GTEST_SKIP() << qemu << " is not installed (Debian: qemu-system-x86)";
   EXPECT_EQ(result.status, expected_end(name).qemu) << result.out << result.err;
   EXPECT_EQ(compared_lines(on_vitrine(name).out), compared_lines(result.out));

@@ -60,7 +60,7 @@ TEST(LocalApic, power_on_gives_the_registers_of_the_manual) {
   };
   constexpr Row rows[] = {
       {offset::id, 0},
-      {offset::version, 0x01060015},
+      {offset::version, 0x01060014},
       {offset::task_priority, 0},
       {offset::processor_priority, 0},
       {offset::eoi, 0},

@@ -1,0 +1,148 @@
+// Two CPUs: INIT and SIPI start the second one, and IPIs of every kind reach the right one (SDM vol. 3, 8.4 and 10.6).
+#include "tests/guest/runtime/apic.hpp"
+#include "tests/guest/runtime/interrupt.hpp"
+
+// Copied to 8000h, where the SIPI sends the second CPU in real mode (SDM vol. 3, 8.4.3).
+asm(R"(
+.section .text
+.globl start_begin, start_tables, start_end
+.code16
+start_begin:
+  cli
+  lgdtl %cs:(start_tables - start_begin)
+  lidtl %cs:(start_tables - start_begin + 8)
+  movl %cr0, %eax
+  orb $1, %al
+  movl %eax, %cr0
+  ljmpl $8, $(0x8000 + start_protected - start_begin)
+.code32
+start_protected:
+  movw $0x10, %ax
+  movw %ax, %ds
+  movw %ax, %es
+  movw %ax, %ss
+  movl $second_stack + 0x4000, %esp
+  movl $second_main, %eax
+  call *%eax
+.balign 8
+start_tables:
+  .fill 16, 1, 0
+start_end:
+)");
+
+extern "C" {
+extern const u8 start_begin[], start_tables[], start_end[];
+alignas(16) u8 second_stack[0x4000];
+void second_main();
+}
+
+namespace {
+
+constexpr word start_page = 0x8000;
+constexpr u8 fixed_vector = 0x41;
+
+volatile u32 starts, second_id, second_base, work, nmis;
+volatile u32 received[2];
+
+u32 own_id() { return apic::read(apic::id) >> 24; }
+
+INTERRUPT_HANDLER(on_fixed) {
+  const u32 self = own_id() & 1;
+  received[self] = received[self] + 1;
+  apic::end_of_interrupt();
+}
+INTERRUPT_HANDLER(on_nmi) { nmis = nmis + 1; }
+INTERRUPT_HANDLER(on_spurious) {}
+
+/// Waits a while for what the other CPU does.
+bool comes(volatile u32& counter, u32 number) {
+  for (u32 i = 0; i < 20'000'000 && counter < number; ++i) asm volatile("pause");
+  return counter >= number;
+}
+void pause_for_a_while() {
+  for (u32 i = 0; i < 200'000; ++i) asm volatile("pause");
+}
+
+void start_second(u32 number) {
+  apic::send(apic::mode_init | apic::asserted, 1);
+  pause_for_a_while();
+  apic::send(apic::mode_start_up | apic::asserted | start_page >> 12, 1);
+  check_true("SIPI starts the second CPU", comes(starts, number));
+}
+
+/// Sends, and checks how many interrupts each has got then.
+void expect(const char* what, u32 command, u32 destination, u32 first, u32 second) {
+  received[0] = 0;
+  received[1] = 0;
+  apic::send(command | fixed_vector, destination);
+  window();
+  if (second != 0) comes(received[1], second);
+  pause_for_a_while();
+  window();
+  check(what, received[0] << 4 | received[1], first << 4 | second);
+}
+
+}  // namespace
+
+void second_main() {
+  apic::write(apic::spurious_vector, 0x1FF);
+  apic::write(apic::logical_destination, 0x02000000);
+  second_id = own_id();
+  second_base = static_cast<u32>(read_msr(apic::msr_base));
+  starts = starts + 1;
+  interrupts_on();
+  for (;;) {
+    work = work + 1;
+    asm volatile("pause");
+  }
+}
+
+void guest_main() {
+  apic::start();
+  set_gate_target(fixed_vector, reinterpret_cast<const void*>(on_fixed));
+  set_gate_target(2, reinterpret_cast<const void*>(on_nmi));
+  set_gate_target(0xFF, reinterpret_cast<const void*>(on_spurious));
+  auto* const target = reinterpret_cast<volatile u8*>(start_page);
+  for (word i = 0; i < static_cast<word>(start_end - start_begin); ++i) target[i] = start_begin[i];
+  const word tables = start_page + static_cast<word>(start_tables - start_begin);
+  asm volatile("sgdt (%0); sidt 8(%0)" ::"r"(tables) : "memory");
+
+  start_second(1);
+  check("its id is 1", second_id, 1);
+  check("it is not the one that starts the machine", second_base & 0x100, 0);
+
+  apic::write(apic::logical_destination, 0x01000000);
+  expect("physical: the second", apic::asserted, 1, 0, 1);
+  expect("physical: the first, itself", apic::asserted, 0, 1, 0);
+  expect("physical: nobody", apic::asserted, 7, 0, 0);
+  expect("physical: everybody", apic::asserted, 0xFF, 1, 1);
+  expect("flat: the second", apic::asserted | apic::logical, 2, 0, 1);
+  expect("flat: both", apic::asserted | apic::logical, 3, 1, 1);
+  expect("flat: nobody", apic::asserted | apic::logical, 4, 0, 0);
+  expect("to self", apic::asserted | apic::to_self, 0, 1, 0);
+  expect("to all", apic::asserted | apic::to_all, 0, 1, 1);
+  expect("to the others", apic::asserted | apic::to_others, 0, 0, 1);
+  {
+    const NotCompared here("SDM vol. 3, 10.6.2.4");
+    apic::write(apic::task_priority, 0x20);
+    expect("lowest priority: the second, whose TPR is 0", apic::asserted | apic::logical | 1u << 8, 3, 0, 1);
+    apic::write(apic::task_priority, 0);
+  }
+
+  apic::send(apic::mode_nmi | apic::asserted, 1);
+  check_true("NMI reaches the second", comes(nmis, 1));
+  check("once", nmis, 1);
+
+  apic::send(apic::mode_start_up | apic::asserted | start_page >> 12, 1);
+  pause_for_a_while();
+  check("a CPU that runs does not hear SIPI", starts, 1);
+
+  apic::send(apic::mode_init | apic::asserted, 1);
+  pause_for_a_while();
+  const u32 done = work;
+  pause_for_a_while();
+  check("INIT stops it", work, done);
+  expect("its APIC is disabled then", apic::asserted, 1, 0, 0);
+  start_second(2);
+  expect("started again, it hears", apic::asserted, 1, 0, 1);
+}
