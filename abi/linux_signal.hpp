@@ -20,6 +20,18 @@ inline constexpr u64 no_child_stop = 1, no_child_wait = 2, information = 4, rest
 
 inline constexpr u64 default_handler = 0, ignore_handler = 1;
 
+/// SignalInformation::code: who sent it, or what the fault was (asm-generic/siginfo.h).
+namespace signal_code {
+inline constexpr i32 by_kill = 0, by_kernel = 0x80, by_tkill = -6, not_mapped = 1, forbidden = 2, no_such_address = 2,
+                     child_exited = 1, child_killed = 2, child_stopped = 5, child_resumed = 6;
+}  // namespace signal_code
+
+/// SignalStack::flags.
+namespace signal_stack_flag {
+inline constexpr i32 in_use = 1, disabled = 2;
+inline constexpr u32 disarms_itself = 1u << 31;
+}  // namespace signal_stack_flag
+
 /// As rt_sigaction(2) takes it from the C library.
 struct SignalAction {
   u64 handler = default_handler, flags = 0, restorer = 0, mask = 0;

@@ -14,25 +14,13 @@
 #include "kernel/fs/devices.hpp"
 #include "kernel/fs/terminal_device.hpp"
 #include "kernel/fs/tmpfs.hpp"
+#include "kernel/memory/file_pages.hpp"
 #include "kernel/memory/kernel_memory.hpp"
 #include "kernel/syscalls/call.hpp"
 
 namespace pulse {
 
 namespace {
-
-class KernelPages final : public FilePages {
- public:
-  Result<u64> take() override {
-    const auto page = allocate_zeroed_page();
-    if (!page) return fail(Errno::NoSpace);
-    return *page;
-  }
-  void share(u64 page) override { share_page(page); }
-  void release(u64 page) override { free_page(page); }
-  [[nodiscard]] u8* bytes(u64 page) override { return static_cast<u8*>(direct(page)); }
-};
-KernelPages file_pages;
 
 struct Device {
   std::string_view name;
@@ -100,7 +88,7 @@ void start_user_space() {
   register_calls();
   register_memory_devices();
   start_terminals();
-  const Ref<Node> root = make_tmpfs(file_pages);
+  const Ref<Node> root = make_tmpfs(kernel_file_pages());
   const MemoryRange& archive = system.boot.initramfs;
   if (archive.end > archive.begin) {
     const auto* bytes = static_cast<const u8*>(direct(archive.begin));

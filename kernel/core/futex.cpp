@@ -24,7 +24,8 @@ std::vector<Waiting*> waiting;
 }  // namespace
 
 Result<void> futex_wait(AddressSpace& space, u64 address, u32 expected, u64 deadline, u32 bits) {
-  if (address % sizeof(u32) != 0) return fail(Errno::Invalid);
+  if (address % sizeof(u32) != 0 || bits == 0) return fail(Errno::Invalid);
+  deadline = kept_deadline_or(deadline);
   const PreemptionOff alone;
   const auto value = read_user<u32>(address);
   if (!value) return fail(value.error());
@@ -34,10 +35,14 @@ Result<void> futex_wait(AddressSpace& space, u64 address, u32 expected, u64 dead
   const WaitResult result = wait_until(self.queue, [&] { return self.woken; }, deadline);
   std::erase(waiting, &self);
   if (self.woken || result == WaitResult::Ready) return {};
-  return fail(result == WaitResult::TimedOut ? Errno::TimedOut : Errno::RestartAlways);
+  if (result == WaitResult::TimedOut) return fail(Errno::TimedOut);
+  if (deadline == TimerQueue::never) return fail(Errno::RestartAlways);
+  keep_deadline(deadline);
+  return fail(Errno::RestartNoHandler);
 }
 
-u32 futex_wake(AddressSpace& space, u64 address, u32 most, u32 bits) {
+Result<u32> futex_wake(AddressSpace& space, u64 address, u32 most, u32 bits) {
+  if (address % sizeof(u32) != 0 || bits == 0) return fail(Errno::Invalid);
   const InterruptsOff off;
   u32 count = 0;
   for (Waiting* waiter : waiting) {
@@ -52,7 +57,9 @@ u32 futex_wake(AddressSpace& space, u64 address, u32 most, u32 bits) {
 
 Result<u32> futex_requeue(AddressSpace& space, u64 address, u32 most, u32 moved, u64 to) {
   if (to % sizeof(u32) != 0) return fail(Errno::Invalid);
-  const u32 count = futex_wake(space, address, most);
+  const auto woken = futex_wake(space, address, most);
+  if (!woken) return woken;
+  const u32 count = *woken;
   u32 left = moved;
   for (Waiting* waiter : waiting) {
     if (left == 0) break;

@@ -17,6 +17,7 @@
 #include "kernel/core/signals.hpp"
 #include "kernel/core/time.hpp"
 #include "kernel/core/user_memory.hpp"
+#include "kernel/fs/path.hpp"
 #include "kernel/fs/terminal_device.hpp"
 #include "kernel/memory/kernel_memory.hpp"
 
@@ -38,6 +39,7 @@ constexpr u64 memory = 0x100, location = 0x200, files = 0x400, actions = 0x800, 
 /// wait4(2)'s options.
 namespace wait_option {
 constexpr u32 no_hang = 1, untraced = 2, continued = 8;
+constexpr u32 known = no_hang | untraced | continued | 0xE000'0000;  // the others choose among kinds of children
 }
 constexpr i32 continued_status = 0xFFFF;
 
@@ -113,7 +115,7 @@ void end_process(Process& process) {
     parent->child_changed.wake(ready::all);
     return;
   }
-  send_signal(*process.parent, signal::child);
+  send_signal(*process.parent, signal::child, cause_of_child(process));
   process.parent->child_changed.wake(ready::all);
 }
 
@@ -206,6 +208,9 @@ Result<u32> clone_thread(const Frame& frame, const CloneRequest& request) {
       (request.flags & (clone_flag::memory | clone_flag::actions)) != (clone_flag::memory | clone_flag::actions)) {
     return fail(Errno::Invalid);
   }
+  const bool actions_without_memory =
+      (request.flags & clone_flag::actions) != 0 && (request.flags & clone_flag::memory) == 0;
+  if (actions_without_memory) return fail(Errno::Invalid);
   if (!same_process && processes.size() >= most_processes) return fail(Errno::TryAgain);
   Process* process = &self;
   if (!same_process) {
@@ -286,9 +291,10 @@ void exit_thread(i32 status) {
   Process& process = *thread.process;
   if (thread.clear_child_tid != 0 && process.threads.size() > 1) {
     (void)write_user(thread.clear_child_tid, u32{0});
-    futex_wake(*process.space, thread.clear_child_tid, 1);
+    (void)futex_wake(*process.space, thread.clear_child_tid, 1);
   }
   std::erase(process.threads, &thread);
+  process.thread_ended.wake(ready::all);
   --thread_count;
   process.run_nanoseconds += thread.run_nanoseconds;
   process.user_ticks += thread.user_ticks;
@@ -318,15 +324,29 @@ void exit_process(i32 status) {
   exit_thread(status);
 }
 
+/// For execve: the program that begins has one thread. False: this one is to end too.
+static bool end_other_threads(Process& process, const Thread& self) {
+  for (Thread* other : process.threads) {
+    if (other == &self) continue;
+    other->ending = true;
+    other->pending_signals |= signal_bit(signal::kill);
+    wake(*other);
+  }
+  return wait_until(process.thread_ended, [&] { return process.threads.size() == 1; }) == WaitResult::Ready;
+}
+
 Result<void> execute(Frame& frame, std::string_view path, ProgramText text) {
   Process& process = current_process();
   Thread& thread = current_thread();
-  if (process.threads.size() > 1) return fail(Errno::TryAgain);
+  const auto path_leads_somewhere = resolve(*process.location, path);
+  if (!path_leads_somewhere) return fail(path_leads_somewhere.error());
+  if (!end_other_threads(process, thread)) return fail(Errno::TryAgain);
   return load_into(process, thread, frame, path, std::move(text));
 }
 
 Result<WaitedFor> wait_for_child(i32 which, u32 options) {
   Process& self = current_process();
+  if ((options & ~wait_option::known) != 0) return fail(Errno::Invalid);
   for (;;) {
     const Found found = look_for_child(self, which, options);
     if (!found.any) return fail(Errno::NoChild);

@@ -24,6 +24,13 @@ class SignalActions : public Shared {
   SignalAction of[vitrine::abi::signal::most + 1];
 };
 
+/// Where a signal comes from, as siginfo_t tells it.
+struct SignalCause {
+  i32 code = vitrine::abi::signal_code::by_kernel;
+  u32 process = 0;  ///< the sender, or the child
+  u64 value = 0;    ///< the address of a fault; a child's status
+};
+
 /// Where a process stands in the tree of files (CLONE_FS).
 class Location : public Shared {
  public:
@@ -44,8 +51,10 @@ struct Process {
   Ref<File> terminal;  ///< the controlling one
 
   u64 pending_signals = 0;   ///< bit n-1: signal n, for whichever thread takes it
+  SignalCause causes[vitrine::abi::signal::most + 1];  ///< of pending ones, the threads' too
   WaitQueue child_changed;   ///< for wait4
   WaitQueue signal_arrived;  ///< for signalfd
+  WaitQueue thread_ended;    ///< for execve, which leaves one
   bool ended = false;        ///< a zombie: only the parent's wait is missing
   bool stopped = false, stop_reported = true, resume_reported = true;
   i32 exit_status = 0;          ///< as wait4 reports it

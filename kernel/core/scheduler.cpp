@@ -332,6 +332,13 @@ void preempt_if_wanted() {
   schedule();
 }
 
+void keep_deadline(u64 deadline) { current_thread().restart_deadline = deadline; }
+
+u64 kept_deadline_or(u64 deadline) {
+  const u64 kept = std::exchange(current_thread().restart_deadline, 0);
+  return kept != 0 ? kept : deadline;
+}
+
 ThreadWaiter::ThreadWaiter(Thread& waiting) : thread(&waiting) {
   woken = [](WaitEntry& self, u32) {
     Thread& sleeper = *static_cast<ThreadWaiter&>(self).thread;

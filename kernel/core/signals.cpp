@@ -61,7 +61,7 @@ void tell_parent(Process& process) {
   Process* const parent = process.parent;
   if (parent == nullptr) return;
   if ((parent->actions->of[signal::child].flags & signal_flag::no_child_stop) == 0) {
-    send_signal(*parent, signal::child);
+    send_signal(*parent, signal::child, cause_of_child(process));
   }
   parent->child_changed.wake(ready::all);
 }
@@ -108,7 +108,8 @@ void finish_interrupted_call(Frame& frame, const SignalAction* action) {
 void run_handler(Frame& frame, Thread& thread, Process& process, u32 number) {
   SignalAction& action = process.actions->of[number];
   finish_interrupted_call(frame, &action);
-  if (!push_signal_frame(frame, thread, action, number)) {
+  thread.restart_deadline = 0;
+  if (!push_signal_frame(frame, thread, action, information_of(process, number))) {
     exit_process(killed_by(signal::segmentation));
   }
   thread.signal_mask |= action.mask;
@@ -118,6 +119,17 @@ void run_handler(Frame& frame, Thread& thread, Process& process, u32 number) {
 }
 
 }  // namespace
+
+vitrine::abi::SignalInformation information_of(const Process& process, u32 number) {
+  const SignalCause& cause = process.causes[number];
+  vitrine::abi::SignalInformation information{.signal = static_cast<i32>(number), .code = cause.code};
+  if (cause.process != 0 || cause.code <= 0) {
+    information.sender = {static_cast<i32>(cause.process), 0, static_cast<i32>(cause.value)};
+  } else {
+    information.address = cause.value;
+  }
+  return information;
+}
 
 u64 pending_of(const Thread& thread, u64 mask) {
   return (thread.pending_signals | thread.process->pending_signals) & mask;
@@ -138,7 +150,16 @@ u32 take_pending(Thread& thread, u64 mask) {
   return number;
 }
 
-void send_signal(Process& process, u32 number) {
+SignalCause cause_of_child(const Process& child) {
+  namespace code = vitrine::abi::signal_code;
+  if (child.stopped) return {code::child_stopped, child.id, static_cast<u64>(child.exit_status) >> 8};
+  if (!child.ended) return {code::child_resumed, child.id, signal::resume};
+  const auto signal_number = static_cast<u64>(child.exit_status) & 0x7F;
+  if (signal_number != 0) return {code::child_killed, child.id, signal_number};
+  return {code::child_exited, child.id, static_cast<u64>(child.exit_status) >> 8 & 0xFF};
+}
+
+void send_signal(Process& process, u32 number, const SignalCause& cause) {
   const InterruptsOff off;
   if (process.ended) return;
   if (number == signal::resume || number == signal::kill) resume(process);
@@ -146,16 +167,18 @@ void send_signal(Process& process, u32 number) {
   bool blocked_somewhere = false;
   for (const Thread* thread : process.threads) blocked_somewhere |= (thread->signal_mask & signal_bit(number)) != 0;
   if (is_ignored(process, number) && !blocked_somewhere) return;
+  if ((process.pending_signals & signal_bit(number)) == 0) process.causes[number] = cause;
   process.pending_signals |= signal_bit(number);
   process.signal_arrived.wake(ready::in);
   wake_for_signal(process);
 }
 
-void send_thread_signal(Thread& thread, u32 number) {
+void send_thread_signal(Thread& thread, u32 number, const SignalCause& cause) {
   const InterruptsOff off;
   if (thread.process == nullptr) return;
   if (number == signal::resume || number == signal::kill) resume(*thread.process);
   if (is_ignored(*thread.process, number) && (thread.signal_mask & signal_bit(number)) == 0) return;
+  if ((thread.pending_signals & signal_bit(number)) == 0) thread.process->causes[number] = cause;
   thread.pending_signals |= signal_bit(number);
   thread.process->signal_arrived.wake(ready::in);
   if (deliverable_signals(thread) == 0) return;
@@ -168,17 +191,17 @@ void look_for_signals(Thread& thread) {
   if (thread.state == ThreadState::Running && &cpu != &this_cpu()) interrupt_cpu(cpu);
 }
 
-bool send_group_signal(u32 group, u32 number) {
+bool send_group_signal(u32 group, u32 number, const SignalCause& cause) {
   bool found = false;
   for (Process* process : all_processes()) {
     if (process->group != group || process->ended) continue;
     found = true;
-    if (number != 0) send_signal(*process, number);
+    if (number != 0) send_signal(*process, number, cause);
   }
   return found;
 }
 
-void force_signal(u32 number) {
+void force_signal(u32 number, const SignalCause& cause) {
   Thread& thread = current_thread();
   Process& process = *thread.process;
   const bool refused = (thread.signal_mask & signal_bit(number)) != 0 || is_ignored(process, number);
@@ -186,6 +209,7 @@ void force_signal(u32 number) {
     process.actions->of[number] = SignalAction{};
     thread.signal_mask &= ~signal_bit(number);
   }
+  process.causes[number] = cause;
   thread.pending_signals |= signal_bit(number);
 }
 
@@ -197,7 +221,10 @@ void deliver_signals(Frame& frame) {
     if (number == 0) break;
     const SignalAction& action = process.actions->of[number];
     if (action.handler == ignore_handler) continue;
-    if (action.handler != default_handler) return run_handler(frame, thread, process, number);
+    if (action.handler != default_handler) {
+      run_handler(frame, thread, process, number);
+      continue;
+    }
     switch (default_action(number)) {
       case DefaultAction::End:
         exit_process(killed_by(number));

@@ -15,15 +15,19 @@ namespace signal = vitrine::abi::signal;
 inline constexpr u64 unblockable_signals = signal_bit(signal::kill) | signal_bit(signal::stop);
 
 /// Makes it pending and wakes whoever should take it. Callable from bottom halves.
-void send_signal(Process& process, u32 number);
-void send_thread_signal(Thread& thread, u32 number);
+void send_signal(Process& process, u32 number, const SignalCause& cause = {});
+void send_thread_signal(Thread& thread, u32 number, const SignalCause& cause = {});
 /// To every process of the group; false if it has none.
-bool send_group_signal(u32 group, u32 number);
+bool send_group_signal(u32 group, u32 number, const SignalCause& cause = {});
 /// If the thread runs on another CPU, that goes through the kernel soon, where it looks for signals.
 void look_for_signals(Thread& thread);
 /// The running program did something that it may not: `number` at once, blocked or not.
-void force_signal(u32 number);
+void force_signal(u32 number, const SignalCause& cause = {});
+/// What a process's parent hears of it with SIGCHLD.
+[[nodiscard]] SignalCause cause_of_child(const Process& child);
 
+/// For siginfo_t.
+[[nodiscard]] vitrine::abi::SignalInformation information_of(const Process& process, u32 number);
 /// Signals that the thread would take now.
 [[nodiscard]] u64 deliverable_signals(const Thread& thread);
 
@@ -32,8 +36,8 @@ void force_signal(u32 number);
 /// Takes the lowest of them away; 0: there is none.
 u32 take_pending(Thread& thread, u64 mask);
 
-/// At the return to ring 3: takes one signal after the other, until one needs its handler to run or none is left.
-/// `frame` of a system call that was interrupted is set up to be repeated or to tell of it.
+/// At the return to ring 3: takes all signals. With several handlers, the one whose frame was made last runs first, and
+/// returns into the one before. `frame` of a system call that was interrupted is set up to be repeated or to tell of it.
 void deliver_signals(Frame& frame);
 /// rt_sigreturn(2): back to what the handler interrupted. False: the frame can't be read.
 [[nodiscard]] bool return_from_handler(Frame& frame);

@@ -35,10 +35,9 @@ Result<std::size_t> EventCounter::write(IoBuffer& from) {
   if (const auto done = from.get(bytes); !done) return fail(done.error());
   u64 number;
   std::memcpy(&number, bytes, sizeof number);
-  if (number > most) return fail(Errno::Invalid);
-  if (number > most - count_) {
+  if (number > most || number > most - count_) {
     from.go_back(sizeof number);
-    return fail(Errno::TryAgain);
+    return fail(number > most ? Errno::Invalid : Errno::TryAgain);
   }
   const Critical critical;
   count_ += number;
@@ -83,10 +82,14 @@ Result<std::size_t> SignalFile::read(IoBuffer& into) {
   if (into.remaining() < record_bytes) return fail(Errno::Invalid);
   std::size_t moved = 0;
   while (into.remaining() >= record_bytes) {
-    const u32 number = source_->take(mask_);
-    if (number == 0) break;
+    // struct signalfd_siginfo: number, errno, code, sender.
+    constexpr std::size_t code_at = 8, sender_at = 12;
+    const SignalSource::Signal taken = source_->take(mask_);
+    if (taken.number == 0) break;
     u8 record[record_bytes] = {};
-    std::memcpy(record, &number, sizeof number);
+    std::memcpy(record, &taken.number, sizeof taken.number);
+    std::memcpy(record + code_at, &taken.code, sizeof taken.code);
+    std::memcpy(record + sender_at, &taken.sender, sizeof taken.sender);
     if (const auto done = into.put(record); !done) return fail(done.error());
     moved += record_bytes;
   }

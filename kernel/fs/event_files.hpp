@@ -15,6 +15,7 @@ class EventCounter final : public File {
   Result<std::size_t> write(IoBuffer& from) override;
   [[nodiscard]] u32 ready() const override;
   WaitQueue* wait_queue() override { return &changed_; }
+  Result<u64> seek(i64, u32) override { return 0; }  // as Linux's, which has no position either
 
  private:
   static constexpr u64 most = ~u64{0} - 1;
@@ -37,6 +38,7 @@ class TimerFile final : public File {
   Result<std::size_t> read(IoBuffer& into) override;
   [[nodiscard]] u32 ready() const override { return expirations_ > 0 ? pulse::ready::in : 0; }
   WaitQueue* wait_queue() override { return &changed_; }
+  Result<u64> seek(i64, u32) override { return 0; }
   [[nodiscard]] TimerFile* as_timer() override { return this; }
 
  private:
@@ -53,8 +55,13 @@ class TimerFile final : public File {
 /// Signals that the running process would get.
 class SignalSource {
  public:
-  /// The lowest pending signal of the mask (bit n-1: signal n), taken away; 0: none.
-  virtual u32 take(u64 mask) = 0;
+  struct Signal {
+    u32 number = 0;  ///< 0: none
+    i32 code = 0;
+    u32 sender = 0;
+  };
+  /// The lowest pending signal of the mask (bit n-1: signal n), taken away.
+  virtual Signal take(u64 mask) = 0;
   [[nodiscard]] virtual bool pending(u64 mask) const = 0;
   [[nodiscard]] virtual WaitQueue& arrived() = 0;
 
@@ -69,6 +76,7 @@ class SignalFile final : public File {
   Result<std::size_t> read(IoBuffer& into) override;
   [[nodiscard]] u32 ready() const override { return source_->pending(mask_) ? pulse::ready::in : 0; }
   WaitQueue* wait_queue() override { return &source_->arrived(); }
+  Result<u64> seek(i64, u32) override { return 0; }
   [[nodiscard]] SignalFile* as_signals() override { return this; }
 
  private:

@@ -51,12 +51,26 @@ WatchedFile* EventQueue::find(u32 descriptor, const File& file) const {
   return place != files_.end() ? *place : nullptr;
 }
 
-bool EventQueue::reaches(const EventQueue& other, int depth) const {
-  if (this == &other || depth > deepest) return true;
-  return std::ranges::any_of(files_, [&](const WatchedFile* watched) {
+int EventQueue::depth_below(const EventQueue& forbidden, u64 search) const {
+  if (this == &forbidden) return most_nested + 1;
+  if (searched_ == search) return found_depth_;
+  int depth = 0;
+  for (const WatchedFile* watched : files_) {
     const EventQueue* const inner = watched->file->as_event_queue();
-    return inner != nullptr && inner->reaches(other, depth + 1);
-  });
+    if (inner != nullptr) depth = std::max(depth, inner->depth_below(forbidden, search) + 1);
+  }
+  searched_ = search;
+  return found_depth_ = depth;
+}
+
+int EventQueue::depth_above(u64 search) const {
+  if (searched_ == search) return found_depth_;
+  int depth = 0;
+  for (const WatchedFile* watcher = watchers; watcher != nullptr; watcher = watcher->next_watcher) {
+    depth = std::max(depth, watcher->queue->depth_above(search) + 1);
+  }
+  searched_ = search;
+  return found_depth_ = depth;
 }
 
 u32 EventQueue::found(const WatchedFile& watched) {
@@ -85,7 +99,9 @@ Result<void> EventQueue::add(u32 descriptor, File& file, const WatchEvent& event
   if (find(descriptor, file) != nullptr) return fail(Errno::Exists);
   if (const EventQueue* const inner = file.as_event_queue(); inner != nullptr) {
     if ((event.events & watch_flag::exclusive) != 0) return fail(Errno::Invalid);
-    if (inner->reaches(*this, 1)) return fail(Errno::Loop);
+    static u64 searches = 0;
+    const int below = inner->depth_below(*this, ++searches);
+    if (below + 1 + depth_above(++searches) > most_nested) return fail(Errno::Loop);
   }
   if (files_.size() >= most_files) return fail(Errno::NoSpace);
   auto* watched = new WatchedFile;

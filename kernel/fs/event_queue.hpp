@@ -53,16 +53,19 @@ class EventQueue final : public File {
 
   [[nodiscard]] u32 ready() const override { return has_events() ? pulse::ready::in : 0; }
   WaitQueue* wait_queue() override { return &changed_; }
+  Result<u64> seek(i64, u32) override { return 0; }
   [[nodiscard]] const EventQueue* as_event_queue() const override { return this; }
   [[nodiscard]] EventQueue* as_event_queue() override { return this; }
   /// The file ends.
   void forget(WatchedFile& watched);
 
  private:
-  static constexpr int deepest = 5;
+  static constexpr int most_nested = 4;
   static constexpr std::size_t most_files = 1024;
   [[nodiscard]] WatchedFile* find(u32 descriptor, const File& file) const;
-  [[nodiscard]] bool reaches(const EventQueue& other, int depth) const;
+  /// How many queues stand in one another below this one; `most_nested` + 1 if `forbidden` is among them.
+  [[nodiscard]] int depth_below(const EventQueue& forbidden, u64 search) const;
+  [[nodiscard]] int depth_above(u64 search) const;
   [[nodiscard]] static u32 found(const WatchedFile& watched);
   bool list(WatchedFile& watched);
   void list_if_ready(WatchedFile& watched);
@@ -70,6 +73,9 @@ class EventQueue final : public File {
   std::vector<WatchedFile*> files_;
   std::vector<WatchedFile*> listed_;  // first come, first told; has room for all of files_
   WaitQueue changed_;
+  // What a search found here: each queue is looked at once, however many ways lead to it.
+  mutable u64 searched_ = 0;
+  mutable int found_depth_ = 0;
 };
 
 }  // namespace pulse

@@ -58,6 +58,7 @@ class Writer final : public File {
   }
   Result<std::size_t> write(IoBuffer& from) override {
     Pipe& pipe = *pipe_;
+    if (from.remaining() == 0) return 0;
     if (pipe.readers == 0) return fail(Errno::BrokenPipe);
     const bool whole = from.remaining() <= pipe_atomic_bytes;
     if (pipe.room() == 0 || (whole && pipe.room() < from.remaining())) return fail(Errno::TryAgain);

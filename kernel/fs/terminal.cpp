@@ -24,7 +24,7 @@ constexpr u32 signals = 1, canonical = 2, echo = 8, echo_erase = 0x10, echo_nl =
 // asm-generic/ioctls.h
 namespace request {
 constexpr u32 get_modes = 0x5401, set_modes = 0x5402, set_modes_drain = 0x5403, set_modes_flush = 0x5404,
-              set_controlling = 0x540E, get_group = 0x540F, set_group = 0x5410, bytes_waiting = 0x541B,
+              set_controlling = 0x540E, get_group = 0x540F, set_group = 0x5410, type = 0x5412, bytes_waiting = 0x541B,
               get_size = 0x5413, set_size = 0x5414, flush = 0x540B, detach = 0x5422, get_session = 0x5429,
               serial_information = 0x541E, screen_state = 0x5603;
 }
@@ -289,6 +289,12 @@ Result<u64> Terminal::control(u32 number, u64 argument) {
       return is_ours ? get(session) : fail(Errno::NotTerminal);
     case request::bytes_waiting:
       return get(static_cast<u32>(available()));
+    case request::type: {
+      u8 byte = 0;
+      if (const auto done = host_->copy_in(&byte, argument, sizeof byte); !done) return fail(done.error());
+      input(byte);
+      return 0;
+    }
     case request::flush:
       begin_ = complete_ = end_;
       return 0;

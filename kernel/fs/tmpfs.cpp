@@ -204,6 +204,7 @@ class TmpDirectory final : public TmpNode {
     if (moves_directory && is_inside(*node, directory)) return fail(Errno::Invalid);
     if (Named* const there = directory.find(new_name); there != nullptr) {
       if (there->node == node) return {};
+      if (is_inside(*there->node, *this)) return fail(Errno::NotEmpty);
       if (there->node->is(node_mode::directory) != moves_directory) {
         return fail(moves_directory ? Errno::NotDirectory : Errno::IsDirectory);
       }
@@ -252,6 +253,10 @@ class TmpDirectory final : public TmpNode {
 };
 
 }  // namespace
+
+Ref<Node> make_unnamed_file(FilePages& pages) {
+  return Ref<Node>(new TmpFile(Ref<FileSystem>(new FileSystem(pages)), node_mode::regular | 0600));
+}
 
 Ref<Node> make_tmpfs(FilePages& pages) {
   const Ref<FileSystem> system(new FileSystem(pages));

@@ -25,6 +25,9 @@ class FilePages {
 /// An empty file system; its root directory. `pages` outlives all nodes.
 [[nodiscard]] Ref<Node> make_tmpfs(FilePages& pages);
 
+/// A file that stands in no directory, for memory that processes share.
+[[nodiscard]] Ref<Node> make_unnamed_file(FilePages& pages);
+
 /// Unpacks a cpio archive ("newc", Linux's initramfs format) into `root`. Stops at the first thing that is wrong, which
 /// is Invalid; several archives in a row and padding between them are all right.
 [[nodiscard]] Result<void> unpack_cpio(Node& root, std::span<const u8> archive);

@@ -36,6 +36,9 @@ bool allows(const Area& area, AddressSpace::Access access) {
   return false;
 }
 
+/// Also one that nobody may touch now (PROT_NONE): the kernel's own copies could, if its entry were present.
+bool holds_page(u64 entry) { return (entry & (page_flag::present | page_flag::kept)) != 0; }
+
 bool is_range(u64 address, u64 size) {
   return address % page_bytes == 0 && size != 0 && address <= USER_END && size <= USER_END - address;
 }
@@ -109,7 +112,7 @@ void AddressSpace::drop_pages(u64 begin, u64 end) {
       page = (page / table_span + 1) * table_span;
       continue;
     }
-    if ((*entry & page_flag::present) != 0) {
+    if (holds_page(*entry)) {
       dropped[count++] = *entry & page_flag::address;
       *entry = 0;
       invalidate_page(page);
@@ -138,7 +141,8 @@ u64 AddressSpace::resident_pages() const {
 
 Result<u64> AddressSpace::map(const Request& request) {
   const u64 size = page_ceiling(request.size);
-  if (request.size == 0 || size < request.size || request.node_offset % page_bytes != 0) return fail(Errno::Invalid);
+  if (request.size == 0 || request.node_offset % page_bytes != 0) return fail(Errno::Invalid);
+  if (size < request.size) return fail(Errno::NoMemory);
   if (areas_.size() + 2 > most_areas) return fail(Errno::NoMemory);
   u64 address = page_floor(request.address);
   if ((request.flags & (map_flag::fixed | map_flag::fixed_no_replace)) != 0) {
@@ -191,17 +195,30 @@ Result<void> AddressSpace::protect(u64 address, u64 size, u32 wanted) {
     area.protection = wanted;
     for (u64 page = area.begin; page < area.end; page += page_bytes) {
       u64* const entry = tables_.entry(page, PageTables::Missing::Null);
-      if (entry == nullptr || (*entry & page_flag::present) == 0) continue;
+      if (entry == nullptr || !holds_page(*entry)) continue;
       u64 flags = entry_flags(area);
       // A page that may still be shared becomes writable by a fault.
       const bool keeps_sharing = !area.shared && (flags & page_flag::writable) != 0;
       if (keeps_sharing) flags = (flags & ~page_flag::writable) | page_flag::copy_on_write;
-      if (wanted == 0) flags &= ~page_flag::user;
-      *entry = (*entry & page_flag::address) | flags | page_flag::present;
+      *entry = (*entry & page_flag::address) | flags | (wanted != 0 ? page_flag::present : page_flag::kept);
       invalidate_page(page);
     }
   }
   flush_elsewhere();
+  return {};
+}
+
+Result<void> AddressSpace::advise(u64 address, u64 size, bool drop) {
+  size = page_ceiling(size);
+  if (size == 0) return {};
+  if (!is_range(address, size)) return fail(Errno::Invalid);
+  for (u64 at = address; at < address + size;) {
+    const Area* const area = find(at);
+    if (area == nullptr) return fail(Errno::NoMemory);
+    const u64 end = std::min(area->end, address + size);
+    if (drop && !area->shared) drop_pages(at, end);
+    at = end;
+  }
   return {};
 }
 
@@ -242,7 +259,7 @@ Result<Ref<AddressSpace>> AddressSpace::copy() {
         page = page_floor(page);
         continue;
       }
-      if ((*entry & page_flag::present) == 0) continue;
+      if (!holds_page(*entry)) continue;
       u64* const copied = other.tables_.entry(page, PageTables::Missing::Make);
       if (copied == nullptr) return fail(Errno::NoMemory);
       if (!area.shared && (*entry & page_flag::writable) != 0) {
@@ -281,7 +298,7 @@ AddressSpace::Fault AddressSpace::fill(const Area& area, u64 page, u64& entry, A
       entry = *physical | flags | page_flag::present;
       return access == Access::Write && !area.shared ? copy_on_write(page, entry) : Fault::Resolved;
     }
-    if (area.shared) return Fault::Forbidden;
+    if (area.shared) return Fault::BehindFile;
   }
   const auto physical = allocate_zeroed_page();
   if (!physical) return Fault::NoMemory;

@@ -50,6 +50,8 @@ class AddressSpace : public Shared {
   [[nodiscard]] Result<u64> map(const Request& request);
   [[nodiscard]] Result<void> unmap(u64 address, u64 size);
   [[nodiscard]] Result<void> protect(u64 address, u64 size, u32 protection);
+  /// madvise(2): NoMemory if a part is not mapped. `drop`: what is private reads as new from now on.
+  [[nodiscard]] Result<void> advise(u64 address, u64 size, bool drop);
   /// brk(2): where the heap ends after the call.
   u64 set_break(u64 wanted);
   void start_break(u64 at) { break_begin_ = break_end_ = at; }
@@ -57,7 +59,7 @@ class AddressSpace : public Shared {
   [[nodiscard]] Result<Ref<AddressSpace>> copy();
 
   enum class Access : u8 { Read, Write, Execute };
-  enum class Fault : u8 { Resolved, NotMapped, Forbidden, NoMemory };
+  enum class Fault : u8 { Resolved, NotMapped, Forbidden, BehindFile, NoMemory };
   [[nodiscard]] Fault fault(u64 address, Access access);
 
   [[nodiscard]] PageTables tables() const { return tables_; }

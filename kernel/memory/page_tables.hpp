@@ -10,6 +10,8 @@ inline constexpr u64 present = 1, writable = 2, user = 4, uncached = 0x18, acces
                      global = 0x100, no_execute = u64{1} << 63;
 /// Ours (ignored by the CPU): the page is shared until somebody writes to it.
 inline constexpr u64 copy_on_write = 0x200;
+/// Ours: not present, because nobody may touch it now, but its page is still there.
+inline constexpr u64 kept = 0x400;
 inline constexpr u64 address = 0x000F'FFFF'FFFF'F000;
 }  // namespace page_flag
 

@@ -93,9 +93,9 @@ u64 deadline_after(u64 milliseconds) {
 }
 
 template <class Wait>
-CallResult with_mask(u64 mask_at, Wait wait) {
+CallResult with_mask(u64 mask_at, u64 mask_size, Wait wait) {
   if (mask_at == 0) return wait();
-  const auto mask = read_user<u64>(mask_at);
+  const auto mask = read_mask(mask_at, mask_size);
   if (!mask) return fail(mask.error());
   const OtherMask other(*mask);
   return wait();
@@ -103,7 +103,7 @@ CallResult with_mask(u64 mask_at, Wait wait) {
 
 CallResult sys_epoll_wait(Call& call) { return wait_for_events(call, deadline_after(call.d)); }
 CallResult sys_epoll_pwait(Call& call) {
-  return with_mask(call.e, [&] { return wait_for_events(call, deadline_after(call.d)); });
+  return with_mask(call.e, call.f, [&] { return wait_for_events(call, deadline_after(call.d)); });
 }
 
 struct TimeSpecification {
@@ -128,7 +128,7 @@ CallResult sys_epoll_pwait2(Call& call) {
     if (!wait) return fail(wait.error());
     deadline = *wait == 0 ? 0 : nanoseconds_since_boot() + *wait;
   }
-  return with_mask(call.e, [&] { return wait_for_events(call, deadline); });
+  return with_mask(call.e, call.f, [&] { return wait_for_events(call, deadline); });
 }
 
 CallResult make_counter(Call& call, u64 flags) {
@@ -166,7 +166,8 @@ TimerSetting setting_of(const TimerFile& timer) {
 }
 
 CallResult sys_timerfd_settime(Call& call) {
-  constexpr u64 absolute = 1;
+  constexpr u64 absolute = 1, cancel_on_set = 2;
+  if ((call.b & ~(absolute | cancel_on_set)) != 0) return fail(Errno::Invalid);
   const auto file = call.process().files->get(call.a);
   const auto timer = timer_of(file);
   if (!timer) return fail(timer.error());
@@ -197,7 +198,11 @@ CallResult sys_timerfd_gettime(Call& call) {
 /// The running process, seen as where signals come from. Whoever reads takes their own.
 class OwnSignals final : public SignalSource {
  public:
-  u32 take(u64 mask) override { return take_pending(current_thread(), mask); }
+  Signal take(u64 mask) override {
+    const u32 number = take_pending(current_thread(), mask);
+    const SignalCause& cause = current_process().causes[number];
+    return {number, cause.code, cause.process};
+  }
   [[nodiscard]] bool pending(u64 mask) const override {
     const Thread& thread = current_thread();
     return thread.process != nullptr && pending_of(thread, mask) != 0;

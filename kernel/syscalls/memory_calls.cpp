@@ -1,9 +1,13 @@
+#include "kernel/fs/tmpfs.hpp"
+#include "kernel/memory/file_pages.hpp"
 #include "kernel/memory/page_allocator.hpp"
 #include "kernel/syscalls/call.hpp"
 
 namespace pulse {
 
 namespace {
+
+constexpr u32 all_protections = protection::read | protection::write | protection::execute;
 
 CallResult sys_mmap(Call& call) {
   const auto flags = static_cast<u32>(call.d);
@@ -21,17 +25,26 @@ CallResult sys_mmap(Call& call) {
     const bool may_write = !is_shared || (request.protection & protection::write) == 0 || (*file)->writable();
     if (!(*file)->readable() || !may_write) return fail(Errno::AccessDenied);
     request.node = (*file)->node;
+  } else if (is_shared) {
+    // Children see what others write: the pages belong to a file without a name.
+    request.node = make_unnamed_file(kernel_file_pages());
+    if (!request.node->resize(page_ceiling(call.b))) return fail(Errno::NoMemory);
   }
   return call.process().space->map(request);
 }
 
 CallResult sys_munmap(Call& call) { return done(call.process().space->unmap(call.a, call.b)); }
 CallResult sys_mprotect(Call& call) {
-  if (call.a % page_bytes != 0) return fail(Errno::Invalid);
-  return done(call.process().space->protect(call.a, call.b, static_cast<u32>(call.c) & 7));
+  if (call.a % page_bytes != 0 || (call.c & ~u64{all_protections}) != 0) return fail(Errno::Invalid);
+  return done(call.process().space->protect(call.a, call.b, static_cast<u32>(call.c)));
 }
 CallResult sys_brk(Call& call) { return call.process().space->set_break(call.a); }
-CallResult sys_madvise(Call&) { return 0; }
+
+CallResult sys_madvise(Call& call) {
+  constexpr u64 not_needed = 4, most_advice = 25;
+  if (call.a % page_bytes != 0 || call.c > most_advice) return fail(Errno::Invalid);
+  return done(call.process().space->advise(call.a, call.b, call.c == not_needed));
+}
 
 constexpr CallEntry entries[] = {{9, "mmap", sys_mmap},
                                  {10, "mprotect", sys_mprotect},

@@ -3,8 +3,15 @@
 
 #include "kernel/core/scheduler.hpp"
 #include "kernel/core/signals.hpp"
+#include "kernel/core/user_memory.hpp"
 
 namespace pulse {
+
+/// The mask at `address`, of `size` bytes. BadAddress; Invalid.
+[[nodiscard]] inline Result<u64> read_mask(u64 address, u64 size) {
+  if (size != sizeof(u64)) return fail(Errno::Invalid);
+  return read_user<u64>(address);
+}
 
 /// While one lives, the thread has another signal mask; a handler that runs meanwhile sees the old one come back.
 class OtherMask {

@@ -37,12 +37,24 @@ Result<Ref<Node>> node_at(Call& call, u64 descriptor, u64 path, LastLink last) {
 constexpr u64 here = static_cast<u64>(i64{at_current_directory});
 
 Result<Ref<Node>> create(Call& call, const Ref<Node>& directory, std::string_view path, u32 mode) {
-  const auto place = resolve_place(*call.process().location, directory, path);
-  if (!place) return fail(place.error() == Errno::Exists ? Errno::IsDirectory : place.error());
+  constexpr int most_links = 40;
   const u32 permissions = mode & node_mode::permissions & ~call.process().location->creation_mask;
-  auto made = place->directory->make(place->name, node_mode::regular | permissions, 0);
-  if (made) (*made)->modified = wall_seconds();
-  return made;
+  Ref<Node> from = directory, link;
+  for (int links = 0; links < most_links; ++links) {
+    const auto place = resolve_place(*call.process().location, from, path);
+    if (!place) return fail(place.error() == Errno::Exists ? Errno::IsDirectory : place.error());
+    const auto there = place->directory->look_up(place->name);
+    if (!there) {
+      auto made = place->directory->make(place->name, node_mode::regular | permissions, 0);
+      if (made) (*made)->modified = wall_seconds();
+      return made;
+    }
+    // A link to what is not there: the file is made where the link leads.
+    from = place->directory;
+    link = *there;
+    path = link->target();
+  }
+  return fail(Errno::Loop);
 }
 
 /// For /proc/PID/fd: from the root, but otherwise as it was given.
@@ -159,7 +171,8 @@ CallResult sys_newfstatat(Call& call) {
 }
 
 CallResult check_access(Call& call, u64 descriptor, u64 path, u64 wanted) {
-  constexpr u64 execute = 1;
+  constexpr u64 execute = 1, all = 7;
+  if ((wanted & ~all) != 0) return fail(Errno::Invalid);
   const auto node = node_at(call, descriptor, path, LastLink::Follow);
   if (!node) return fail(node.error());
   // All programs are root's: only what nobody may execute is refused.

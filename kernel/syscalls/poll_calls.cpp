@@ -38,6 +38,7 @@ std::size_t look_at_all(std::vector<Asked>& files) {
 
 /// How many files are ready; 0: `deadline` came first.
 CallResult wait_for_any(std::vector<Asked>& files, u64 deadline) {
+  deadline = kept_deadline_or(deadline);
   if (const std::size_t count = look_at_all(files); count > 0 || deadline == 0) return count;
   // One entry in each queue; each wakes this thread.
   std::vector<std::unique_ptr<ThreadWaiter>> waiters;
@@ -60,7 +61,10 @@ CallResult wait_for_any(std::vector<Asked>& files, u64 deadline) {
     const InterruptsOff off;
     leave();
   }
-  if (result == WaitResult::Interrupted) return fail(Errno::RestartNoHandler);
+  if (result == WaitResult::Interrupted) {
+    keep_deadline(deadline);
+    return fail(Errno::RestartNoHandler);
+  }
   return look_at_all(files);
 }
 
@@ -112,6 +116,27 @@ Result<u64> deadline_in(u64 address, i64 parts_in_second) {
          static_cast<u64>(time->nanoseconds) * part;
 }
 
+/// Tells the program at the end of the call how much of its time is left (select(2): Linux does, others do not).
+class TimeLeft {
+ public:
+  TimeLeft(u64 address, u64 deadline, i64 parts_in_second)
+      : address_(address), deadline_(deadline), parts_(parts_in_second) {}
+  ~TimeLeft() {
+    if (address_ == 0 || deadline_ == 0) return;
+    const u64 now = nanoseconds_since_boot();
+    const u64 left = deadline_ > now ? deadline_ - now : 0;
+    const u64 part = second / static_cast<u64>(parts_);
+    // Where that can't be written, the call has its result all the same.
+    (void)write_user(address_, TimeSpecification{static_cast<i64>(left / second), static_cast<i64>(left % second / part)});
+  }
+  TimeLeft(const TimeLeft&) = delete;
+  TimeLeft& operator=(const TimeLeft&) = delete;
+
+ private:
+  u64 address_, deadline_;
+  i64 parts_;
+};
+
 CallResult sys_poll(Call& call) {
   const auto timeout = static_cast<i32>(call.c);
   const u64 deadline = timeout < 0    ? TimerQueue::never
@@ -123,8 +148,9 @@ CallResult sys_poll(Call& call) {
 CallResult sys_ppoll(Call& call) {
   const auto deadline = deadline_in(call.c, static_cast<i64>(second));
   if (!deadline) return fail(deadline.error());
+  const TimeLeft left(call.c, *deadline, static_cast<i64>(second));
   if (call.d == 0) return poll_files(call, *deadline);
-  const auto mask = read_user<u64>(call.d);
+  const auto mask = read_mask(call.d, call.e);
   if (!mask) return fail(mask.error());
   const OtherMask other(*mask);
   return poll_files(call, *deadline);
@@ -176,22 +202,27 @@ CallResult select_files(Call& call, u64 deadline) {
 }
 
 CallResult sys_select(Call& call) {
-  const auto deadline = deadline_in(call.e, 1'000'000);
+  constexpr i64 microseconds = 1'000'000;
+  const auto deadline = deadline_in(call.e, microseconds);
   if (!deadline) return fail(deadline.error());
+  const TimeLeft left(call.e, *deadline, microseconds);
   return select_files(call, *deadline);
 }
 
 CallResult sys_pselect6(Call& call) {
   const auto deadline = deadline_in(call.e, static_cast<i64>(second));
   if (!deadline) return fail(deadline.error());
-  u64 mask_at = 0;
+  const TimeLeft left(call.e, *deadline, static_cast<i64>(second));
+  struct MaskPlace {
+    u64 address = 0, size = 0;
+  } place;
   if (call.f != 0) {
-    const auto given = read_user<u64>(call.f);
+    const auto given = read_user<MaskPlace>(call.f);
     if (!given) return fail(given.error());
-    mask_at = *given;
+    place = *given;
   }
-  if (mask_at == 0) return select_files(call, *deadline);
-  const auto mask = read_user<u64>(mask_at);
+  if (place.address == 0) return select_files(call, *deadline);
+  const auto mask = read_mask(place.address, place.size);
   if (!mask) return fail(mask.error());
   const OtherMask other(*mask);
   return select_files(call, *deadline);

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "kernel/arch/x86_64/signal_frame.hpp"
 #include "kernel/core/scheduler.hpp"
 #include "kernel/core/signals.hpp"
 #include "kernel/core/time.hpp"
@@ -23,6 +24,7 @@ CallResult sys_rt_sigaction(Call& call) {
     if (!wanted) return fail(wanted.error());
     if ((signal_bit(number) & unblockable_signals) != 0) return fail(Errno::Invalid);
     action = *wanted;
+    action.mask &= ~unblockable_signals;
     if (action.handler == vitrine::abi::ignore_handler) call.process().pending_signals &= ~signal_bit(number);
   }
   if (call.c != 0) return done(write_user(call.c, before));
@@ -102,9 +104,7 @@ CallResult sys_rt_sigtimedwait(Call& call) {
   const u32 number = take_pending(thread, set);
   if (number == 0) return fail(waited == WaitResult::Interrupted ? Errno::Interrupted : Errno::TryAgain);
   if (call.b != 0) {
-    vitrine::abi::SignalInformation information{};
-    information.signal = static_cast<i32>(number);
-    if (const auto told = write_user(call.b, information); !told) return fail(told.error());
+    if (const auto told = write_user(call.b, information_of(call.process(), number)); !told) return fail(told.error());
   }
   return number;
 }
@@ -115,14 +115,17 @@ CallResult sys_pause(Call&) {
   return fail(Errno::RestartNoHandler);
 }
 
+SignalCause cause_of(const Call& call, i32 code) { return {code, call.process().id, 0}; }
+
 CallResult sys_kill(Call& call) {
+  const SignalCause cause = cause_of(call, vitrine::abi::signal_code::by_kill);
   const auto target = static_cast<i32>(call.a);
   const auto number = static_cast<u32>(call.b);
   if (number > signal::most) return fail(Errno::Invalid);
   if (target > 0) {
     Process* const process = find_process(static_cast<u32>(target));
     if (process == nullptr) return fail(Errno::NoProcess);
-    if (number != 0) send_signal(*process, number);
+    if (number != 0) send_signal(*process, number, cause);
     return 0;
   }
   if (target == -1) {
@@ -131,38 +134,51 @@ CallResult sys_kill(Call& call) {
     for (Process* process : all_processes()) {
       if (process->id == first || process == &call.process()) continue;
       any = true;
-      if (number != 0) send_signal(*process, number);
+      if (number != 0) send_signal(*process, number, cause);
     }
     return any ? CallResult(0) : fail(Errno::NoProcess);
   }
   const u32 group = target == 0 ? call.process().group : static_cast<u32>(-target);
-  return send_group_signal(group, number) ? CallResult(0) : fail(Errno::NoProcess);
+  return send_group_signal(group, number, cause) ? CallResult(0) : fail(Errno::NoProcess);
 }
 
-CallResult signal_thread(u64 thread_number, u64 number) {
-  if (number > signal::most) return fail(Errno::Invalid);
+/// `process_id` 0: whatever process the thread is of.
+CallResult signal_thread(const Call& call, u64 process_id, u64 thread_number, u64 number) {
+  const bool sound = number <= signal::most && static_cast<i32>(thread_number) > 0;
+  if (!sound) return fail(Errno::Invalid);
   Thread* const thread = find_thread(static_cast<u32>(thread_number));
-  if (thread == nullptr) return fail(Errno::NoProcess);
-  if (number != 0) send_thread_signal(*thread, static_cast<u32>(number));
+  if (thread == nullptr || (process_id != 0 && thread->process->id != process_id)) return fail(Errno::NoProcess);
+  if (number != 0) {
+    send_thread_signal(*thread, static_cast<u32>(number), cause_of(call, vitrine::abi::signal_code::by_tkill));
+  }
   return 0;
 }
-CallResult sys_tkill(Call& call) { return signal_thread(call.a, call.b); }
-CallResult sys_tgkill(Call& call) { return signal_thread(call.b, call.c); }
+CallResult sys_tkill(Call& call) { return signal_thread(call, 0, call.a, call.b); }
+CallResult sys_tgkill(Call& call) {
+  if (static_cast<i32>(call.a) <= 0) return fail(Errno::Invalid);
+  return signal_thread(call, call.a, call.b, call.c);
+}
 
 CallResult sys_sigaltstack(Call& call) {
-  constexpr i32 disabled = 2;
+  namespace flag = vitrine::abi::signal_stack_flag;
   constexpr u64 least = 2048;
   Thread& thread = current_thread();
-  const vitrine::abi::SignalStack before = thread.signal_stack;
+  vitrine::abi::SignalStack before = thread.signal_stack;
+  const bool in_use = is_on_signal_stack(thread, call.frame.rsp);
+  if (in_use) before.flags = flag::in_use;
   if (call.a != 0) {
     const auto wanted = read_user<vitrine::abi::SignalStack>(call.a);
     if (!wanted) return fail(wanted.error());
-    if ((wanted->flags & disabled) != 0) {
+    const u32 mode = static_cast<u32>(wanted->flags) & ~flag::disarms_itself;
+    if (in_use) return fail(Errno::PermissionDenied);
+    if (mode > flag::disabled) return fail(Errno::Invalid);
+    if (mode == flag::disabled) {
       thread.signal_stack = {};
     } else if (wanted->size < least) {
       return fail(Errno::NoMemory);
     } else {
       thread.signal_stack = *wanted;
+      thread.signal_stack.flags = 0;
     }
   }
   if (call.b != 0) return done(write_user(call.b, before));

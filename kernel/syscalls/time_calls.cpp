@@ -67,20 +67,22 @@ CallResult sleep_and_tell(u64 due, u64 left_at) {
     if (const auto told = write_user(left_at, specification_of(due > now ? due - now : 0)); !told)
       return fail(told.error());
   }
-  return fail(Errno::Interrupted);
+  keep_deadline(due);
+  return fail(Errno::RestartNoHandler);
 }
 
 CallResult sys_nanosleep(Call& call) {
   const auto time = read_time(call.a);
   if (!time) return fail(time.error());
-  return sleep_and_tell(nanoseconds_since_boot() + *time, call.b);
+  return sleep_and_tell(kept_deadline_or(nanoseconds_since_boot() + *time), call.b);
 }
 
 CallResult sys_clock_nanosleep(Call& call) {
   constexpr u64 absolute = 1;
+  if (call.a >= most_clocks) return fail(Errno::Invalid);
   const auto time = read_time(call.c);
   if (!time) return fail(time.error());
-  if ((call.b & absolute) == 0) return sleep_and_tell(nanoseconds_since_boot() + *time, call.d);
+  if ((call.b & absolute) == 0) return sleep_and_tell(kept_deadline_or(nanoseconds_since_boot() + *time), call.d);
   const u64 offset = call.a == clock_realtime ? boot_wall_nanoseconds() : 0;
   return sleep_and_tell(*time > offset ? *time - offset : 0, 0);
 }

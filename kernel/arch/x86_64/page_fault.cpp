@@ -40,7 +40,7 @@ bool handle_page_fault(Frame& frame) {
   Thread& thread = current_thread();
   if (address >= USER_END || thread.process == nullptr || bit(frame.error, reserved_bit)) {
     if (!frame.from_user()) return false;
-    force_signal(signal::segmentation);
+    force_signal(signal::segmentation, {vitrine::abi::signal_code::not_mapped, 0, address});
     return true;
   }
   const auto result = thread.process->space->fault(address, access_of(frame.error));
@@ -48,7 +48,18 @@ bool handle_page_fault(Frame& frame) {
   if (!frame.from_user()) return fix_up(frame);
   log(LogLevel::Debug, "{} ({}) may not touch {:#x} at {:#x}", static_cast<const char*>(thread.name), thread.number,
       address, frame.rip);
-  force_signal(result == AddressSpace::Fault::NoMemory ? signal::kill : signal::segmentation);
+  namespace code = vitrine::abi::signal_code;
+  switch (result) {
+    case AddressSpace::Fault::NoMemory:
+      force_signal(signal::kill);
+      break;
+    case AddressSpace::Fault::BehindFile:
+      force_signal(signal::bus, {code::no_such_address, 0, address});
+      break;
+    default:
+      force_signal(signal::segmentation,
+                   {result == AddressSpace::Fault::NotMapped ? code::not_mapped : code::forbidden, 0, address});
+  }
   return true;
 }
 

@@ -50,11 +50,11 @@ SignalContext registers_of(const Frame& f) {
 
 }  // namespace
 
-bool push_signal_frame(Frame& frame, Thread& thread, const vitrine::abi::SignalAction& action, u32 number) {
+bool push_signal_frame(Frame& frame, Thread& thread, const vitrine::abi::SignalAction& action,
+                       const SignalInformation& information) {
   u64 stack = frame.rsp - red_zone;
   const bool use_other_stack = (action.flags & vitrine::abi::signal_flag::on_stack) != 0 &&
-                               thread.signal_stack.size != 0 &&
-                               stack - thread.signal_stack.address >= thread.signal_stack.size;
+                               thread.signal_stack.size != 0 && !is_on_signal_stack(thread, frame.rsp);
   if (use_other_stack) stack = thread.signal_stack.address + thread.signal_stack.size;
   stack = (stack - sizeof(FloatingPoint)) & ~u64{63};
   const u64 floating_point = stack;
@@ -67,11 +67,11 @@ bool push_signal_frame(Frame& frame, Thread& thread, const vitrine::abi::SignalA
   saved.context.registers = registers_of(frame);
   saved.context.registers.floating_point = floating_point;
   saved.context.mask = thread.saved_mask_valid ? thread.saved_mask : thread.signal_mask;
-  saved.information.signal = static_cast<i32>(number);
+  saved.information = information;
   if (!copy_to_user(floating_point, thread.floating_point, sizeof(FloatingPoint)) || !write_user(stack, saved))
     return false;
   thread.saved_mask_valid = false;
-  frame.rdi = number;
+  frame.rdi = static_cast<u64>(information.signal);
   frame.rsi = stack + __builtin_offsetof(SignalFrame, information);
   frame.rdx = stack + __builtin_offsetof(SignalFrame, context);
   frame.rax = 0;

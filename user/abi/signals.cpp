@@ -1,0 +1,383 @@
+// Signals: handlers, masks, what interrupts a call and what begins again, frames and stacks of handlers.
+#include "user/runtime/program.hpp"
+
+using namespace user;
+
+namespace {
+
+volatile int handled = 0;
+volatile int last_number = 0;
+volatile u64 seen_mask = 0;
+
+void count(int number, abi::SignalInformation*, abi::UserContext*) {
+  handled = handled + 1;
+  last_number = number;
+}
+
+void look_at_mask(int, abi::SignalInformation*, abi::UserContext* context) {
+  u64 mask = 0;
+  call(Call::rt_sigprocmask, 0, nullptr, &mask, sizeof mask);
+  seen_mask = mask;
+  handled = handled + 1;
+  last_number = static_cast<int>(context->mask);
+}
+
+i64 self() { return call(Call::getpid); }
+i64 send(u32 number) { return call(Call::kill, self(), number); }
+
+void actions() {
+  begin_part("action");
+  show("signal 0", handle(0, count));
+  show("signal 65", handle(65, count));
+  show("KILL", handle(signal::kill, count));
+  show("STOP", set_action(signal::stop, abi::ignore_handler));
+  abi::SignalAction action;
+  show("ask about KILL", call(Call::rt_sigaction, signal::kill, nullptr, &action, sizeof(u64)));
+  show("mask of 4 bytes", call(Call::rt_sigaction, signal::user1, nullptr, &action, 4));
+  handle(signal::user1, count, abi::signal_flag::restart, signal_bit(signal::user2) | signal_bit(signal::kill));
+  call(Call::rt_sigaction, signal::user1, nullptr, &action, sizeof(u64));
+  show("flags come back", static_cast<i64>(action.flags & ~abi::signal_flag::restorer));
+  show("the mask too, without KILL", static_cast<i64>(action.mask));
+  show("send to self", send(signal::user1));
+  show("handled at once", handled);
+  show("number", last_number);
+  show("kill 0 asks", send(0));
+  show("kill 65", send(65));
+  show("kill -1", call(Call::kill, self(), -1));
+  show("kill of nobody", call(Call::kill, 99999, 0));
+  show("kill of no group", call(Call::kill, -99999, signal::user1));
+  show("tgkill", call(Call::tgkill, self(), call(Call::gettid), signal::user1));
+  show("tgkill of another process", call(Call::tgkill, 1, call(Call::gettid), signal::user1));
+  show("tgkill of 0", call(Call::tgkill, self(), 0, signal::user1));
+  show("tkill of 0", call(Call::tkill, 0, signal::user1));
+  handle(signal::user1, count, abi::signal_flag::reset_handler);
+  send(signal::user1);
+  call(Call::rt_sigaction, signal::user1, nullptr, &action, sizeof(u64));
+  show("reset after one", static_cast<i64>(action.handler));
+}
+
+void masks() {
+  begin_part("mask");
+  handled = 0;
+  handle(signal::user1, look_at_mask, 0, signal_bit(signal::user2));
+  show("how 7", call(Call::rt_sigprocmask, 7, &handled, nullptr, sizeof(u64)));
+  show("how 7, no mask", call(Call::rt_sigprocmask, 7, nullptr, nullptr, sizeof(u64)));
+  change_mask(How::Set, signal_bit(signal::user1) | signal_bit(signal::kill) | signal_bit(signal::stop));
+  u64 mask = 0;
+  call(Call::rt_sigprocmask, 0, nullptr, &mask, sizeof mask);
+  show("KILL and STOP can't be blocked", static_cast<i64>(mask));
+  send(signal::user1);
+  send(signal::user1);
+  show("blocked", handled);
+  u64 pending = 0;
+  call(Call::rt_sigpending, &pending, sizeof pending);
+  show("pending", static_cast<i64>(pending));
+  show("pending in a child", in_child([] {
+         u64 own = 0;
+         call(Call::rt_sigpending, &own, sizeof own);
+         return own == 0 ? 0 : 1;
+       }));
+  change_mask(How::Unblock, signal_bit(signal::user1));
+  show("unblocked: once", handled);
+  show("mask in the handler", static_cast<i64>(seen_mask));
+  show("mask in its context", last_number);
+  call(Call::rt_sigprocmask, 0, nullptr, &mask, sizeof mask);
+  show("mask after it", static_cast<i64>(mask));
+  handle(signal::user1, look_at_mask, abi::signal_flag::no_defer);
+  send(signal::user1);
+  show("no defer: mask in the handler", static_cast<i64>(seen_mask));
+  change_mask(How::Block, signal_bit(signal::user1));
+  send(signal::user1);
+  set_action(signal::user1, abi::ignore_handler);
+  call(Call::rt_sigpending, &pending, sizeof pending);
+  show("ignoring drops what is pending", static_cast<i64>(pending));
+  change_mask(How::Set, 0);
+}
+
+volatile int order[4];
+volatile int order_count = 0;
+
+void numbers_in_order() {
+  begin_part("order");
+  const Handler note = [](int number, abi::SignalInformation*, abi::UserContext*) {
+    order[order_count] = number;
+    order_count = order_count + 1;
+  };
+  const u64 all = signal_bit(signal::hang_up) | signal_bit(signal::user1) | signal_bit(signal::terminate);
+  for (const u32 number : {signal::hang_up, signal::user1, signal::terminate}) handle(number, note, 0, all);
+  change_mask(How::Block, all);
+  send(signal::terminate);
+  send(signal::user1);
+  send(signal::hang_up);
+  change_mask(How::Unblock, all);
+  show("handlers run", order_count);
+  for (int i = 0; i < order_count; ++i) show("  ", order[i]);
+}
+
+// Linux makes the frames of all that are pending before the first handler runs: the last one made runs first.
+void numbers_nested() {
+  begin_part("nested order");
+  order_count = 0;
+  const Handler note = [](int number, abi::SignalInformation*, abi::UserContext*) {
+    order[order_count] = number;
+    order_count = order_count + 1;
+  };
+  const u64 all = signal_bit(signal::hang_up) | signal_bit(signal::user1) | signal_bit(signal::terminate);
+  for (const u32 number : {signal::hang_up, signal::user1, signal::terminate}) handle(number, note);
+  change_mask(How::Block, all);
+  send(signal::terminate);
+  send(signal::user1);
+  send(signal::hang_up);
+  change_mask(How::Unblock, all);
+  show("handlers run", order_count);
+  for (int i = 0; i < order_count; ++i) show("  ", order[i]);
+}
+
+i64 target;
+/// A child that sends `number` to its parent after a while.
+i64 send_later(u32 number, i64 milliseconds = 30) {
+  target = self();
+  const i64 child = call(Call::fork);
+  if (child != 0) return child;
+  sleep_milliseconds(milliseconds);
+  call(Call::kill, target, number);
+  end(0);
+}
+
+void interrupted_calls() {
+  begin_part("interrupted");
+  int ends[2];
+  char byte = 0;
+  call(Call::pipe2, ends, 0);
+  handle(signal::user1, count);
+  i64 child = send_later(signal::user1);
+  show("read", call(Call::read, ends[0], &byte, 1));
+  wait_for(child);
+  handle(signal::user1, [](int, abi::SignalInformation*, abi::UserContext*) {}, abi::signal_flag::restart);
+  child = start_child([] { return 0; });
+  wait_for(child);
+  static int pipe_end;
+  pipe_end = ends[1];
+  target = self();
+  child = start_child([] {
+    sleep_milliseconds(30);
+    call(Call::kill, target, signal::user1);
+    sleep_milliseconds(30);
+    call(Call::write, pipe_end, "z", 1);
+    return 0;
+  });
+  show("read, restarted", call(Call::read, ends[0], &byte, 1));
+  show("it got", byte);
+  wait_for(child);
+  child = send_later(signal::user1);
+  show("pause, even with restart", call(Call::pause));
+  wait_for(child);
+  child = send_later(signal::user1);
+  PollEntry entry{ends[0], ready::in, 0};
+  show("poll, even with restart", call(Call::poll, &entry, 1, -1));
+  wait_for(child);
+  child = send_later(signal::user1);
+  show("select, even with restart", call(Call::select, 0, nullptr, nullptr, nullptr, nullptr));
+  wait_for(child);
+  child = send_later(signal::user1);
+  Time time{10, 0};
+  Time left{0, 0};
+  show("nanosleep", call(Call::nanosleep, &time, &left));
+  show("seconds left", left.seconds);
+  wait_for(child);
+  const i64 queue = call(Call::epoll_create1, 0);
+  EpollEvent event{};
+  child = send_later(signal::user1);
+  show("epoll_wait, even with restart", call(Call::epoll_wait, queue, &event, 1, -1));
+  wait_for(child);
+  child = send_later(signal::user1);
+  u32 value = 0;
+  time = {10, 0};
+  show("futex with a timeout", call(Call::futex, &value, futex::wait, 0, &time, nullptr, 0));
+  wait_for(child);
+  set_action(signal::user1, abi::ignore_handler);
+  child = send_later(signal::user1);
+  entry.found = 0;
+  show("poll is not interrupted by an ignored signal", call(Call::poll, &entry, 1, 80));
+  wait_for(child);
+  const i64 sleeper = start_child([] {
+    Time while_{0, 100 * millisecond};
+    return static_cast<int>(-call(Call::nanosleep, &while_, nullptr));
+  });
+  sleep_milliseconds(20);
+  call(Call::kill, sleeper, signal::stop);
+  sleep_milliseconds(20);
+  call(Call::kill, sleeper, signal::resume);
+  show("a sleep that was stopped goes on", wait_for(sleeper));
+  for (const i64 file : {i64{ends[0]}, i64{ends[1]}, queue}) call(Call::close, file);
+}
+
+void suspending() {
+  begin_part("suspend");
+  handle(signal::user1, look_at_mask);
+  change_mask(How::Block, signal_bit(signal::user1));
+  handled = 0;
+  const i64 child = send_later(signal::user1);
+  u64 mask = signal_bit(signal::alarm);
+  show("sigsuspend", call(Call::rt_sigsuspend, &mask, sizeof mask));
+  show("handled", handled);
+  show("mask in the handler", static_cast<i64>(seen_mask));
+  show("mask of before in its context", last_number);
+  wait_for(child);
+  call(Call::rt_sigprocmask, 0, nullptr, &mask, sizeof mask);
+  show("mask after it", static_cast<i64>(mask));
+  show("size 4", call(Call::rt_sigsuspend, &mask, 4));
+  send(signal::user1);
+  mask = 0;
+  Time time{1, 0};
+  handled = 0;
+  show("ppoll lets a pending one in", call(Call::ppoll, nullptr, 0, &time, &mask, sizeof mask));
+  show("handled", handled);
+  call(Call::rt_sigprocmask, 0, nullptr, &mask, sizeof mask);
+  show("mask after ppoll", static_cast<i64>(mask));
+  change_mask(How::Set, 0);
+}
+
+volatile u64 handler_stack = 0;
+alignas(16) u8 other_stack[16384];
+
+void frames() {
+  begin_part("frame");
+  handle(signal::user1, [](int, abi::SignalInformation* information, abi::UserContext* context) {
+    last_number = information->signal;
+    context->registers.rbx = 42;  // sigreturn takes it over
+  });
+  u64 rbx = 1;
+  const i64 own = self();
+  asm volatile("syscall"
+               : "=b"(rbx)
+               : "a"(static_cast<i64>(Call::kill)), "D"(own), "S"(static_cast<i64>(signal::user1)), "b"(rbx)
+               : "rcx", "r11", "memory");
+  show("a handler changes a register", static_cast<i64>(rbx));
+  show("number in siginfo", last_number);
+  abi::SignalStack stack{reinterpret_cast<u64>(other_stack), 0, 0, sizeof other_stack};
+  show("sigaltstack", call(Call::sigaltstack, &stack, nullptr));
+  handle(signal::user1,
+         [](int, abi::SignalInformation*, abi::UserContext*) {
+           int here = 0;
+           handler_stack = reinterpret_cast<u64>(&here);
+           abi::SignalStack now_used{};
+           call(Call::sigaltstack, nullptr, &now_used);
+           last_number = now_used.flags;
+           abi::SignalStack other{reinterpret_cast<u64>(other_stack), 0, 0, sizeof other_stack};
+           handled = static_cast<int>(call(Call::sigaltstack, &other, nullptr));
+         },
+         abi::signal_flag::on_stack);
+  send(signal::user1);
+  const u64 begin = reinterpret_cast<u64>(other_stack);
+  show("the handler is on it", handler_stack >= begin && handler_stack < begin + sizeof other_stack);
+  show("flags while on it", last_number);
+  show("change while on it", handled);
+  stack.size = 100;
+  show("too small", call(Call::sigaltstack, &stack, nullptr));
+  stack.size = sizeof other_stack;
+  stack.flags = 9;
+  show("flags 9", call(Call::sigaltstack, &stack, nullptr));
+  show("a stack overflow is handled on another stack", in_child([] {
+         abi::SignalStack own_stack{reinterpret_cast<u64>(other_stack), 0, 0, sizeof other_stack};
+         call(Call::sigaltstack, &own_stack, nullptr);
+         handle(signal::segmentation, [](int, abi::SignalInformation*, abi::UserContext*) { end(33); },
+                abi::signal_flag::on_stack);
+         asm volatile("1: subq $4096, %%rsp; movq $0, (%%rsp); jmp 1b" ::: "memory");
+         return 0;
+       }));
+  show("without one it ends the process", in_child([] {
+         handle(signal::segmentation, [](int, abi::SignalInformation*, abi::UserContext*) { end(33); });
+         asm volatile("1: subq $4096, %%rsp; movq $0, (%%rsp); jmp 1b" ::: "memory");
+         return 0;
+       }) & 0x7F);
+  show("a blocked fault ends the process", in_child([] {
+         handle(signal::segmentation, [](int, abi::SignalInformation*, abi::UserContext*) { end(33); });
+         change_mask(How::Block, signal_bit(signal::segmentation));
+         *reinterpret_cast<volatile int*>(8) = 1;
+         return 0;
+       }) & 0x7F);
+  show("sigreturn from nowhere", in_child([] {
+         asm volatile("movq %0, %%rsp; movl $15, %%eax; syscall" ::"r"(unmapped_address));
+         return 0;
+       }) & 0x7F);
+  show("a handler at a bad address", in_child([] {
+         set_action(signal::user1, reinterpret_cast<u64>(kernel_address));
+         send(signal::user1);
+         return 0;
+       }) & 0x7F);
+}
+
+volatile u64 fault_address = 0;
+volatile int fault_code = 0;
+
+void fault_information() {
+  begin_part("fault");
+  const Handler note = [](int, abi::SignalInformation* information, abi::UserContext* context) {
+    fault_address = information->address;
+    fault_code = information->code;
+    context->registers.rip += 2;  // behind the instruction below: movl %ecx, (%rax)
+  };
+  handle(signal::segmentation, note);
+  asm volatile("movl %%ecx, (%%rax)" ::"a"(unmapped_address), "c"(0) : "memory");
+  show("address", static_cast<i64>(fault_address));
+  show("code, not mapped", fault_code);
+  u8* const page = fresh_pages(1, map::read);
+  asm volatile("movl %%ecx, (%%rax)" ::"a"(page), "c"(0) : "memory");
+  show("address of a read-only page", fault_address == reinterpret_cast<u64>(page));
+  show("code, forbidden", fault_code);
+  set_action(signal::segmentation, abi::default_handler);
+  handle(signal::user1, [](int, abi::SignalInformation* information, abi::UserContext*) {
+    fault_code = information->code;
+    last_number = information->sender.process;
+  });
+  send(signal::user1);
+  show("code of kill", fault_code);
+  show("sender", last_number == self());
+  call(Call::tkill, call(Call::gettid), signal::user1);
+  show("code of tkill is SI_TKILL", fault_code == -6);
+  handle(signal::child, [](int, abi::SignalInformation* information, abi::UserContext*) {
+    fault_code = information->code;
+    last_number = information->sender.status;
+  });
+  in_child([] { return 6; });
+  show("code of a child's end", fault_code);
+  show("its status", last_number);
+  set_action(signal::child, abi::ignore_handler);
+  const i64 child = start_child([] { return 0; });
+  show("children of one who ignores them vanish", wait_for(child));
+  set_action(signal::child, abi::default_handler);
+}
+
+volatile double kept = 0;
+
+void floating_point() {
+  begin_part("floating point");
+  handle(signal::user1, [](int, abi::SignalInformation*, abi::UserContext*) { kept = kept * 3.5 + 1; });
+  double sum = 0;
+  const i64 own = self();
+  for (int i = 0; i < 4; ++i) {
+    double value = i + 0.5;
+    asm volatile("syscall"
+                 : "+x"(value)
+                 : "a"(static_cast<i64>(Call::kill)), "D"(own), "S"(static_cast<i64>(signal::user1))
+                 : "rcx", "r11", "memory");
+    sum += value;
+  }
+  show("registers survive handlers", static_cast<i64>(sum * 10));
+}
+
+}  // namespace
+
+int main_program(int, char**, char**) {
+  actions();
+  masks();
+  numbers_in_order();
+  numbers_nested();
+  interrupted_calls();
+  suspending();
+  frames();
+  fault_information();
+  floating_point();
+  return 0;
+}
