@@ -313,7 +313,8 @@ void exit_process(i32 status) {
   interrupts_off();
   Thread& thread = current_thread();
   Process& process = *thread.process;
-  if (!thread.ending) process.exit_status = status;
+  if (thread.ending) exit_thread(status);  // another thread has said how the process ends, or calls execve
+  process.exit_status = status;
   for (Thread* other : process.threads) {
     other->ending = true;
     if (other == &thread) continue;

@@ -67,6 +67,8 @@ class File : public Shared {
   [[nodiscard]] virtual u32 ready() const { return ready::in | ready::out; }
   /// Woken whenever ready() may have become more; null if that never changes.
   [[nodiscard]] virtual WaitQueue* wait_queue() { return nullptr; }
+  /// Nanoseconds that a read waits for something; after that it has got nothing, which is no error.
+  [[nodiscard]] virtual u64 patience() const { return ~u64{0}; }
   /// A descriptor of it was closed (others may remain).
   virtual void closed() {}
 

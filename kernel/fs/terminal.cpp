@@ -26,7 +26,7 @@ namespace request {
 constexpr u32 get_modes = 0x5401, set_modes = 0x5402, set_modes_drain = 0x5403, set_modes_flush = 0x5404,
               set_controlling = 0x540E, get_group = 0x540F, set_group = 0x5410, type = 0x5412, bytes_waiting = 0x541B,
               get_size = 0x5413, set_size = 0x5414, flush = 0x540B, detach = 0x5422, get_session = 0x5429,
-              serial_information = 0x541E, screen_state = 0x5603;
+              drain = 0x5409, serial_information = 0x541E, screen_state = 0x5603;
 }
 
 constexpr u8 del = 0x7F;
@@ -174,7 +174,7 @@ Result<std::size_t> Terminal::read(IoBuffer& into) {
   if (into.remaining() == 0) return 0;
   const bool canonical = (modes.local & local_mode::canonical) != 0;
   if (available() == 0) {
-    if (hung_up_ || (!canonical && modes.characters[least] == 0)) return 0;
+    if (hung_up_ || (!canonical && modes.characters[least] == 0 && modes.characters[time] == 0)) return 0;
     return fail(Errno::TryAgain);
   }
   if (!canonical && available() < std::min<std::size_t>(modes.characters[least], into.remaining())) {
@@ -211,6 +211,12 @@ Result<std::size_t> Terminal::write(IoBuffer& from) {
     for (std::size_t i = 0; i < count; ++i) show_processed(piece[i]);
   }
   return all;
+}
+
+u64 Terminal::patience() const {
+  constexpr u64 tenth = 100'000'000;
+  const bool canonical = (modes.local & local_mode::canonical) != 0;
+  return canonical || modes.characters[least] != 0 ? ~u64{0} : modes.characters[time] * tenth;
 }
 
 u32 Terminal::ready() const {
@@ -283,7 +289,13 @@ Result<u64> Terminal::control(u32 number, u64 argument) {
     case request::set_group: {
       if (!is_ours) return fail(Errno::NotTerminal);
       if (const auto allowed = check_background(signal::terminal_output); !allowed) return fail(allowed.error());
-      return set(foreground);
+      u32 group = foreground;
+      if (const auto given = set(group); !given) return given;
+      if (static_cast<i32>(group) < 0) return fail(Errno::Invalid);
+      const u32 its_session = host_->session_of_group(group);
+      if (its_session != session) return fail(its_session == 0 ? Errno::NoProcess : Errno::PermissionDenied);
+      foreground = group;
+      return 0;
     }
     case request::get_session:
       return is_ours ? get(session) : fail(Errno::NotTerminal);
@@ -295,6 +307,8 @@ Result<u64> Terminal::control(u32 number, u64 argument) {
       input(byte);
       return 0;
     }
+    case request::drain:  // what was written is shown already
+      return 0;
     case request::flush:
       begin_ = complete_ = end_;
       return 0;

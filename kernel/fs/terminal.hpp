@@ -35,6 +35,8 @@ class TerminalHost {
   /// The process group of whoever reads or writes now; 0: nobody's (the kernel).
   [[nodiscard]] virtual u32 current_group() = 0;
   [[nodiscard]] virtual u32 current_session() = 0;
+  /// The session of a process group; 0: there is no such group.
+  [[nodiscard]] virtual u32 session_of_group(u32 group) = 0;
   /// The running process may not be stopped for using the terminal in the background: it ignores or blocks this signal.
   [[nodiscard]] virtual bool ignores(u32 signal) = 0;
   [[nodiscard]] virtual Result<void> copy_out(u64 address, const void* from, std::size_t size) = 0;
@@ -61,6 +63,8 @@ class Terminal {
   Result<std::size_t> write(IoBuffer& from);
   Result<u64> control(u32 request, u64 argument);
   [[nodiscard]] u32 ready() const;
+  /// VTIME: how long a reader waits who would be content with nothing.
+  [[nodiscard]] u64 patience() const;
   [[nodiscard]] WaitQueue& wait_queue() { return changed_; }
 
   TerminalModes modes;

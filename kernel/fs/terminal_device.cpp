@@ -25,6 +25,7 @@ class TerminalFile final : public File {
   Result<u64> control(u32 request, u64 argument) override { return terminal_->control(request, argument); }
   [[nodiscard]] u32 ready() const override { return terminal_->ready(); }
   WaitQueue* wait_queue() override { return &terminal_->wait_queue(); }
+  [[nodiscard]] u64 patience() const override { return terminal_->patience(); }
 
  private:
   Terminal* terminal_;
@@ -48,6 +49,10 @@ void ProcessTerminalHost::signal_group(u32 group, u32 number) { send_group_signa
 u32 ProcessTerminalHost::current_group() { return current_thread().process != nullptr ? current_process().group : 0; }
 u32 ProcessTerminalHost::current_session() {
   return current_thread().process != nullptr ? current_process().session : 0;
+}
+u32 ProcessTerminalHost::session_of_group(u32 group) {
+  const auto member = std::ranges::find(all_processes(), group, &Process::group);
+  return member != all_processes().end() ? (*member)->session : 0;
 }
 bool ProcessTerminalHost::ignores(u32 number) {
   const bool blocked = (current_thread().signal_mask & signal_bit(number)) != 0;

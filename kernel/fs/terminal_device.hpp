@@ -14,6 +14,7 @@ class ProcessTerminalHost : public TerminalHost {
   void signal_group(u32 group, u32 number) override;
   [[nodiscard]] u32 current_group() override;
   [[nodiscard]] u32 current_session() override;
+  [[nodiscard]] u32 session_of_group(u32 group) override;
   [[nodiscard]] bool ignores(u32 number) override;
   [[nodiscard]] Result<void> copy_out(u64 address, const void* from, std::size_t size) override;
   [[nodiscard]] Result<void> copy_in(void* to, u64 address, std::size_t size) override;

@@ -3,6 +3,7 @@
 
 #include "kernel/core/scheduler.hpp"
 #include "kernel/core/signals.hpp"
+#include "kernel/core/time.hpp"
 #include "kernel/core/user_memory.hpp"
 #include "kernel/fs/pipe.hpp"
 #include "kernel/memory/kernel_buffer.hpp"
@@ -21,6 +22,8 @@ FileTable::OnExec on_exec_of(u64 flags) {
 /// Tries, and waits for `events` between tries, until something was moved or an error is final: way A of waiting.
 template <class Try>
 CallResult move_blocking(File& file, u32 events, Try attempt) {
+  const u64 patience = events == ready::in ? file.patience() : ~u64{0};
+  const u64 deadline = patience == ~u64{0} ? TimerQueue::never : nanoseconds_since_boot() + patience;
   for (;;) {
     const Result<std::size_t> result = attempt();
     if (result) return *result;
@@ -29,7 +32,9 @@ CallResult move_blocking(File& file, u32 events, Try attempt) {
       return fail(result.error());
     }
     const auto waited =
-        wait_until(*file.wait_queue(), [&] { return (file.ready() & (events | ready::error | ready::hang_up)) != 0; });
+        wait_until(*file.wait_queue(),
+                   [&] { return (file.ready() & (events | ready::error | ready::hang_up)) != 0; }, deadline);
+    if (waited == WaitResult::TimedOut) return 0;
     if (waited == WaitResult::Interrupted) return fail(Errno::RestartAlways);
   }
 }

@@ -9,7 +9,7 @@ namespace {
 namespace request {
 constexpr int get_modes = 0x5401, set_modes = 0x5402, set_controlling = 0x540E,
               get_group = 0x540F, set_group = 0x5410, type = 0x5412, get_size = 0x5413, set_size = 0x5414,
-              waiting = 0x541B, flush = 0x540B, get_session = 0x5429;
+              waiting = 0x541B, flush = 0x540B, get_session = 0x5429, drain = 0x5409;
 }
 // asm-generic/termbits.h
 struct Modes {
@@ -129,7 +129,7 @@ void lines() {
   type("\n");
   call(Call::ioctl, terminal, request::waiting, &count);
   show("waiting, a line", count);
-  PollEntry entry{static_cast<i32>(terminal), ready::in | ready::out, 0};
+  PollEntry entry{static_cast<i32>(terminal), ready::in, 0};
   call(Call::poll, &entry, 1, 0);
   show("poll", entry.found);
   read_some();
@@ -180,6 +180,9 @@ void raw() {
 
 volatile int got = 0;
 
+/// A signal from the keyboard drops what is still to be shown, and so does the end of a session.
+void drain() { call(Call::ioctl, terminal, request::drain, 1); }
+
 void jobs() {
   begin_part("job control");
   i32 group = 0;
@@ -197,10 +200,13 @@ void jobs() {
   handle(signal::interrupt, note);
   handle(signal::quit, note);
   handle(signal::terminal_stop, note);
+  drain();
   type("lost\x03");
   show("Ctrl-C", got);
+  drain();
   type("\x1C");
   show("Ctrl-backslash", got);
+  drain();
   type("\x1A");
   show("Ctrl-Z", got);
   type("line\n");
@@ -281,5 +287,6 @@ int main_program(int, char**, char**) {
   raw();
   jobs();
   call(Call::ioctl, terminal, request::set_modes, &before);
+  drain();
   return 0;
 }
