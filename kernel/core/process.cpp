@@ -40,7 +40,7 @@ constexpr u64 memory = 0x100, location = 0x200, files = 0x400, actions = 0x800, 
 namespace wait_option {
 constexpr u32 no_hang = 1, untraced = 2, continued = 8;
 constexpr u32 known = no_hang | untraced | continued | 0xE000'0000;  // the others choose among kinds of children
-}
+}  // namespace wait_option
 constexpr i32 continued_status = 0xFFFF;
 
 std::vector<Process*> processes;
@@ -211,6 +211,9 @@ Result<u32> clone_thread(const Frame& frame, const CloneRequest& request) {
   const bool actions_without_memory =
       (request.flags & clone_flag::actions) != 0 && (request.flags & clone_flag::memory) == 0;
   if (actions_without_memory) return fail(Errno::Invalid);
+  // The CPU takes no other address for FS.
+  const bool bad_pointer = (request.flags & clone_flag::thread_pointer) != 0 && request.thread_pointer >= USER_END;
+  if (bad_pointer) return fail(Errno::PermissionDenied);
   if (!same_process && processes.size() >= most_processes) return fail(Errno::TryAgain);
   Process* process = &self;
   if (!same_process) {
@@ -332,6 +335,7 @@ static bool end_other_threads(Process& process, const Thread& self) {
     other->ending = true;
     other->pending_signals |= signal_bit(signal::kill);
     wake(*other);
+    look_for_signals(*other);
   }
   return wait_until(process.thread_ended, [&] { return process.threads.size() == 1; }) == WaitResult::Ready;
 }

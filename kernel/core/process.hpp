@@ -50,12 +50,12 @@ struct Process {
   Ref<Location> location;
   Ref<File> terminal;  ///< the controlling one
 
-  u64 pending_signals = 0;   ///< bit n-1: signal n, for whichever thread takes it
+  u64 pending_signals = 0;                             ///< bit n-1: signal n, for whichever thread takes it
   SignalCause causes[vitrine::abi::signal::most + 1];  ///< of pending ones, the threads' too
-  WaitQueue child_changed;   ///< for wait4
-  WaitQueue signal_arrived;  ///< for signalfd
-  WaitQueue thread_ended;    ///< for execve, which leaves one
-  bool ended = false;        ///< a zombie: only the parent's wait is missing
+  WaitQueue child_changed;                             ///< for wait4
+  WaitQueue signal_arrived;                            ///< for signalfd
+  WaitQueue thread_ended;                              ///< for execve, which leaves one
+  bool ended = false;                                  ///< a zombie: only the parent's wait is missing
   bool stopped = false, stop_reported = true, resume_reported = true;
   i32 exit_status = 0;          ///< as wait4 reports it
   u64 run_nanoseconds = 0;      ///< of threads that have ended

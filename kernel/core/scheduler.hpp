@@ -77,8 +77,8 @@ enum class WaitResult : u8 { Ready, TimedOut, Interrupted };
 /// True if a signal should end the running thread's wait. Kernel threads have none.
 [[nodiscard]] bool wait_is_interrupted();
 
-/// For a system call that waits for some time. Interrupted, it keeps its deadline and fails with RestartNoHandler; when it
-/// begins again, because no handler ran, it takes that deadline instead of a new one.
+/// For a system call that waits for some time. Interrupted, it keeps its deadline and fails with RestartNoHandler; when
+/// it begins again, because no handler ran, it takes that deadline instead of a new one.
 void keep_deadline(u64 deadline);
 [[nodiscard]] u64 kept_deadline_or(u64 deadline);
 

@@ -37,7 +37,8 @@ void force_signal(u32 number, const SignalCause& cause = {});
 u32 take_pending(Thread& thread, u64 mask);
 
 /// At the return to ring 3: takes all signals. With several handlers, the one whose frame was made last runs first, and
-/// returns into the one before. `frame` of a system call that was interrupted is set up to be repeated or to tell of it.
+/// returns into the one before. `frame` of a system call that was interrupted is set up to be repeated or to tell of
+/// it.
 void deliver_signals(Frame& frame);
 /// rt_sigreturn(2): back to what the handler interrupted. False: the frame can't be read.
 [[nodiscard]] bool return_from_handler(Frame& frame);

@@ -48,7 +48,7 @@ struct Thread : RunEntry {
   u64 saved_mask = 0;  ///< of before a call that changes the mask while it waits (rt_sigsuspend)
   bool saved_mask_valid = false;
   u64 restart_deadline = 0;  ///< of an interrupted wait: when it begins again, it ends at the same moment
-  bool ending = false;  ///< its process ends: it goes no further than the return to ring 3
+  bool ending = false;       ///< its process ends: it goes no further than the return to ring 3
   vitrine::abi::SignalStack signal_stack;
 };
 

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <map>
 #include <random>
+#include <set>
 
 #include "kernel/memory/page_allocator.hpp"
 
@@ -13,18 +14,23 @@ namespace pulse {
 namespace {
 
 struct HostPages final : PageSource {
+  ~HostPages() {
+    for (void* const block : taken) std::free(block);  // the slabs that a heap keeps
+  }
   void* take(u8 order) override {
     if (limit == 0) return nullptr;
     --limit;
     ++blocks;
-    return std::aligned_alloc(page_bytes << order, page_bytes << order);
+    return *taken.insert(std::aligned_alloc(page_bytes << order, page_bytes << order)).first;
   }
   void give_back(void* pages, u8) override {
     --blocks;
+    taken.erase(pages);
     std::free(pages);
   }
   int blocks = 0;
   int limit = 1'000'000;
+  std::set<void*> taken;
 };
 
 struct HeapTest : testing::Test {

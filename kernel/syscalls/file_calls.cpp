@@ -31,9 +31,8 @@ CallResult move_blocking(File& file, u32 events, Try attempt) {
     if (!would_block || (file.flags & open_flag::non_blocking) != 0 || file.wait_queue() == nullptr) {
       return fail(result.error());
     }
-    const auto waited =
-        wait_until(*file.wait_queue(),
-                   [&] { return (file.ready() & (events | ready::error | ready::hang_up)) != 0; }, deadline);
+    const auto waited = wait_until(
+        *file.wait_queue(), [&] { return (file.ready() & (events | ready::error | ready::hang_up)) != 0; }, deadline);
     if (waited == WaitResult::TimedOut) return 0;
     if (waited == WaitResult::Interrupted) return fail(Errno::RestartAlways);
   }

@@ -127,7 +127,8 @@ class TimeLeft {
     const u64 left = deadline_ > now ? deadline_ - now : 0;
     const u64 part = second / static_cast<u64>(parts_);
     // Where that can't be written, the call has its result all the same.
-    (void)write_user(address_, TimeSpecification{static_cast<i64>(left / second), static_cast<i64>(left % second / part)});
+    (void)write_user(address_,
+                     TimeSpecification{static_cast<i64>(left / second), static_cast<i64>(left % second / part)});
   }
   TimeLeft(const TimeLeft&) = delete;
   TimeLeft& operator=(const TimeLeft&) = delete;

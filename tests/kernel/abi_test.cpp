@@ -43,7 +43,8 @@ struct Boot {
 };
 
 Boot boot(const std::string& kernel, const std::string& parameters) {
-  const auto result = run({VITRINE_COMMAND, "run", kernel, "--initrd", initramfs, "--append", parameters, "--max-time", "120s"});
+  const auto result =
+      run({VITRINE_COMMAND, "run", kernel, "--initrd", initramfs, "--append", parameters, "--max-time", "120s"});
   return {result.status, result.out, by_program(result.out)};
 }
 

@@ -52,7 +52,8 @@ void errors() {
   show("to a pipe", control(ends[0], epoll::add, ends[1], ready::in));
   show("operation 9", control(queue, 9, ends[0], ready::in));
   show("event at a bad address", call(Call::epoll_ctl, queue, epoll::add, ends[1], unmapped_address));
-  show("remove with one at a bad address", call(Call::epoll_ctl, queue, epoll::remove, second_number, unmapped_address));
+  show("remove with one at a bad address",
+       call(Call::epoll_ctl, queue, epoll::remove, second_number, unmapped_address));
   const i64 file = call(Call::open, "/abi/epoll", 0, 0);
   show("a regular file", add(file, ready::in));
   const i64 directory = call(Call::open, "/tmp", 0, 0);
@@ -131,8 +132,8 @@ void levels() {
   finish();
 }
 
-// [nanos#1560] toggling; [shadow#2673, WSL#2462] eventfd: every write is an edge; [tgoskits#1034] drained and ready again
-// with no wait in between.
+// [nanos#1560] toggling; [shadow#2673, WSL#2462] eventfd: every write is an edge; [tgoskits#1034] drained and ready
+// again with no wait in between.
 void edges() {
   begin("epoll edge");
   add(ends[0], ready::in | epoll::edge, 1);
@@ -258,7 +259,8 @@ i64 waiters_woken(u32 flags, int waiters) {
   const i64 count = call(Call::read, results[0], bytes, 100);
   call(Call::read, ends[0], bytes, 100);
   call(Call::write, ends[1], "yyyy", 4);  // lets the rest go
-  while (wait_for(-1) >= 0) {}
+  while (wait_for(-1) >= 0) {
+  }
   call(Call::read, ends[0], bytes, 100);
   call(Call::close, results[0]);
   call(Call::close, results[1]);
@@ -271,7 +273,8 @@ void exclusives() {
   show("with read hang-up", add(ends[0], ready::in | epoll::exclusive | ready::read_hang_up));
   show("with edge", add(ends[0], ready::in | epoll::exclusive | epoll::edge));
   show("change", change(ends[0], ready::in));
-  show("change to exclusive", (remove(ends[0]), add(ends[0], ready::in), change(ends[0], ready::in | epoll::exclusive)));
+  show("change to exclusive",
+       (remove(ends[0]), add(ends[0], ready::in), change(ends[0], ready::in | epoll::exclusive)));
   remove(ends[0]);
   show("three wait, not exclusive", waiters_woken(ready::in, 3));
   show("three wait, exclusive", waiters_woken(ready::in | epoll::exclusive, 3));

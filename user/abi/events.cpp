@@ -96,7 +96,8 @@ void timers() {
   call(Call::fcntl, timer, control::set_flags, 0);
   show("a reader waits", take(timer));
   set(timer, 0, 0);
-  show("value of bad nanoseconds", (setting = {{0, 0}, {0, second}}, call(Call::timerfd_settime, timer, 0, &setting, nullptr)));
+  show("value of bad nanoseconds",
+       (setting = {{0, 0}, {0, second}}, call(Call::timerfd_settime, timer, 0, &setting, nullptr)));
   show("negative", (setting = {{0, 0}, {-1, 0}}, call(Call::timerfd_settime, timer, 0, &setting, nullptr)));
   show("flags 8", (setting = {{0, 0}, {1, 0}}, call(Call::timerfd_settime, timer, 8, &setting, nullptr)));
   show("at a bad address", call(Call::timerfd_settime, timer, 0, unmapped_address, nullptr));

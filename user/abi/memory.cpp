@@ -27,10 +27,10 @@ void requests() {
   show("more than there is address space", map_at(nullptr, u64{1} << 47, map::read, map::is_private | map::anonymous));
   show("no such file", map_at(nullptr, page, map::read, map::is_private, 99));
   show("offset within a page", map_at(nullptr, page, map::read, map::is_private, 1, 100));
-  show("fixed, within a page", map_at(reinterpret_cast<void*>(0x10000001), page, map::read,
-                                      map::is_private | map::anonymous | map::fixed));
-  show("fixed, in the kernel's half", map_at(kernel_address, page, map::read,
-                                             map::is_private | map::anonymous | map::fixed));
+  show("fixed, within a page",
+       map_at(reinterpret_cast<void*>(0x10000001), page, map::read, map::is_private | map::anonymous | map::fixed));
+  show("fixed, in the kernel's half",
+       map_at(kernel_address, page, map::read, map::is_private | map::anonymous | map::fixed));
   int ends[2];
   call(Call::pipe2, ends, 0);
   show("a pipe", map_at(nullptr, page, map::read, map::is_private, ends[0]));
@@ -41,9 +41,11 @@ void requests() {
   for (i64 file : {i64{ends[0]}, i64{ends[1]}, writer, reader}) call(Call::close, file);
   u8* const two = fresh_pages(2);
   two[0] = 1;
-  show("fixed over a mapping", map_at(two, page, map::read, map::is_private | map::anonymous | map::fixed) == word(two));
+  show("fixed over a mapping",
+       map_at(two, page, map::read, map::is_private | map::anonymous | map::fixed) == word(two));
   show("reads as zero", two[0]);
-  show("not over one, if asked", map_at(two, page, map::read, map::is_private | map::anonymous | map::fixed_no_replace));
+  show("not over one, if asked",
+       map_at(two, page, map::read, map::is_private | map::anonymous | map::fixed_no_replace));
   show("munmap, within a page", call(Call::munmap, two + 1, page));
   show("munmap, size 0", call(Call::munmap, two, 0));
   show("munmap", call(Call::munmap, two, 2 * page));
@@ -63,19 +65,33 @@ void protections() {
   shared[page] = 7;
   show("mprotect to read", call(Call::mprotect, shared + page, page, map::read));
   show("it reads", shared[page]);
-  show("a write", signal_of<[] { shared[page] = 1; return 0; }>());
-  show("its neighbours can be written", signal_of<[] { shared[0] = shared[2 * page] = 1; return 0; }>());
+  show("a write", signal_of<[] {
+         shared[page] = 1;
+         return 0;
+       }>());
+  show("its neighbours can be written", signal_of<[] {
+         shared[0] = shared[2 * page] = 1;
+         return 0;
+       }>());
   call(Call::mprotect, shared + page, page, 0);
   show("no access", signal_of<[] { return static_cast<int>(shared[page]); }>());
   show("the kernel gets none either", call(Call::write, 1, shared + page, 1));
   call(Call::mprotect, shared + page, page, map::read | map::write);
   show("it is still there", shared[page]);
   shared[0] = 0xC3;
-  show("data is not code", signal_of<[] { reinterpret_cast<void (*)()>(shared)(); return 0; }>());
+  show("data is not code", signal_of<[] {
+         reinterpret_cast<void (*)()>(shared)();
+         return 0;
+       }>());
   call(Call::mprotect, shared, page, map::read | map::execute);
-  show("unless it may be", signal_of<[] { reinterpret_cast<void (*)()>(shared)(); return 0; }>());
-  show("program text can't be written",
-       signal_of<[] { *reinterpret_cast<volatile u8*>(reinterpret_cast<u64>(&main_program)) = 1; return 0; }>());
+  show("unless it may be", signal_of<[] {
+         reinterpret_cast<void (*)()>(shared)();
+         return 0;
+       }>());
+  show("program text can't be written", signal_of<[] {
+         *reinterpret_cast<volatile u8*>(reinterpret_cast<u64>(&main_program)) = 1;
+         return 0;
+       }>());
   call(Call::munmap, shared, page);
   show("unmapped", signal_of<[] { return static_cast<int>(shared[0]); }>());
 }
@@ -109,12 +125,13 @@ void copies_on_write() {
   for (u64 i = 0; i < 64; ++i) wrong += pages[i * page] != i;
   show("pages that changed here", wrong);
   show("the kernel's writes copy too", in_child([] {
-         int ends[2];
-         call(Call::pipe2, ends, 0);
-         call(Call::write, ends[1], "x", 1);
-         call(Call::read, ends[0], shared, 1);
-         return int{shared[0]};
-       }) >> 8);
+                                         int ends[2];
+                                         call(Call::pipe2, ends, 0);
+                                         call(Call::write, ends[1], "x", 1);
+                                         call(Call::read, ends[0], shared, 1);
+                                         return int{shared[0]};
+                                       }) >>
+                                           8);
   show("ours", pages[0]);
 }
 

@@ -20,38 +20,39 @@ void waiting() {
          call(Call::kill, call(Call::getpid), signal::terminate);
          return 0;
        }));
-  show("divides by zero", in_child([] {
+  show("divides by zero",
+       in_child([] {
          asm volatile("xorl %%ecx, %%ecx; movl $1, %%eax; xorl %%edx, %%edx; divl %%ecx" ::: "eax", "ecx", "edx");
          return 0;
        }) & 0x7F);
   show("writes to 0", in_child([] {
-         *reinterpret_cast<volatile int*>(8) = 1;
-         return 0;
-       }) & 0x7F);
+                        *reinterpret_cast<volatile int*>(8) = 1;
+                        return 0;
+                      }) & 0x7F);
   show("undefined instruction", in_child([] {
-         asm volatile("ud2");
-         return 0;
-       }) & 0x7F);
+                                  asm volatile("ud2");
+                                  return 0;
+                                }) & 0x7F);
   show("breakpoint", in_child([] {
-         asm volatile("int3");
-         return 0;
-       }) & 0x7F);
+                       asm volatile("int3");
+                       return 0;
+                     }) & 0x7F);
   show("HLT in ring 3", in_child([] {
-         asm volatile("hlt");
-         return 0;
-       }) & 0x7F);
+                          asm volatile("hlt");
+                          return 0;
+                        }) & 0x7F);
   show("CLI in ring 3", in_child([] {
-         asm volatile("cli");
-         return 0;
-       }) & 0x7F);
+                          asm volatile("cli");
+                          return 0;
+                        }) & 0x7F);
   show("jumps to a non-canonical address", in_child([] {
-         asm volatile("jmp *%0" ::"r"(non_canonical_address));
-         return 0;
-       }) & 0x7F);
+                                             asm volatile("jmp *%0" ::"r"(non_canonical_address));
+                                             return 0;
+                                           }) & 0x7F);
   show("calls without end", in_child([] {
-         asm volatile("1: subq $4096, %%rsp; movq $0, (%%rsp); jmp 1b" ::: "memory");
-         return 0;
-       }) & 0x7F);
+                              asm volatile("1: subq $4096, %%rsp; movq $0, (%%rsp); jmp 1b" ::: "memory");
+                              return 0;
+                            }) & 0x7F);
   const i64 child = start_child([] {
     sleep_milliseconds(30);
     return 1;
@@ -87,7 +88,8 @@ void stopping() {
 
 void groups() {
   begin_part("group");
-  show("group is parent's", in_child([] { return call(Call::getpgrp) == call(Call::getpgid, call(Call::getppid)) ? 1 : 2; }));
+  show("group is parent's",
+       in_child([] { return call(Call::getpgrp) == call(Call::getpgid, call(Call::getppid)) ? 1 : 2; }));
   show("own group", in_child([] {
          const i64 result = call(Call::setpgid, 0, 0);
          return result == 0 && call(Call::getpgrp) == call(Call::getpid) ? 1 : 2;
@@ -154,7 +156,10 @@ void executing() {
   call(Call::chmod, "/tmp/text", 0755);
   show("no format that we know", execute("/tmp/text", none, none));
   const i64 half = call(Call::open, "/tmp/text", open_flag::truncate | open_flag::write_only, 0);
-  call(Call::write, half, "\x7f" "ELF\2\1\1", 7);
+  call(Call::write, half,
+       "\x7f"
+       "ELF\2\1\1",
+       7);
   call(Call::close, half);
   show("half an ELF header", execute("/tmp/text", none, none));
   call(Call::unlink, "/tmp/text");

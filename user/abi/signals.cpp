@@ -257,17 +257,18 @@ void frames() {
   show("number in siginfo", last_number);
   abi::SignalStack stack{reinterpret_cast<u64>(other_stack), 0, 0, sizeof other_stack};
   show("sigaltstack", call(Call::sigaltstack, &stack, nullptr));
-  handle(signal::user1,
-         [](int, abi::SignalInformation*, abi::UserContext*) {
-           int here = 0;
-           handler_stack = reinterpret_cast<u64>(&here);
-           abi::SignalStack now_used{};
-           call(Call::sigaltstack, nullptr, &now_used);
-           last_number = now_used.flags;
-           abi::SignalStack other{reinterpret_cast<u64>(other_stack), 0, 0, sizeof other_stack};
-           handled = static_cast<int>(call(Call::sigaltstack, &other, nullptr));
-         },
-         abi::signal_flag::on_stack);
+  handle(
+      signal::user1,
+      [](int, abi::SignalInformation*, abi::UserContext*) {
+        int here = 0;
+        handler_stack = reinterpret_cast<u64>(&here);
+        abi::SignalStack now_used{};
+        call(Call::sigaltstack, nullptr, &now_used);
+        last_number = now_used.flags;
+        abi::SignalStack other{reinterpret_cast<u64>(other_stack), 0, 0, sizeof other_stack};
+        handled = static_cast<int>(call(Call::sigaltstack, &other, nullptr));
+      },
+      abi::signal_flag::on_stack);
   send(signal::user1);
   const u64 begin = reinterpret_cast<u64>(other_stack);
   show("the handler is on it", handler_stack >= begin && handler_stack < begin + sizeof other_stack);
@@ -281,31 +282,34 @@ void frames() {
   show("a stack overflow is handled on another stack", in_child([] {
          abi::SignalStack own_stack{reinterpret_cast<u64>(other_stack), 0, 0, sizeof other_stack};
          call(Call::sigaltstack, &own_stack, nullptr);
-         handle(signal::segmentation, [](int, abi::SignalInformation*, abi::UserContext*) { end(33); },
-                abi::signal_flag::on_stack);
+         handle(
+             signal::segmentation, [](int, abi::SignalInformation*, abi::UserContext*) { end(33); },
+             abi::signal_flag::on_stack);
          asm volatile("1: subq $4096, %%rsp; movq $0, (%%rsp); jmp 1b" ::: "memory");
          return 0;
        }));
   show("without one it ends the process", in_child([] {
-         handle(signal::segmentation, [](int, abi::SignalInformation*, abi::UserContext*) { end(33); });
-         asm volatile("1: subq $4096, %%rsp; movq $0, (%%rsp); jmp 1b" ::: "memory");
-         return 0;
-       }) & 0x7F);
+                                            handle(signal::segmentation,
+                                                   [](int, abi::SignalInformation*, abi::UserContext*) { end(33); });
+                                            asm volatile("1: subq $4096, %%rsp; movq $0, (%%rsp); jmp 1b" ::: "memory");
+                                            return 0;
+                                          }) & 0x7F);
   show("a blocked fault ends the process", in_child([] {
-         handle(signal::segmentation, [](int, abi::SignalInformation*, abi::UserContext*) { end(33); });
-         change_mask(How::Block, signal_bit(signal::segmentation));
-         *reinterpret_cast<volatile int*>(8) = 1;
-         return 0;
-       }) & 0x7F);
+                                             handle(signal::segmentation,
+                                                    [](int, abi::SignalInformation*, abi::UserContext*) { end(33); });
+                                             change_mask(How::Block, signal_bit(signal::segmentation));
+                                             *reinterpret_cast<volatile int*>(8) = 1;
+                                             return 0;
+                                           }) & 0x7F);
   show("sigreturn from nowhere", in_child([] {
-         asm volatile("movq %0, %%rsp; movl $15, %%eax; syscall" ::"r"(unmapped_address));
-         return 0;
-       }) & 0x7F);
+                                   asm volatile("movq %0, %%rsp; movl $15, %%eax; syscall" ::"r"(unmapped_address));
+                                   return 0;
+                                 }) & 0x7F);
   show("a handler at a bad address", in_child([] {
-         set_action(signal::user1, reinterpret_cast<u64>(kernel_address));
-         send(signal::user1);
-         return 0;
-       }) & 0x7F);
+                                       set_action(signal::user1, reinterpret_cast<u64>(kernel_address));
+                                       send(signal::user1);
+                                       return 0;
+                                     }) & 0x7F);
 }
 
 volatile u64 fault_address = 0;

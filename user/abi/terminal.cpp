@@ -7,9 +7,9 @@ namespace {
 
 // asm-generic/ioctls.h
 namespace request {
-constexpr int get_modes = 0x5401, set_modes = 0x5402, set_controlling = 0x540E,
-              get_group = 0x540F, set_group = 0x5410, type = 0x5412, get_size = 0x5413, set_size = 0x5414,
-              waiting = 0x541B, flush = 0x540B, get_session = 0x5429, drain = 0x5409;
+constexpr int get_modes = 0x5401, set_modes = 0x5402, set_controlling = 0x540E, get_group = 0x540F, set_group = 0x5410,
+              type = 0x5412, get_size = 0x5413, set_size = 0x5414, waiting = 0x541B, flush = 0x540B,
+              get_session = 0x5429, drain = 0x5409;
 }
 // asm-generic/termbits.h
 struct Modes {
@@ -98,11 +98,15 @@ void lines() {
   type("long line\n");
   show_read("three bytes", 3);
   show_read("its rest");
-  type("abx\x7F" "c\n");
+  type(
+      "abx\x7F"
+      "c\n");
   show_read("erase");
   type("wrong\x15right\n");
   show_read("kill");
-  type("\x7F\x7F" "x\n");
+  type(
+      "\x7F\x7F"
+      "x\n");
   show_read("erase of nothing");
   type("ab\x04");
   show_read("end of file behind text");
@@ -117,7 +121,9 @@ void lines() {
   set(canonical | 0x8000);
   type("two words\x17x\n");
   show_read("word erase");
-  type("a\x16\x04" "b\n");
+  type(
+      "a\x16\x04"
+      "b\n");
   show_read("literal next");
   type("flushed\n");
   show("flush", call(Call::ioctl, terminal, request::flush, 0));
@@ -135,7 +141,8 @@ void lines() {
   read_some();
   call(Call::poll, &entry, 1, 0);
   show("poll, empty", entry.found);
-  for (int i = 0; i < 50; ++i) type("0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789");
+  for (int i = 0; i < 50; ++i)
+    type("0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789");
   type("\n");
   show("a line of 5000", read_some(5000));
   show("nothing behind it", read_some(5000));

@@ -83,7 +83,8 @@ void futexes() {
   show("no bits", call(Call::futex, &word_, futex::wait_bits, 0, nullptr, nullptr, 0));
   show("operation 99", call(Call::futex, &word_, 99, 0, nullptr, nullptr, 0));
   show("wake nobody", call(Call::futex, &word_, futex::wake, 1, nullptr, nullptr, 0));
-  show("wake at a misaligned address", call(Call::futex, reinterpret_cast<u8*>(&word_) + 2, futex::wake, 1, nullptr, nullptr, 0));
+  show("wake at a misaligned address",
+       call(Call::futex, reinterpret_cast<u8*>(&word_) + 2, futex::wake, 1, nullptr, nullptr, 0));
   start_waiters(5);
   show("wake 1", call(Call::futex, &word_, futex::wake, 1, nullptr, nullptr, 0));
   show("woken", settled());
@@ -131,22 +132,33 @@ void ids() {
   show("clone with shared signals, without shared memory",
        call(Call::clone, clone_flag::actions, nullptr, nullptr, nullptr, 0));
   show("tids of a fork", in_child([] {
-         i32 told_child = 0, told_parent = 0;
-         const i64 child = call(Call::clone, signal::child | clone_flag::parent_tid | clone_flag::child_set_tid, nullptr,
-                                &told_parent, &told_child, 0);
-         if (child == 0) end(told_child == static_cast<i32>(call(Call::gettid)) ? 1 : 2);
-         const i64 status = wait_for(child);
-         return static_cast<int>(status >> 8) * 10 + (told_parent == child) * 2 + (told_child == 0);
-       }) >> 8);
+                           i32 told_child = 0, told_parent = 0;
+                           const i64 child =
+                               call(Call::clone, signal::child | clone_flag::parent_tid | clone_flag::child_set_tid,
+                                    nullptr, &told_parent, &told_child, 0);
+                           if (child == 0) end(told_child == static_cast<i32>(call(Call::gettid)) ? 1 : 2);
+                           const i64 status = wait_for(child);
+                           return static_cast<int>(status >> 8) * 10 + (told_parent == child) * 2 + (told_child == 0);
+                         }) >>
+                             8);
 }
 
 void process_ends() {
   begin_part("threads and exit");
   show("exit_group ends them all", in_child([] {
          for (int i = 0; i < 3; ++i) {
-           start_thread([](void*) { for (;;) call(Call::pause); }, nullptr, stack_of(i), &alive[i]);
+           start_thread(
+               [](void*) {
+                 for (;;) call(Call::pause);
+               },
+               nullptr, stack_of(i), &alive[i]);
          }
-         start_thread([](void*) { for (;;) {} }, nullptr, stack_of(3), &alive[3]);
+         start_thread(
+             [](void*) {
+               for (;;) {
+               }
+             },
+             nullptr, stack_of(3), &alive[3]);
          sleep_milliseconds(20);
          return 4;
        }));
@@ -171,13 +183,18 @@ void process_ends() {
          return 4;
        }));
   show("a fault of one ends all", in_child([] {
-         start_thread([](void*) { *reinterpret_cast<volatile int*>(8) = 1; }, nullptr, stack_of(0), &alive[0]);
-         for (;;) call(Call::pause);
-         return 4;
-       }) & 0x7F);
+                                    start_thread([](void*) { *reinterpret_cast<volatile int*>(8) = 1; }, nullptr,
+                                                 stack_of(0), &alive[0]);
+                                    for (;;) call(Call::pause);
+                                    return 4;
+                                  }) & 0x7F);
   show("exec leaves one", in_child([] {
          for (int i = 0; i < 3; ++i) {
-           start_thread([](void*) { for (;;) call(Call::pause); }, nullptr, stack_of(i), &alive[i]);
+           start_thread(
+               [](void*) {
+                 for (;;) call(Call::pause);
+               },
+               nullptr, stack_of(i), &alive[i]);
          }
          char path[] = "/abi/threads", word_one[] = "ended";
          char* words[] = {path, word_one, nullptr};
@@ -191,9 +208,8 @@ void signals() {
   begin_part("threads and signals");
   static i64 second_thread;
   static volatile u32 stop;
-  handle(signal::user1, [](int, abi::SignalInformation*, abi::UserContext*) {
-    ++got[call(Call::gettid) == second_thread ? 1 : 0];
-  });
+  handle(signal::user1,
+         [](int, abi::SignalInformation*, abi::UserContext*) { ++got[call(Call::gettid) == second_thread ? 1 : 0]; });
   second_thread = start_thread(
       [](void*) {
         while (stop == 0) sleep_milliseconds(5);

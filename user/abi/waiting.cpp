@@ -31,7 +31,8 @@ void polling() {
   show("room for a page, writer", poll_one(ends[1], all));
   call(Call::close, ends[1]);
   show("writer gone, bytes left", poll_one(ends[0], all));
-  while (call(Call::read, ends[0], bytes, sizeof bytes) > 0) {}
+  while (call(Call::read, ends[0], bytes, sizeof bytes) > 0) {
+  }
   show("writer gone", poll_one(ends[0], all));
   show("writer gone, nothing wanted", poll_one(ends[0], 0));
   call(Call::close, ends[0]);

@@ -125,10 +125,7 @@ inline i64 call_words(i64 number, i64 a, i64 b, i64 c, i64 d, i64 e, i64 f) {
   register i64 r8 asm("r8") = e;
   register i64 r9 asm("r9") = f;
   i64 result = number;
-  asm volatile("syscall"
-               : "+a"(result)
-               : "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-               : "rcx", "r11", "memory");
+  asm volatile("syscall" : "+a"(result) : "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9) : "rcx", "r11", "memory");
   return result;
 }
 
@@ -151,7 +148,8 @@ i64 call(Call number, Words... words) {
   return call_words(static_cast<i64>(number), all[0], all[1], all[2], all[3], all[4], all[5]);
 }
 
-/// An address that no program has (the kernel's half), one that nothing is mapped at, and one that is no address at all.
+/// An address that no program has (the kernel's half), one that nothing is mapped at, and one that is no address at
+/// all.
 inline u8* const kernel_address = reinterpret_cast<u8*>(0xFFFF'8000'0000'0000);
 inline u8* const unmapped_address = reinterpret_cast<u8*>(0x1000);
 inline u8* const non_canonical_address = reinterpret_cast<u8*>(0x8000'0000'0000'0000);
@@ -224,7 +222,8 @@ inline constexpr u64 memory = 0x100, location = 0x200, files = 0x400, actions = 
 }
 // linux/futex.h
 namespace futex {
-inline constexpr int wait = 0, wake = 1, requeue = 3, compare_requeue = 4, wait_bits = 9, wake_bits = 10, is_private = 128;
+inline constexpr int wait = 0, wake = 1, requeue = 3, compare_requeue = 4, wait_bits = 9, wake_bits = 10,
+                     is_private = 128;
 }
 // linux/wait.h
 namespace wait_option {

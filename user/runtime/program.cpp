@@ -18,13 +18,13 @@ struct ErrorName {
 };
 // asm-generic/errno.h
 constexpr ErrorName error_names[] = {
-    {1, "EPERM"},    {2, "ENOENT"},   {3, "ESRCH"},   {4, "EINTR"},    {5, "EIO"},         {6, "ENXIO"},
-    {7, "E2BIG"},    {8, "ENOEXEC"},  {9, "EBADF"},   {10, "ECHILD"},  {11, "EAGAIN"},     {12, "ENOMEM"},
-    {13, "EACCES"},  {14, "EFAULT"},  {16, "EBUSY"},  {17, "EEXIST"},  {18, "EXDEV"},      {19, "ENODEV"},
-    {20, "ENOTDIR"}, {21, "EISDIR"},  {22, "EINVAL"}, {23, "ENFILE"},  {24, "EMFILE"},     {25, "ENOTTY"},
-    {27, "EFBIG"},   {28, "ENOSPC"},  {29, "ESPIPE"}, {30, "EROFS"},   {31, "EMLINK"},     {32, "EPIPE"},
-    {33, "EDOM"},    {34, "ERANGE"},  {36, "ENAMETOOLONG"},            {38, "ENOSYS"},     {39, "ENOTEMPTY"},
-    {40, "ELOOP"},   {75, "EOVERFLOW"}, {95, "EOPNOTSUPP"},            {110, "ETIMEDOUT"}, {125, "ECANCELED"},
+    {1, "EPERM"},      {2, "ENOENT"},      {3, "ESRCH"},         {4, "EINTR"},       {5, "EIO"},        {6, "ENXIO"},
+    {7, "E2BIG"},      {8, "ENOEXEC"},     {9, "EBADF"},         {10, "ECHILD"},     {11, "EAGAIN"},    {12, "ENOMEM"},
+    {13, "EACCES"},    {14, "EFAULT"},     {16, "EBUSY"},        {17, "EEXIST"},     {18, "EXDEV"},     {19, "ENODEV"},
+    {20, "ENOTDIR"},   {21, "EISDIR"},     {22, "EINVAL"},       {23, "ENFILE"},     {24, "EMFILE"},    {25, "ENOTTY"},
+    {27, "EFBIG"},     {28, "ENOSPC"},     {29, "ESPIPE"},       {30, "EROFS"},      {31, "EMLINK"},    {32, "EPIPE"},
+    {33, "EDOM"},      {34, "ERANGE"},     {36, "ENAMETOOLONG"}, {38, "ENOSYS"},     {39, "ENOTEMPTY"}, {40, "ELOOP"},
+    {75, "EOVERFLOW"}, {95, "EOPNOTSUPP"}, {110, "ETIMEDOUT"},   {125, "ECANCELED"},
 };
 
 void print_answer(i64 answer) {
@@ -158,7 +158,8 @@ void wait_for_thread(const u32* alive) {
 
 void sleep_milliseconds(i64 milliseconds) {
   Time left{milliseconds / 1000, milliseconds % 1000 * millisecond};
-  while (call(Call::nanosleep, &left, &left) == -4) {}
+  while (call(Call::nanosleep, &left, &left) == -4) {
+  }
 }
 
 i64 now() {

@@ -40,8 +40,8 @@ i64 start_child(int (*body)());
 /// The status of one child; the error, negated, if there is none.
 i64 wait_for(i64 child, int options = 0);
 
-/// A thread by clone(2): memory, files and signals are shared. `stack_top` is its own. `alive` becomes 0, and is woken as
-/// a futex, when it ends. Its number.
+/// A thread by clone(2): memory, files and signals are shared. `stack_top` is its own. `alive` becomes 0, and is woken
+/// as a futex, when it ends. Its number.
 i64 start_thread(void (*body)(void*), void* argument, void* stack_top, u32* alive);
 void wait_for_thread(const u32* alive);
 

@@ -1,0 +1,53 @@
+// Pulse under load (user/stress): everything at once with self-checks, and random system calls.
+//
+// At length, by hand: build/vitrine run build/pulse.elf --initrd build/user/abi.cpio \
+//     --append "init=/stress/init loglevel=3 stress=20000" (or "fuzz=3000 seed=7")
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "tests/process.hpp"
+
+namespace {
+
+using vitrine::tests::Result;
+using vitrine::tests::run;
+
+const std::string initramfs = ABI_INITRAMFS;
+
+class Load : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!std::filesystem::exists(initramfs)) GTEST_SKIP() << initramfs << " is not there: `make guests` gets it";
+  }
+};
+
+Result boot(const std::string& parameters) {
+  return run({VITRINE_COMMAND, "run", PULSE_KERNEL, "--initrd", initramfs, "--append",
+              "init=/stress/init loglevel=3 " + parameters, "--max-time", "60s"});
+}
+
+TEST_F(Load, everything_at_once_loses_no_wake_up_and_no_memory) {
+  const Result result = boot("stress=20");
+  EXPECT_EQ(result.status, 0) << result.out << result.err;
+  EXPECT_NE(result.out.find("=> stress ended with 0"), std::string::npos) << result.out;
+}
+
+TEST_F(Load, twice_the_same_load_is_twice_the_same_run) {
+  const Result first = boot("stress=10");
+  const Result second = boot("stress=10");
+  EXPECT_EQ(first.out, second.out);
+  EXPECT_EQ(first.err, second.err);  // guest time and instructions
+}
+
+TEST_F(Load, random_system_calls_never_end_the_kernel) {
+  for (const char* const seed : {"1", "2", "3"}) {
+    const Result result = boot(std::string("fuzz=40 seed=") + seed);
+    EXPECT_EQ(result.status, 0) << seed << result.out << result.err;
+    EXPECT_NE(result.out.find("=> fuzz ended with 0"), std::string::npos) << seed << result.out;
+  }
+}
+
+}  // namespace
