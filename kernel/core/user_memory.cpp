@@ -14,14 +14,14 @@ namespace pulse {
 
 namespace {
 
-bool is_user_range(u64 address, std::size_t size) { return address <= USER_END && size <= USER_END - address; }
-
 Result<void> copied(u64 missing) {
   if (missing != 0) return fail(Errno::BadAddress);
   return {};
 }
 
 }  // namespace
+
+bool is_user_range(u64 address, std::size_t size) { return address <= USER_END && size <= USER_END - address; }
 
 Result<void> copy_from_user(void* to, u64 from, std::size_t size) {
   if (!is_user_range(from, size)) return fail(Errno::BadAddress);

@@ -10,6 +10,8 @@
 
 namespace pulse {
 
+/// Is all of it below the kernel's half? Says nothing of what is mapped.
+[[nodiscard]] bool is_user_range(u64 address, std::size_t size);
 [[nodiscard]] Result<void> copy_from_user(void* to, u64 from, std::size_t size);
 [[nodiscard]] Result<void> copy_to_user(u64 to, const void* from, std::size_t size);
 

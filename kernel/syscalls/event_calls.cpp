@@ -42,17 +42,17 @@ Result<Ref<File>> queue_file(Call& call, u64 descriptor) {
 
 CallResult sys_epoll_ctl(Call& call) {
   enum Operation : u64 { add = 1, remove = 2, change = 3 };
-  const auto watched = call.process().files->get(call.c);
-  if (!watched) return fail(watched.error());
-  const auto file = queue_file(call, call.a);
-  if (!file) return fail(file.error());
-  EventQueue& queue = *(*file)->as_event_queue();
   WatchEvent event;
   if (call.b != remove) {
     const auto given = read_user<WatchEvent>(call.d);
     if (!given) return fail(given.error());
     event = *given;
   }
+  const auto watched = call.process().files->get(call.c);
+  if (!watched) return fail(watched.error());
+  const auto file = queue_file(call, call.a);
+  if (!file) return fail(file.error());
+  EventQueue& queue = *(*file)->as_event_queue();
   const auto descriptor = static_cast<u32>(call.c);
   switch (call.b) {
     case add:

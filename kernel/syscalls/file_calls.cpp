@@ -62,6 +62,7 @@ CallResult write_file(File& file, IoBuffer& from) {
 CallResult sys_read(Call& call) {
   const auto file = call.process().files->get(call.a);
   if (!file) return fail(file.error());
+  if ((*file)->readable() && !is_user_range(call.b, call.c)) return fail(Errno::BadAddress);
   UserBuffer buffer(call.b, std::min<u64>(call.c, most_bytes));
   return read_file(**file, buffer);
 }
@@ -69,6 +70,7 @@ CallResult sys_read(Call& call) {
 CallResult sys_write(Call& call) {
   const auto file = call.process().files->get(call.a);
   if (!file) return fail(file.error());
+  if ((*file)->writable() && !is_user_range(call.b, call.c)) return fail(Errno::BadAddress);
   UserBuffer buffer(call.b, std::min<u64>(call.c, most_bytes));
   return write_file(**file, buffer);
 }
@@ -82,9 +84,17 @@ CallResult move_pieces(Call& call, Move move) {
   constexpr u64 most_pieces = 1024;
   const auto file = call.process().files->get(call.a);
   if (!file) return fail(file.error());
-  if (call.c > most_pieces) return fail(Errno::Invalid);
+  const u64 count = static_cast<u32>(call.c);
+  if (count > most_pieces) return fail(Errno::Invalid);
+  // Nothing is moved before all pieces are sound.
+  for (u64 i = 0; i < count; ++i) {
+    const auto piece = read_user<Piece>(call.b + i * sizeof(Piece));
+    if (!piece) return fail(piece.error());
+    if (static_cast<i64>(piece->size) < 0) return fail(Errno::Invalid);
+    if (!is_user_range(piece->address, piece->size)) return fail(Errno::BadAddress);
+  }
   u64 total = 0;
-  for (u64 i = 0; i < call.c; ++i) {
+  for (u64 i = 0; i < count; ++i) {
     const auto piece = read_user<Piece>(call.b + i * sizeof(Piece));
     if (!piece) return total > 0 ? CallResult(total) : fail(piece.error());
     if (piece->size == 0) continue;
@@ -100,12 +110,18 @@ CallResult move_pieces(Call& call, Move move) {
 CallResult sys_readv(Call& call) { return move_pieces(call, read_file); }
 CallResult sys_writev(Call& call) { return move_pieces(call, write_file); }
 
+/// Offsets are signed, and so is the one behind the last byte.
+bool is_file_range(u64 offset, u64 size) {
+  const u64 count = std::min<u64>(size, most_bytes);
+  return static_cast<i64>(offset) >= 0 && static_cast<i64>(offset + count) >= 0;
+}
+
 CallResult sys_pread64(Call& call) {
   const auto file = call.process().files->get(call.a);
   if (!file) return fail(file.error());
   if (!(*file)->node || !(*file)->node->is(node_mode::regular)) return fail(Errno::IllegalSeek);
   if (!(*file)->readable()) return fail(Errno::BadFile);
-  if (static_cast<i64>(call.d) < 0) return fail(Errno::Invalid);
+  if (!is_file_range(call.d, call.c)) return fail(Errno::Invalid);
   UserBuffer buffer(call.b, std::min<u64>(call.c, most_bytes));
   return (*file)->node->read_at(call.d, buffer);
 }
@@ -115,7 +131,7 @@ CallResult sys_pwrite64(Call& call) {
   if (!file) return fail(file.error());
   if (!(*file)->node || !(*file)->node->is(node_mode::regular)) return fail(Errno::IllegalSeek);
   if (!(*file)->writable()) return fail(Errno::BadFile);
-  if (static_cast<i64>(call.d) < 0) return fail(Errno::Invalid);
+  if (!is_file_range(call.d, call.c)) return fail(Errno::Invalid);
   UserBuffer buffer(call.b, std::min<u64>(call.c, most_bytes));
   return (*file)->node->write_at(call.d, buffer);
 }

@@ -166,8 +166,8 @@ struct Set {
 
 CallResult select_files(Call& call, u64 deadline) {
   constexpr u32 kinds[3] = {ready::in | ready::hang_up | ready::error, ready::out | ready::error, ready::priority};
-  const u64 count = call.a;
-  if (count > FileTable::most_files) return fail(Errno::Invalid);
+  if (static_cast<i32>(call.a) < 0) return fail(Errno::Invalid);
+  const u64 count = std::min<u64>(static_cast<u32>(call.a), FileTable::most_files);
   const std::size_t bytes = (count + 63) / 64 * 8;
   const u64 addresses[3] = {call.b, call.c, call.d};
   Set sets[3], found[3];

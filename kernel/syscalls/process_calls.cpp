@@ -187,6 +187,8 @@ CallResult sys_sethostname(Call& call) { return set_name(call, system_name.node)
 CallResult sys_setdomainname(Call& call) { return set_name(call, system_name.domain); }
 
 CallResult sys_getrandom(Call& call) {
+  constexpr u64 known_flags = 7;
+  if ((call.c & ~known_flags) != 0) return fail(Errno::Invalid);
   u64 written = 0;
   while (written < call.b) {
     const u64 number = random_number();
@@ -209,6 +211,7 @@ CallResult sys_prlimit64(Call& call) {
 }
 
 CallResult sys_getrlimit(Call& call) {
+  if (call.b == 0) return fail(Errno::BadAddress);
   call.d = call.b;
   call.b = call.a;
   return sys_prlimit64(call);

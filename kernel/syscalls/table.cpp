@@ -18,7 +18,7 @@ bool traces_calls = false;
 bool told[most_calls];  // that it is not there: once is enough
 
 CallResult perform(Frame& frame) {
-  const u64 number = frame.rax;
+  const u64 number = static_cast<u32>(frame.rax);
   const CallEntry* const entry = number < most_calls ? calls[number] : nullptr;
   if (entry == nullptr) {
     if (number < most_calls && told[number]) return fail(Errno::NotImplemented);
