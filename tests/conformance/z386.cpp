@@ -181,7 +181,7 @@ class Z386Test {
     state.segments[ds] = segment(0x10, start.data_base, 0xC093);
     state.segments[ss] = segment(0x18, start.stack_base, 0xC093);
     state.segments[es] = segment(0x20, start.other_base, 0xC093);
-    state.segments[fs] = segment(0x28, start.other_base, 0xC093);
+    state.segments[vitrine::fs] = segment(0x28, start.other_base, 0xC093);
     state.segments[gs] = segment(0x30, start.other_base, 0xC093);
     state.cr0 = cr0_bit::et | cr0_bit::pe | (start.mappings.empty() ? 0 : cr0_bit::pg);
     state.cr3 = start.page_directory;
