@@ -86,6 +86,7 @@ unsigned ApicBus::send(const InterruptMessage& message, SourceId from, u8 pin, S
   const u64 extra = described(message, shorthand) | u64{count} << message_extra::receivers;
   ledger_->append({.id = message.request.value,
                    .address = ledger_->context.address,
+                   .since = message.written_at,
                    .extra = extra,
                    .kind = RecordKind::MessageSent,
                    .vector = message.vector,

@@ -142,9 +142,8 @@ Refusal write_efer(Cpu& cpu, u64 value) {
   constexpr u64 writable = efer_bit::sce | efer_bit::lme | efer_bit::nxe;
   if ((value & ~(writable | efer_bit::lma)) != 0) return Refusal::Value;
   if (((value ^ state.efer) & efer_bit::lme) != 0 && state.paging()) return Refusal::Value;
-  // unverified: what NXE does that is set already when XD is disabled; here it stays.
-  const bool sets_nxe = (value & ~state.efer & efer_bit::nxe) != 0;
-  if (sets_nxe && (state.misc_enable & misc_enable_bit::no_execute_disable) != 0) return Refusal::Value;
+  if ((value & efer_bit::nxe) != 0 && (state.misc_enable & misc_enable_bit::no_execute_disable) != 0)
+    return Refusal::Value;
   const bool nx_changes = ((value ^ state.efer) & efer_bit::nxe) != 0;
   state.efer = (value & writable) | (state.efer & efer_bit::lma);
   if (nx_changes) cpu.flush_tlb();

@@ -375,7 +375,7 @@ std::string life_text(const Life& life, const TraceHeader& header, const Symboli
   const Staircase stairs(life, header, symbols);
   std::string text = fmt::format("{}#{}: {}\n", indent, life.id, stairs.title());
   auto floor = Floor::Device;
-  u8 lowest = life.records.empty() ? u8{0} : static_cast<u8>(stairs.steps.front().floor);
+  u8 lowest = stairs.steps.empty() ? u8{0} : static_cast<u8>(stairs.steps.front().floor);
   // The last one before what is left out.
   const Record* gap = life.left_out == 0 ? nullptr : life.records.data() + Life::most_records * 3 / 4 - 1;
   for (std::size_t i = 0; i < stairs.steps.size(); ++i) {

@@ -54,6 +54,8 @@ constexpr Deliberate deliberate[] = {
     {"double_fault", "bad-idt", "its gates are broken, so that faults of delivery can be seen"},
     {"exceptions", "bad-idt", "some of its gates are broken, for #NP and #GP"},
     {"triple_fault", "bad-idt", "its IDT is empty"},
+    {"apic_registers", "bad-ipi", "it sends a vector below 16, for the error register"},
+    {"smp_ipi", "bad-ipi", "it sends to addresses that nobody has, and to a local APIC that is off"},
 };
 
 /// How many CPUs an image wants.

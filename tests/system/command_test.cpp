@@ -93,7 +93,6 @@ TEST_F(Command, show_board_prints_the_wiring_of_each_board_and_of_pc_unasked) {
 TEST_F(Command, wrong_command_lines_are_status_64) {
   const std::string kernel = file("kernel", multiboot(halt_forever));
   const std::vector<std::vector<std::string>> wrong = {
-      {"run"},
       {"nonsense"},
       {"show", "--board", "mca"},
       {"run", kernel, "--nonsense"},

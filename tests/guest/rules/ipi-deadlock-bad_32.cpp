@@ -1,5 +1,9 @@
 // The first CPU holds a lock and waits for the answer to its IPI; the second one waits for the lock with interrupts
-// off. qemu: no, it runs there with one CPU cpus: 2
+// off.
+//
+// qemu: no, it runs there with one CPU
+//
+// cpus: 2
 #include "tests/guest/runtime/second_cpu.hpp"
 
 namespace {

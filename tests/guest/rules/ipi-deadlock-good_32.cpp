@@ -1,5 +1,9 @@
 // The first CPU holds a lock and waits for the answer to its IPI; the second one looks for it while it waits for the
-// lock. qemu: no, it runs there with one CPU cpus: 2
+// lock.
+//
+// qemu: no, it runs there with one CPU
+//
+// cpus: 2
 #include "tests/guest/runtime/second_cpu.hpp"
 
 namespace {
