@@ -44,7 +44,7 @@ struct InterruptMap {
   u32 cpu_signature = 0;  ///< CPUID leaf 1, EAX
   u32 cpu_features = 0;   ///< CPUID leaf 1, EDX
   u32 local_apic_address = 0xFEE00000;
-  u8 local_apic_version = 0x15;
+  u8 local_apic_version = 0x14;  ///< as the register of the local APIC says, or kernels complain
   u32 io_apic_address = 0xFEC00000;
   u8 io_apic_id = 0;
   u8 io_apic_version = 0x11;

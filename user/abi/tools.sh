@@ -58,7 +58,6 @@ sleep 10 & kill $!; wait $!; echo $? | show "killed in the background"
 sleep 0.05 & sleep 0.05 & wait; jobs | wc -l | show jobs
 timeout 0.2 sleep 5; echo $? | show timeout
 echo text | (read a; echo "[$a]") | show read
-mkfifo fifo 2>/dev/null && { echo through > fifo & cat fifo | show fifo; wait; }
 yes | head -n 1000 | wc -l | show yes
 cat fruit - < copy | wc -l | show "cat -"
 test -e fruit -a ! -d fruit && echo file | show test
