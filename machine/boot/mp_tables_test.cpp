@@ -67,7 +67,7 @@ TEST(MpTables, the_first_processor_is_the_boot_processor_and_all_are_usable) {
   for (u8 cpu = 0; cpu < 3; ++cpu) {
     const u64 at = built.entries.at(0)[cpu];
     EXPECT_EQ(built.view().get8(at + 1), cpu);
-    EXPECT_EQ(built.view().get8(at + 2), 0x15u);
+    EXPECT_EQ(built.view().get8(at + 2), 0x14u);
     EXPECT_EQ(built.view().get8(at + 3), cpu == 0 ? 3u : 1u);
     EXPECT_EQ(built.view().get32(at + 4), 0x106CAu);
     EXPECT_EQ(built.view().get32(at + 8), 0x201u);
