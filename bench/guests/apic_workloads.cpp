@@ -1,11 +1,11 @@
 #include "bench/guests/apic_workloads.hpp"
 
-#include "tests/guest/runtime/guest.hpp"
+#include "tests/guest/runtime/apic.hpp"
+#include "tests/guest/runtime/pci.hpp"
 
 extern "C" {
 u32 apic_bench_left;
 volatile u32* apic_bench_trigger;  // the PCI function's register that makes it interrupt
-u32 apic_bench_trigger_value;
 volatile u32* apic_bench_clear;  // and the one that must be written afterwards, if there is one
 extern const char apic_bench_count[], apic_bench_rearm[], apic_bench_answer[], apic_bench_message[];
 extern const char apic_bench_other_start[], apic_bench_other_end[];
@@ -41,7 +41,6 @@ apic_bench_answer:        # from the other CPU: send one back, unless it is enou
   iretq
 apic_bench_message:       # from the PCI function: have it send the next
   push %rax
-  push %rdx
   movl $0xFEE00000, %eax
   movl $0, 0xB0(%rax)
   movq apic_bench_clear, %rax
@@ -51,11 +50,9 @@ apic_bench_message:       # from the PCI function: have it send the next
 1:
   decl apic_bench_left
   jz 1f
-  movl apic_bench_trigger_value, %edx
   movq apic_bench_trigger, %rax
-  movl %edx, (%rax)
+  movl $1, (%rax)
 1:
-  pop %rdx
   pop %rax
   iretq
 
@@ -111,34 +108,10 @@ extern "C" const char apic_bench_other_handler[];
 namespace {
 
 constexpr u8 own_vector = 0x40, answer_vector = 0x41, other_vector = 0x42, message_vector = 0x43;
-constexpr word apic_page = 0xFEE00000;
-enum Register : u32 {
-  eoi = 0xB0,
-  spurious = 0xF0,
-  command = 0x300,
-  destination = 0x310,
-  timer = 0x320,
-  count = 0x380,
-  divide = 0x3E0,
-  version = 0x30
-};
-
-volatile u32& apic(u32 offset) { return *reinterpret_cast<volatile u32*>(apic_page + offset); }
-
-alignas(4096) u64 high_directory[512];
-
-/// The GiB below 4 GiB, in pages of 2 MiB, not cached: where PCI functions and APICs are.
-void map_devices() {
-  for (word page = 0; page < 512; ++page) high_directory[page] = (word{3} << 30 | page << 21) | 0x9B;
-  auto* const top = reinterpret_cast<u64*>(cr3() & ~word{0xFFF});
-  auto* const pointers = reinterpret_cast<u64*>(top[0] & ~word{0xFFF});
-  pointers[3] = reinterpret_cast<word>(high_directory) | 3;
-  set_cr3(cr3());
-}
 
 void start_apic() {
   map_devices();
-  apic(spurious) = 0x1FF;
+  apic::write(apic::spurious_vector, 0x1FF);
 }
 
 u64 wait_for_all(u32 units) {
@@ -152,7 +125,8 @@ u64 self_ipi(u32 units) {
   set_gate_target(own_vector, apic_bench_count);
   apic_bench_left = units;
   asm volatile("sti");
-  while (*const_cast<volatile u32*>(&apic_bench_left) != 0) apic(command) = 1u << 18 | 1u << 14 | own_vector;
+  while (*const_cast<volatile u32*>(&apic_bench_left) != 0)
+    apic::write(apic::command_low, apic::to_self | apic::asserted | own_vector);
   asm volatile("cli");
   return units;
 }
@@ -162,16 +136,16 @@ u64 apic_timer(u32 units) {
   start_apic();
   set_gate_target(own_vector, apic_bench_rearm);
   apic_bench_left = units;
-  apic(divide) = 0xB;
-  apic(timer) = own_vector;
-  apic(count) = 10'000;
+  apic::write(apic::divide, apic::divide_by_1);
+  apic::write(apic::lvt_timer, own_vector);
+  apic::write(apic::initial_count, 10'000);
   return wait_for_all(units);
 }
 
 u64 apic_reads(u32 units) {
   start_apic();
   u64 sum = 0;
-  for (u32 unit = 0; unit < units; ++unit) sum += apic(spurious) & 0xFF;
+  for (u32 unit = 0; unit < units; ++unit) sum += apic::read(apic::spurious_vector) & 0xFF;
   return sum;
 }
 
@@ -186,27 +160,9 @@ u64 ipi_ping_pong(u32 units) {
   table[other_vector] = (handler & 0xFFFF) | u64{8} << 16 | u64{0x8E00} << 32 | (handler >> 16) << 48;
   set_gate_target(answer_vector, apic_bench_answer);
   apic_bench_left = units;
-  apic(destination) = 1u << 24;
-  apic(command) = 0x4500;  // INIT
-  apic(destination) = 1u << 24;
-  apic(command) = 0x4608;  // SIPI to 8000h; its first IPI is where we begin
+  apic::send(apic::mode_init | apic::asserted, 1);
+  apic::send(apic::mode_start_up | apic::asserted | 0x8000 >> 12, 1);  // its first IPI is where we begin
   return wait_for_all(units);
-}
-
-u32 in_dword(u16 port) {
-  u32 value;
-  asm volatile("inl %1, %0" : "=a"(value) : "Nd"(port) : "memory");
-  return value;
-}
-
-u32 pci_address(u32 device, u32 offset) { return 0x80000000 | device << 11 | offset; }
-u32 pci_read(u32 device, u32 offset) {
-  out32(0xCF8, pci_address(device, offset));
-  return in_dword(0xCFC);
-}
-void pci_write(u32 device, u32 offset, u32 value) {
-  out32(0xCF8, pci_address(device, offset));
-  out32(0xCFC, value);
 }
 
 /// A PCI function that sends an MSI when it is told to, and is told so by the handler of the one before: Vitrine's
@@ -215,18 +171,17 @@ u64 msi_storm(u32 units) {
   constexpr u32 tester = 0x7E571234, edu = 0x11E81234;
   start_apic();
   for (u32 device = 0; device < 32; ++device) {
-    const u32 id = pci_read(device, 0);
+    const u32 id = pci_read(device, 0, 0);
     if (id != tester && id != edu) continue;
-    pci_write(device, 4, pci_read(device, 4) | 6);  // memory, bus master
-    auto* const registers = reinterpret_cast<volatile u32*>(word{pci_read(device, 0x10) & ~0xFu});
-    u32 capability = pci_read(device, 0x34) & 0xFC;
-    while ((pci_read(device, capability) & 0xFF) != 5) capability = pci_read(device, capability) >> 8 & 0xFC;
-    pci_write(device, capability + 4, apic_page);
-    pci_write(device, capability + 8, 0);
-    pci_write(device, capability + 12, message_vector);
-    pci_write(device, capability, pci_read(device, capability) | 1u << 16);
+    pci_write(device, 0, 4, pci_read(device, 0, 4) | 6);  // memory, bus master
+    auto* const registers = reinterpret_cast<volatile u32*>(word{pci_read(device, 0, 0x10) & ~0xFu});
+    u32 capability = pci_read(device, 0, 0x34) & 0xFC;
+    while ((pci_read(device, 0, capability) & 0xFF) != 5) capability = pci_read(device, 0, capability) >> 8 & 0xFC;
+    pci_write(device, 0, capability + 4, apic::page);
+    pci_write(device, 0, capability + 8, 0);
+    pci_write(device, 0, capability + 12, message_vector);
+    pci_write(device, 0, capability, pci_read(device, 0, capability) | 1u << 16);
     apic_bench_trigger = id == edu ? registers + 0x60 / 4 : registers + 0x14 / 4;
-    apic_bench_trigger_value = 1;
     apic_bench_clear = id == edu ? registers + 0x64 / 4 : nullptr;
     set_gate_target(message_vector, apic_bench_message);
     apic_bench_left = units;

@@ -1,44 +1,9 @@
 // Two CPUs: INIT and SIPI start the second one, and IPIs of every kind reach the right one (SDM vol. 3, 8.4 and 10.6).
-#include "tests/guest/runtime/apic.hpp"
 #include "tests/guest/runtime/interrupt.hpp"
-
-// Copied to 8000h, where the SIPI sends the second CPU in real mode (SDM vol. 3, 8.4.3).
-asm(R"(
-.section .text
-.globl start_begin, start_tables, start_end
-.code16
-start_begin:
-  cli
-  lgdtl %cs:(start_tables - start_begin)
-  lidtl %cs:(start_tables - start_begin + 8)
-  movl %cr0, %eax
-  orb $1, %al
-  movl %eax, %cr0
-  ljmpl $8, $(0x8000 + start_protected - start_begin)
-.code32
-start_protected:
-  movw $0x10, %ax
-  movw %ax, %ds
-  movw %ax, %es
-  movw %ax, %ss
-  movl $second_stack + 0x4000, %esp
-  movl $second_main, %eax
-  call *%eax
-.balign 8
-start_tables:
-  .fill 16, 1, 0
-start_end:
-)");
-
-extern "C" {
-extern const u8 start_begin[], start_tables[], start_end[];
-alignas(16) u8 second_stack[0x4000];
-void second_main();
-}
+#include "tests/guest/runtime/second_cpu.hpp"
 
 namespace {
 
-constexpr word start_page = 0x8000;
 constexpr u8 fixed_vector = 0x41;
 
 volatile u32 starts, second_id, second_base, work, nmis;
@@ -66,7 +31,7 @@ void pause_for_a_while() {
 void start_second(u32 number) {
   apic::send(apic::mode_init | apic::asserted, 1);
   pause_for_a_while();
-  apic::send(apic::mode_start_up | apic::asserted | start_page >> 12, 1);
+  apic::send(apic::mode_start_up | apic::asserted | second_cpu_page >> 12, 1);
   check_true("SIPI starts the second CPU", comes(starts, number));
 }
 
@@ -84,8 +49,7 @@ void expect(const char* what, u32 command, u32 destination, u32 first, u32 secon
 
 }  // namespace
 
-void second_main() {
-  apic::write(apic::spurious_vector, 0x1FF);
+void second_cpu_main() {
   apic::write(apic::logical_destination, 0x02000000);
   second_id = own_id();
   second_base = static_cast<u32>(read_msr(apic::msr_base));
@@ -102,10 +66,7 @@ void guest_main() {
   set_gate_target(fixed_vector, reinterpret_cast<const void*>(on_fixed));
   set_gate_target(2, reinterpret_cast<const void*>(on_nmi));
   set_gate_target(0xFF, reinterpret_cast<const void*>(on_spurious));
-  auto* const target = reinterpret_cast<volatile u8*>(start_page);
-  for (word i = 0; i < static_cast<word>(start_end - start_begin); ++i) target[i] = start_begin[i];
-  const word tables = start_page + static_cast<word>(start_tables - start_begin);
-  asm volatile("sgdt (%0); sidt 8(%0)" ::"r"(tables) : "memory");
+  prepare_second_cpu();
 
   start_second(1);
   check("its id is 1", second_id, 1);
@@ -133,7 +94,7 @@ void guest_main() {
   check_true("NMI reaches the second", comes(nmis, 1));
   check("once", nmis, 1);
 
-  apic::send(apic::mode_start_up | apic::asserted | start_page >> 12, 1);
+  apic::send(apic::mode_start_up | apic::asserted | second_cpu_page >> 12, 1);
   pause_for_a_while();
   check("a CPU that runs does not hear SIPI", starts, 1);
 

@@ -4,7 +4,7 @@
 // Specification 1.0.
 #pragma once
 
-#include "tests/guest/runtime/guest.hpp"
+#include "tests/guest/runtime/pci.hpp"
 
 /// What a table says of one pin of one slot, and of the APICs. none: it says nothing about that.
 struct Route {
@@ -44,31 +44,6 @@ inline word find_signature(const char* signature, word begin, word end) {
 
 // --- PCI
 // -------------------------------------------------------------------------------------------------------------
-
-inline u32 in32(u16 port) {
-  u32 value;
-  asm volatile("inl %1, %0" : "=a"(value) : "Nd"(port) : "memory");
-  return value;
-}
-inline u32 pci_address(u32 device, u32 function, u32 offset) {
-  return 0x80000000 | device << 11 | function << 8 | (offset & 0xFC);
-}
-inline u32 pci_read(u32 device, u32 function, u32 offset) {
-  out32(0xCF8, pci_address(device, function, offset));
-  return in32(0xCFC);
-}
-inline void pci_write(u32 device, u32 function, u32 offset, u32 value) {
-  out32(0xCF8, pci_address(device, function, offset));
-  out32(0xCFC, value);
-}
-inline u8 pci_read8(u32 device, u32 function, u32 offset) {
-  return static_cast<u8>(pci_read(device, function, offset) >> 8 * (offset & 3));
-}
-inline void pci_write8(u32 device, u32 function, u32 offset, u8 value) {
-  const u32 shift = 8 * (offset & 3);
-  pci_write(device, function, offset,
-            (pci_read(device, function, offset) & ~(u32{0xFF} << shift)) | u32{value} << shift);
-}
 
 /// The slot of the PCI-to-ISA bridge, which has the router; by its class code.
 inline u32 find_isa_bridge() {

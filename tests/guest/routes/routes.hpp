@@ -5,8 +5,8 @@
 #pragma once
 
 #include "tests/guest/routes/firmware.hpp"
-#include "tests/guest/routes/second_cpu.hpp"
 #include "tests/guest/runtime/pic.hpp"
+#include "tests/guest/runtime/second_cpu.hpp"
 
 namespace routes {
 

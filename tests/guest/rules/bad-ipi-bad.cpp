@@ -8,7 +8,7 @@ volatile u32 came;
 
 INTERRUPT_HANDLER(handler) {
   came = came + 1;
-  local_apic::end_of_interrupt();
+  apic::end_of_interrupt();
 }
 
 }  // namespace
@@ -16,9 +16,9 @@ INTERRUPT_HANDLER(handler) {
 void guest_main() {
   io_apic::start();
   set_gate_target(vector, reinterpret_cast<const void*>(handler));
-  volatile u32* const chip = local_apic::registers();
-  chip[local_apic::command_high / 4] = 9u << 24;
-  chip[local_apic::command_low / 4] = vector | local_apic::asserted;
+  volatile u32* const chip = apic::registers();
+  chip[apic::command_high / 4] = 9u << 24;
+  chip[apic::command_low / 4] = vector | apic::asserted;
   window();
   check("the IPI comes", came, 0);
 }

@@ -8,7 +8,7 @@ volatile u32 came;
 
 INTERRUPT_HANDLER(handler) {
   came = came + 1;
-  local_apic::end_of_interrupt();
+  apic::end_of_interrupt();
 }
 
 }  // namespace
@@ -16,7 +16,7 @@ INTERRUPT_HANDLER(handler) {
 void guest_main() {
   io_apic::start();
   set_gate_target(vector, reinterpret_cast<const void*>(handler));
-  local_apic::send(vector | local_apic::asserted, 0);
+  apic::send(vector | apic::asserted, 0);
   window();
   check("the IPI comes", came, 1);
 }

@@ -21,7 +21,7 @@ void guest_main() {
   uart_raise(com1);
   window();
   check("the serial port comes", transmitted, 1);
-  check_true("the local APIC has its vector in service", local_apic::has(local_apic::in_service, vector));
+  check_true("the local APIC has its vector in service", apic::has(apic::in_service, vector));
   uart_raise(com1);
   window();
   check("and does not come again", transmitted, 1);

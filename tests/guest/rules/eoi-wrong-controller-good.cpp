@@ -9,7 +9,7 @@ volatile u32 transmitted;
 INTERRUPT_HANDLER(serial_handler) {
   uart_quiet(com1);
   transmitted = transmitted + 1;
-  local_apic::end_of_interrupt();
+  apic::end_of_interrupt();
 }
 
 }  // namespace
@@ -23,5 +23,5 @@ void guest_main() {
     window();
     check("the serial port comes", transmitted, i);
   }
-  check_true("nothing is in service", !local_apic::has(local_apic::in_service, vector));
+  check_true("nothing is in service", !apic::has(apic::in_service, vector));
 }

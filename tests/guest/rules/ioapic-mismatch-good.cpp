@@ -9,7 +9,7 @@ volatile u32 transmitted;
 INTERRUPT_HANDLER(serial_handler) {
   uart_quiet(com1);
   transmitted = transmitted + 1;
-  local_apic::end_of_interrupt();
+  apic::end_of_interrupt();
 }
 
 }  // namespace

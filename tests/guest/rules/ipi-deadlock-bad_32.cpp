@@ -4,6 +4,7 @@
 // qemu: no, it runs there with one CPU
 //
 // cpus: 2
+#include "tests/guest/runtime/io_apic.hpp"
 #include "tests/guest/runtime/second_cpu.hpp"
 
 namespace {
@@ -23,7 +24,7 @@ void guest_main() {
   lock = 1;
   start_second_cpu();
   while (waits == 0) asm volatile("pause");
-  local_apic::send(vector | local_apic::asserted, 1);
+  apic::send(vector | apic::asserted, 1);
   for (u32 turns = 0; turns < 10'000'000 && answered == 0; turns = turns + 1) {
   }
   check("the second CPU has not answered", answered, 0);

@@ -14,7 +14,7 @@ void serve() {
 
 INTERRUPT_HANDLER(serial_handler) {
   serve();
-  local_apic::end_of_interrupt();
+  apic::end_of_interrupt();
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // A thread's stack pointer is published before the CPU has left its stack: the second CPU goes on with it at once.
 // qemu: no, it runs there with one CPU
 // cpus: 2
+#include "tests/guest/runtime/io_apic.hpp"
 #include "tests/guest/runtime/second_cpu.hpp"
 
 namespace {

@@ -1,6 +1,7 @@
 // A thread's stack pointer is published on the next stack, behind the switch.
 // qemu: no, it runs there with one CPU
 // cpus: 2
+#include "tests/guest/runtime/io_apic.hpp"
 #include "tests/guest/runtime/second_cpu.hpp"
 
 namespace {

@@ -1,7 +1,7 @@
 // The local APIC as our images use it (SDM vol. 3, ch. 10).
 #pragma once
 
-#include "tests/guest/runtime/guest.hpp"
+#include "tests/guest/runtime/devices.hpp"
 
 namespace apic {
 
@@ -37,6 +37,8 @@ constexpr u32 to_self = 1u << 18, to_all = 2u << 18, to_others = 3u << 18, asser
 constexpr u32 mode_nmi = 4u << 8, mode_init = 5u << 8, mode_start_up = 6u << 8;
 constexpr u8 divide_by_1 = 0xB;
 
+/// For what a finding shall name the image's own line of.
+inline volatile u32* registers() { return reinterpret_cast<volatile u32*>(page); }
 inline u32 read(u32 offset) { return *reinterpret_cast<volatile u32*>(page + offset); }
 inline void write(u32 offset, u32 value) { *reinterpret_cast<volatile u32*>(page + offset) = value; }
 /// The bit of a vector in IRR, ISR or TMR.
@@ -47,18 +49,9 @@ inline void send(u32 command, u32 destination = 0) {
   write(command_low, command);
 }
 
-/// Makes the page reachable: in 64-bit images it is outside the runtime's map. All LVT entries are masked, and it is
-/// enabled with spurious vector FFh.
+/// Makes it reachable. All LVT entries are masked, and it is enabled with spurious vector FFh.
 inline void start() {
-#if GUEST_64
-  alignas(4096) static u64 directory[512];
-  const word index = page >> 21 & 511;
-  directory[index] = (page & ~word{0x1FFFFF}) | 0x9B;  // 2 MiB, not cached
-  auto* const top = reinterpret_cast<u64*>(cr3() & ~word{0xFFF});
-  auto* const pointers = reinterpret_cast<u64*>(top[0] & ~word{0xFFF});
-  pointers[page >> 30] = reinterpret_cast<word>(directory) | 3;
-  set_cr3(cr3());
-#endif
+  map_devices();
   write(spurious_vector, 0x1FF);
   for (u32 entry = lvt_timer; entry <= lvt_error; entry += 0x10) write(entry, masked);
   write(task_priority, 0);

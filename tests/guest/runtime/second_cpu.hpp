@@ -1,55 +1,61 @@
-// A second CPU for 32-bit images: started by INIT and SIPI, in flat protected mode on a stack of its own, with
-// interrupts off and its local APIC on.
+// A second CPU for 32-bit images (SDM vol. 3A, 8.4.4): in flat protected mode, with the runtime's GDT and IDT, on a
+// stack of its own, with interrupts off and its local APIC on.
 #pragma once
 
-#include "tests/guest/runtime/io_apic.hpp"
+#include "tests/guest/runtime/apic.hpp"
 
 static_assert(!GUEST_64);
 
 extern "C" {
-extern const u8 second_cpu_begin[], second_cpu_end[];
-[[noreturn]] void second_cpu_main();  ///< the image's
-inline u32 second_cpu_stack[1024];
-inline u32 second_cpu_stack_top;
+extern const u8 second_cpu_begin[], second_cpu_tables[], second_cpu_end[];
+void second_cpu_main();  ///< the image's; does not return
 }
 
-// Copied to 8000h: CS is 0800h there. The descriptor of the GDT is put behind it.
+// Up to second_cpu_end it runs at 8000h, where a SIPI sends it in real mode; the tables' pointers are filled in there.
 asm(R"(
-  .section .text
-  .code16
-  .globl second_cpu_begin, second_cpu_end
+.section .text
+.globl second_cpu_begin, second_cpu_tables, second_cpu_end
+.code16
 second_cpu_begin:
   cli
-  lgdtl %cs:second_cpu_end - second_cpu_begin
+  lgdtl %cs:(second_cpu_tables - second_cpu_begin)
+  lidtl %cs:(second_cpu_tables - second_cpu_begin + 8)
   movl %cr0, %eax
   orl $1, %eax
   movl %eax, %cr0
-  ljmpl $0x08, $second_cpu_entry
+  ljmpl $8, $second_cpu_protected
+.balign 8
+second_cpu_tables:
+  .fill 16, 1, 0
 second_cpu_end:
-  .code32
-second_cpu_entry:
+.code32
+second_cpu_protected:
   movw $0x10, %ax
   movw %ax, %ds
   movw %ax, %es
   movw %ax, %ss
-  movl second_cpu_stack_top, %esp
-  movl $0xFEE000F0, %eax
-  movl $0x1FF, (%eax)
+  movl $second_cpu_stack + 0x4000, %esp
+  movl $0x1FF, 0xFEE000F0
   call second_cpu_main
+  ud2
+.bss
+.balign 16
+second_cpu_stack: .skip 0x4000
+.text
 )");
 
-/// After io_apic::start().
+constexpr word second_cpu_page = 0x8000;
+
+/// Puts its first code where the SIPI with vector second_cpu_page >> 12 finds it.
+inline void prepare_second_cpu() {
+  auto* to = reinterpret_cast<volatile u8*>(second_cpu_page);
+  for (const u8* from = second_cpu_begin; from != second_cpu_end; ++from) *to++ = *from;
+  const word tables = second_cpu_page + static_cast<word>(second_cpu_tables - second_cpu_begin);
+  asm volatile("sgdt (%0); sidt (%1)" ::"r"(tables), "r"(tables + 8) : "memory");
+}
+
 inline void start_second_cpu() {
-  constexpr word page = 0x8000;
-  const word size = static_cast<word>(second_cpu_end - second_cpu_begin);
-  auto* const to = reinterpret_cast<volatile u8*>(page);
-  for (word i = 0; i < size; ++i) to[i] = second_cpu_begin[i];
-  const u32 base = reinterpret_cast<word>(guest_gdt);
-  const u32 limit = sizeof guest_gdt - 1;
-  const u8 table[6] = {static_cast<u8>(limit),     static_cast<u8>(limit >> 8), static_cast<u8>(base),
-                       static_cast<u8>(base >> 8), static_cast<u8>(base >> 16), static_cast<u8>(base >> 24)};
-  for (word i = 0; i < sizeof table; ++i) to[size + i] = table[i];
-  second_cpu_stack_top = reinterpret_cast<word>(second_cpu_stack + 1024);
-  local_apic::send(local_apic::mode_init | local_apic::asserted, 1);
-  local_apic::send(local_apic::mode_start_up | local_apic::asserted | page >> 12, 1);
+  prepare_second_cpu();
+  apic::send(apic::mode_init | apic::asserted, 1);
+  apic::send(apic::mode_start_up | apic::asserted | second_cpu_page >> 12, 1);
 }
