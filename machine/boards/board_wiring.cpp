@@ -47,10 +47,11 @@ InterruptMap interrupt_map_of(BoardKind kind, unsigned cpus) {
                          .isa_irqs = pci_isa_irqs});
     }
   }
+  constexpr u16 intel = 0x8086, piix3 = 0x7000;
   map.router = {.device = board.southbridge.device,
                 .function = board.southbridge.function,
-                .vendor = 0x8086,
-                .product = board.southbridge_product};
+                .vendor = intel,
+                .product = piix3};
   map.pci_only_irqs = pci_isa_irqs;
   return map;
 }

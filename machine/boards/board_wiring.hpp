@@ -33,16 +33,15 @@ struct BoardTraits {
   bool has_imcr;        ///< a switch between 8259 and local APIC
   u8 io_apic_version;   ///< of a board with APICs
   PciSlot southbridge;  ///< of a board with PCI
-  u16 southbridge_product;
   unsigned most_cpus;
 };
 
 // clang-format off
 inline constexpr std::array<BoardTraits, 3> boards = {{
-    // kind            name   description                                      PIRQs APICs  IMCR   I/O APIC southbridge
-    {BoardKind::Isa, "isa", "an ISA PC: two 8259s, no PCI, no APIC",            0,   false, false, 0,       {0, 0},  0,      1},
-    {BoardKind::Pc,  "pc",  "a PIIX3 PC: 8259s, PCI, I/O APIC, HPET",           4,   true,  true,  0x11,    {1, 0},  0x7000, 64},
-    {BoardKind::Q35, "q35", "an ICH9 PC: 8259s, PCI, I/O APIC, HPET",           8,   true,  false, 0x20,    {31, 0}, 0x2918, 64},
+    // kind            name   description                                      PIRQs APICs  IMCR   I/O APIC bridge   CPUs
+    {BoardKind::Isa, "isa", "an ISA PC: two 8259s, no PCI, no APIC",            0,   false, false, 0,       {0, 0},  1},
+    {BoardKind::Pc,  "pc",  "a PIIX3 PC: 8259s, PCI, I/O APIC, HPET",           4,   true,  true,  0x11,    {1, 0},  64},
+    {BoardKind::Q35, "q35", "an ICH9 PC: 8259s, PCI, I/O APIC, HPET",           8,   true,  false, 0x20,    {31, 0}, 64},
 }};
 // clang-format on
 

@@ -35,6 +35,7 @@ struct PciRoute {
 /// The PCI router (PCI IRQ Routing Table Specification 1.0). A board without PCI has none: vendor 0.
 struct PciRouter {
   u8 device = 0, function = 0;  ///< its slot on bus 0
+  /// The router that kernels are sure to know, with the same registers: the table's "compatible PCI interrupt router".
   u16 vendor = 0, product = 0;
 };
 
