@@ -195,7 +195,9 @@ Outcome enter(Cpu& cpu, const Operation& operation) {
   const u64 old_rbp = cpu.state.gpr[rbp];
   i64 displacement = -static_cast<i64>(sizeof(T));
   if (!write_stack<T>(cpu, operation, displacement, read_register<T>(cpu, rbp * 8))) return Outcome::Fault;
-  const T frame = static_cast<T>(stack_offset(cpu, displacement));
+  // All of ESP, not only what a 16-bit stack uses of it (SDM vol. 2, ENTER: FrameTemp).
+  const u64 unused = cpu.mode.has(CodeMode::stack32) || cpu.mode.is64() ? 0 : cpu.state.gpr[rsp] & 0xFFFF0000;
+  const T frame = static_cast<T>(unused | stack_offset(cpu, displacement));
   for (unsigned i = 1; i < level; ++i) {
     // The outer frames' pointers are read through the old frame pointer.
     const u64 rsp_copy = cpu.state.gpr[rsp];
