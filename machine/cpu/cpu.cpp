@@ -119,7 +119,16 @@ void Cpu::init(RequestId request) {
 }
 
 void Cpu::start_up(u8 vector, RequestId request) {
-  if (!state.waits_for_startup) return;
+  if (!state.waits_for_startup) {
+    context.ledger.append_for(number, {.id = request.value,
+                                       .address = context.ledger.context.address,
+                                       .kind = RecordKind::MessageLost,
+                                       .vector = vector,
+                                       .pin = static_cast<u8>(ApicPin::Interprocessor),
+                                       .detail = static_cast<u8>(MessageLoss::NotWaiting),
+                                       .source = context.source.value});
+    return;
+  }
   state.waits_for_startup = false;
   state.segments[cs].selector = static_cast<u16>(vector << 8);
   state.segments[cs].base = u64{vector} << 12;

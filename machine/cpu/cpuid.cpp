@@ -58,7 +58,10 @@ constexpr u32 amd_edx = set_bits({20, 26, 27, 29});
 constexpr u32 feature_apic = 1u << 9, feature_htt = 1u << 28;              // leaf 1, EDX
 constexpr u32 feature_x2apic = 1u << 21, feature_tsc_deadline = 1u << 24;  // leaf 1, ECX
 constexpr u32 feature_arat = 1u << 2;                                      // leaf 6, EAX: its timer never stops
-constexpr u32 topology_smt = 1, topology_core = 2;                         // leaf Bh, ECX bits 15-8
+// The thermal monitor is the local APIC's: ACPI (its MSRs and clock modulation) and TM in leaf 1, EDX; in leaf 6 a
+// sensor that can be read, with two thresholds.
+constexpr u32 feature_thermal_monitor = 1u << 22 | 1u << 29, feature_thermal_sensor = 1u << 0, thermal_thresholds = 2;
+constexpr u32 topology_smt = 1, topology_core = 2;  // leaf Bh, ECX bits 15-8
 
 constexpr u32 highest_basic = 0x16;
 constexpr u32 highest_extended = 0x80000008;
@@ -116,13 +119,16 @@ void add_place(const Cpu& cpu, Leaf& leaf, u32 subleaf) {
       if (count > 1) leaf.edx |= feature_htt;
       if (cpu.apic == nullptr) break;
       leaf.ecx |= feature_x2apic | feature_tsc_deadline;
+      leaf.edx |= feature_thermal_monitor;
       if (cpu.apic->globally_enabled()) leaf.edx |= feature_apic;
       break;
     case 0x4:  // one package; each processor is a core of its own
       if (leaf.eax != 0) leaf.eax |= ((1u << width) - 1) << 26;
       break;
     case 0x6:
-      if (cpu.apic != nullptr) leaf.eax |= feature_arat;
+      if (cpu.apic == nullptr) break;
+      leaf.eax |= feature_arat | feature_thermal_sensor;
+      leaf.ebx |= thermal_thresholds;
       break;
     case 0xB:
       if (cpu.apic == nullptr) break;
