@@ -103,7 +103,7 @@ class Diagnosis {
   void add_where_the_cpu_is(u8 cpu, Story& story) const;
   [[nodiscard]] Story refusal(const Record& failure) const;
 
-  // Lines and devices: diagnosis_lines.cpp.
+  // Lines and devices: diagnosis_lines.cpp; silent ones: diagnosis_silence.cpp.
   [[nodiscard]] WhyAnswer never_raised(u8 line, u16 source) const;
   [[nodiscard]] WhyAnswer raised_in_vain(u8 line, u16 source) const;
   [[nodiscard]] WhyAnswer arrived(u8 line, u16 source) const;
