@@ -1,4 +1,5 @@
 // Segments, gates, tasks, paging and modes (SDM vol. 3A ch. 3 - 7; vol. 3B ch. 20).
+#include "abi/instruction_count.h"
 #include "machine/cpu/system_test_bench.hpp"
 
 namespace vitrine {
@@ -409,6 +410,23 @@ TEST_F(Protection, cpuid_tells_vendor_and_long_mode) {
   run();
   EXPECT_NE(reg(rdx) & 1u << 29, 0u);
   EXPECT_NE(reg(rdx) & 1u << 11, 0u);
+}
+
+TEST_F(Protection, cpuid_counts_instructions_and_not_the_time_that_the_cpu_is_halted) {
+  long_mode();
+  // MOV EAX, leaf; CPUID; MOV ESI, EAX; NOP; NOP; MOV EAX, leaf; CPUID; HLT
+  put(program, {0xB8, 0x56, 0x54, 0x43, 0x4F, 0x0F, 0xA2, 0x89, 0xC6, 0x90, 0x90, 0xB8, 0x56, 0x54, 0x43, 0x4F, 0x0F,
+                0xA2, 0xF4});
+  run();
+  EXPECT_EQ(reg(rbx), VITRINE_INSTRUCTION_COUNT_MAGIC);
+  EXPECT_EQ(reg(rdx), 0u);
+  EXPECT_EQ(reg(rax) - reg(rsi), 5u);
+  const u64 first = reg(rax);
+  cpu->context.clock.advance_to(Tick(cpu->context.clock.now().value + 1'000'000));
+  cpu->state.halted = false;
+  cpu->state.rip = program;
+  run();
+  EXPECT_EQ(reg(rax) - first, 8u);
 }
 
 }  // namespace

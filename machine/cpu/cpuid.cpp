@@ -6,6 +6,7 @@
 #include <bit>
 #include <string_view>
 
+#include "abi/instruction_count.h"
 #include "machine/cpu/instructions_system.hpp"
 #include "machine/cpu/misc_enable.hpp"
 #include "machine/cpu/system.hpp"
@@ -148,11 +149,26 @@ void add_place(const Cpu& cpu, Leaf& leaf, u32 subleaf) {
   }
 }
 
+/// What has been executed up to and with `operation` (abi/instruction_count.h).
+void tell_instruction_count(Cpu& cpu, const Operation& operation) {
+  cpu.sync(&operation);
+  u64 count = 0;
+  for (const Cpu* each : cpu.group.cpus) count += each->state.instructions;
+  cpu.state.gpr[rax] = static_cast<u32>(count);
+  cpu.state.gpr[rbx] = VITRINE_INSTRUCTION_COUNT_MAGIC;
+  cpu.state.gpr[rcx] = 0;
+  cpu.state.gpr[rdx] = count >> 32;
+}
+
 }  // namespace
 
-Outcome cpu_identification(Cpu& cpu, const Operation&) {
+Outcome cpu_identification(Cpu& cpu, const Operation& operation) {
   CpuState& state = cpu.state;
   const auto number = static_cast<u32>(state.gpr[rax]);
+  if (number == VITRINE_INSTRUCTION_COUNT_LEAF) {
+    tell_instruction_count(cpu, operation);
+    return Outcome::Next;
+  }
   const auto subleaf = static_cast<u32>(state.gpr[rcx]);
   Leaf leaf = find_leaf(number, subleaf);
   add_place(cpu, leaf, subleaf);

@@ -34,7 +34,7 @@ const std::vector<Room>& rooms() {
       {"spec", Outside::Nothing, {"base"}},
       {"abi", Outside::Nothing, {"base"}},
       {"machine/core", Outside::Nothing, {"base", "spec"}},
-      {"machine/cpu", Outside::Nothing, {"base", "spec", "machine/core"}},
+      {"machine/cpu", Outside::Nothing, {"base", "spec", "abi", "machine/core"}},
       {"machine/jit", Outside::Nothing, {"base", "spec", "machine/core", "machine/cpu"}},
       {"machine/devices", Outside::Nothing, {"base", "spec", "abi", "machine/core"}},
       {"machine/boot", Outside::Nothing, {"base", "spec", "machine/core"}},
