@@ -61,16 +61,31 @@ LifeTracker::Entry& LifeTracker::make(u64 id, int key) {
     reopen(*known);
     return *known;
   }
-  Entry& entry = entries_[id];
+  if (forgotten_.empty()) {
+    entries_.try_emplace(id);
+  } else {
+    forgotten_.key() = id;
+    entries_.insert(std::move(forgotten_));
+  }
+  Entry& entry = entries_.find(id)->second;
   entry.key = key;
   entry.life.id = id;
   open_.insert(std::ranges::lower_bound(open_, id), id);
   if (open_.size() > most_open) {
     const u64 oldest = open_.front() == id ? open_[1] : open_.front();
     open_.erase(std::ranges::lower_bound(open_, oldest));
-    entries_.erase(oldest);
+    forget(oldest);
   }
   return entry;
+}
+
+void LifeTracker::forget(u64 id) {
+  forgotten_ = entries_.extract(id);
+  if (forgotten_.empty()) return;
+  std::vector<Record> records = std::move(forgotten_.mapped().life.records);
+  records.clear();
+  forgotten_.mapped() = Entry{};
+  forgotten_.mapped().life.records = std::move(records);
 }
 
 void LifeTracker::reopen(Entry& entry) {
@@ -93,7 +108,7 @@ void LifeTracker::settle(Entry& entry) {
   std::vector<u64>& ended = ended_[entry.key];
   ended.push_back(id);
   if (ended.size() <= kept_ended) return;
-  entries_.erase(ended.front());
+  forget(ended.front());
   ended.erase(ended.begin());
 }
 

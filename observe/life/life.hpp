@@ -110,6 +110,7 @@ class LifeTracker {
 
   Entry* entry_of(u64 id);
   Entry& make(u64 id, int key);
+  void forget(u64 id);
   void reopen(Entry& entry);
   void settle(Entry& entry);
   CpuState& cpu_state(u8 cpu);
@@ -130,9 +131,11 @@ class LifeTracker {
   void add_thread(Entry& entry, const Record& record);
   [[nodiscard]] std::vector<const Life*> ended(int key) const;
 
-  std::unordered_map<u64, Entry> entries_;  // looked up, never listed: open_ and ended_ have the order
-  std::vector<u64> open_;                   // ascending
-  std::map<int, std::vector<u64>> ended_;   // by key, oldest first
+  using Entries = std::unordered_map<u64, Entry>;
+  Entries entries_;                        // looked up, never listed: open_ and ended_ have the order
+  Entries::node_type forgotten_;           // the last one: the next life takes its memory
+  std::vector<u64> open_;                  // ascending
+  std::map<int, std::vector<u64>> ended_;  // by key, oldest first
   std::vector<CpuState> cpus_;
   BoundedMap<u64, u64, most_threads> suspended_;  // thread -> serial of the handler that runs on it
   BoundedMap<u64, u64, most_threads> woken_;      // thread -> life that woke it; until it runs
