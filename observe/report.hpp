@@ -9,8 +9,10 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/types.hpp"
@@ -209,6 +211,14 @@ class ReportBuilder final : public LedgerSink {
   [[nodiscard]] bool is_local_apic(u16 source) const {
     return source < is_local_apic_.size() && is_local_apic_[source];
   }
+
+  // The end: report_finish.cpp.
+  [[nodiscard]] LineReport counts_of(const Row& row) const;
+  [[nodiscard]] PendingRequest pending_of(u64 id, const Request& request, const std::string& name,
+                                          std::vector<ReportFinding>& findings, const Symboliser* symbols) const;
+  void judge_row(u32 index, LineReport& line, std::vector<ReportFinding>& findings, const Symboliser* symbols) const;
+  void judge_ends(std::vector<ReportFinding>& findings, const Symboliser* symbols) const;
+  void add_vectors(Report& report) const;
   [[nodiscard]] std::string source_name(u16 source) const;
   [[nodiscard]] std::string row_name(const Row& row) const;
   [[nodiscard]] std::string request_name(u64 id) const;
@@ -217,6 +227,7 @@ class ReportBuilder final : public LedgerSink {
   std::vector<bool> is_local_apic_;  // by source
   bool several_cpus_ = false;
   bool io_apic_in_use_ = false;
+  std::set<std::pair<u16, u8>> programmed_;  // source and line of the devices that the guest has set up
   std::vector<Row> rows_;
   std::unordered_map<u64, Request> requests_;  // raised and not yet delivered
   std::vector<Handler> handlers_;              // delivered and not yet left, oldest first

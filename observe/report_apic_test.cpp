@@ -88,6 +88,25 @@ TEST_F(ReportApic, a_masked_8259_neither_merges_nor_loses_what_the_io_apic_deliv
   EXPECT_TRUE(made.findings.empty());
 }
 
+// The classic: lines go by the I/O APIC, and this one's entry was forgotten.
+TEST_F(ReportApic, a_line_whose_entry_nobody_opened_is_told_if_the_guest_has_set_up_its_device) {
+  story.entry(2, 1u << 16, 0x30);
+  story.raise(1, 0, ApicStory::pit).seen_by_8259(1, 0);
+  story.raise(2, 4).seen_by_8259(2, 4);
+  EXPECT_TRUE(report().findings.empty()) << "as firmware left them";
+  story.add({.address = 0x1000,
+             .kind = RecordKind::DeviceProgrammed,
+             .pin = 4,
+             .detail = static_cast<u8>(DeviceRegister::UartInterruptEnable),
+             .source = ApicStory::com1});
+  const Report made = report();
+  ASSERT_EQ(made.findings.size(), 1u);
+  EXPECT_EQ(
+      made.findings[0].sentence,
+      "IRQ 4 (com1) was raised 1 time and never delivered; its entry of the I/O APIC is masked, and so is the 8259.");
+  EXPECT_EQ(made.lines[1].lost, 1u);
+}
+
 TEST_F(ReportApic, an_edge_at_a_masked_io_apic_pin_is_not_lost_if_the_8259_delivers_it) {
   story.raise(1, 4);
   story.add({.id = 1, .kind = RecordKind::LineLost, .pin = 4, .source = ApicStory::ioapic0});

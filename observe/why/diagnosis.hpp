@@ -93,7 +93,7 @@ class Diagnosis {
   Story remote_irr(const Standing& standing, const Life& life, int depth) const;
   [[nodiscard]] Story in_service_of_apic(const Standing& standing, const Life& life) const;
   [[nodiscard]] Story unended_in_apic(const Life& served) const;
-  [[nodiscard]] const Record* misdirected_end(const Record& entered) const;
+  [[nodiscard]] const Record* misdirected_end(const Life& served) const;
   [[nodiscard]] Story lost_message(const Record& lost) const;
   [[nodiscard]] bool wrong_polarity_on(u8 line) const;
 

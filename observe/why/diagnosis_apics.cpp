@@ -194,10 +194,14 @@ Diagnosis::Story Diagnosis::apic_disabled(const Standing& standing, const Life&,
 Diagnosis::Story Diagnosis::priority_too_low(const Standing& standing, const Life&, int) const {
   const ApicPicture::Local& local = *state_.apics().local(standing.place);
   const u64 value = local.task_priority.value;
+  constexpr u64 highest_class = 15;
+  const std::string lets = class_of(value) == highest_class
+                               ? "no vector"
+                               : fmt::format("only vectors from {:#04x} on", (class_of(value) + 1) << 4);
   return set_off("task-priority",
-                 fmt::format("the task priority (TPR) of CPU {} is {:#04x}, which lets only vectors from {:#04x} on "
-                             "through, and its vector is {:#04x}; TPR is so",
-                             standing.cpu, value, (class_of(value) + 1) << 4, standing.pin),
+                 fmt::format("the task priority (TPR) of CPU {} is {:#04x}, which lets {} through, and its vector is "
+                             "{:#04x}; TPR is so",
+                             standing.cpu, value, lets, standing.pin),
                  standing.by,
                  "Lower TPR (offset 0x80, MSR 0x808 or CR8), or give the device a vector with a higher first digit.");
 }
@@ -245,15 +249,20 @@ Diagnosis::Story Diagnosis::cpu_not_started(const Standing& standing, const Life
   return story;
 }
 
-/// An EOI that went where nothing was in service, while the handler ran.
-const Record* Diagnosis::misdirected_end(const Record& entered) const {
+/// An EOI that went where nothing was in service, while the handler of `served` ran, from the CPU that ran it.
+const Record* Diagnosis::misdirected_end(const Life& served) const {
+  const Record* entered = served.last(RecordKind::Delivered);
+  const Record* left = served.last(RecordKind::Returned);
+  if (entered == nullptr) return nullptr;
+  const auto fits = [&](const std::optional<Record>& end) {
+    return end && end->id == 0 && end->cpu == entered->cpu && end->time >= entered->time &&
+           (left == nullptr || end->time <= left->time);
+  };
   for (const ControllerState& controller : state_.controllers()) {
-    if (controller.last_end && controller.last_end->id == 0 && controller.last_end->time >= entered.time) {
-      return &*controller.last_end;
-    }
+    if (fits(controller.last_end)) return &*controller.last_end;
   }
   for (const ApicPicture::Local& local : state_.apics().locals()) {
-    if (local.last_end && local.last_end->id == 0 && local.last_end->time >= entered.time) return &*local.last_end;
+    if (fits(local.last_end)) return &*local.last_end;
   }
   return nullptr;
 }
@@ -272,7 +281,7 @@ Diagnosis::Story Diagnosis::unended_in_apic(const Life& served) const {
   Story story{.cause = "missing-eoi", .stuck = true};
   add_handler_evidence(served, story);
   const std::string handler = at(entered->address);
-  if (const Record* other = misdirected_end(*entered)) {
+  if (const Record* other = misdirected_end(served)) {
     story.cause = "eoi-wrong-controller";
     story.clause =
         fmt::format("{} sent its EOI to the {}, which had nothing in service", handler, controller_name(other->source));
@@ -314,11 +323,12 @@ Diagnosis::Story Diagnosis::remote_irr(const Standing& standing, const Life&, in
   for (const ApicPicture::Local& local : state_.apics().locals()) {
     const bool serves = std::ranges::any_of(
         local.in_service, [&](const auto& each) { return each.second.id == standing.other && standing.other != 0; });
-    if (served != nullptr && serves) {
-      Story story = unended_in_apic(*served);
-      story.clause = fmt::format("{}; {}", begin, story.clause);
-      return story;
-    }
+    if (served == nullptr || !serves) continue;
+    Story story = unended_in_apic(*served);
+    story.clause = fmt::format("{}; {}", begin, story.clause);
+    return story;
+  }
+  for (const ApicPicture::Local& local : state_.apics().locals()) {
     if ((local.spurious_vector.value & apic_register::suppress_broadcast) == 0) continue;
     return {
         .cause = "eoi-not-told",

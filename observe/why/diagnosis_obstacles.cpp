@@ -251,7 +251,7 @@ Diagnosis::Story Diagnosis::unended(const Life& served, const ControllerState& c
     story.clause = fmt::format("{} sent its EOI to the {} only", handler, controller_name(other_end->source));
     story.advice.emplace_back(
         "An interrupt of the second 8259 needs two EOIs: 0x20 to port 0xA0 and 0x20 to port 0x20.");
-  } else if (const Record* other = misdirected_end(*entered);
+  } else if (const Record* other = misdirected_end(served);
              other != nullptr && state_.apics().local(other->source) != nullptr) {
     story.cause = "eoi-wrong-controller";
     story.clause =

@@ -126,6 +126,36 @@ TEST_F(WhyApic, an_eoi_to_the_8259_leaves_the_local_apic_busy) {
                         "sent its EOI to the first 8259, which had nothing in service"));
 }
 
+TEST_F(WhyApic, an_eoi_in_vain_of_another_cpu_is_not_the_handlers) {
+  apic_mode();
+  story.entry(4, masked, 0x34).at(5 * ms).raise(1, 4).io_apic(1, 4, 0x34, 0).take(1, 0x34, 0);
+  story.add({.address = ApicStory::culprit,
+             .kind = RecordKind::EndOfInterrupt,
+             .pin = 0xFF,
+             .source = ApicStory::lapic(1),
+             .cpu = 1});
+  story.lower(1, 4).leave(1, 0x34, 0).at(9 * ms).raise(2, 4).io_apic(2, 4, 0x34, 0);
+  const WhyAnswer answer = about(4);
+  EXPECT_EQ(answer.cause, "missing-eoi");
+  EXPECT_THAT(answer.sentence, HasSubstr("handler (irq.c:41) returned without EOI"));
+}
+
+TEST_F(WhyApic, a_missing_eoi_is_told_though_another_cpu_suppresses_broadcasts) {
+  apic_mode();
+  story.apic(0, ControllerRegister::SpuriousVector, 0x11FF, 0, 0x1FF);
+  story.entry(16, masked, 0x40 | level | low).at(5 * ms).raise(1, 16, ApicStory::card).io_apic(1, 16, 0x40, 1);
+  story.remote_irr(1, 16, 0x40).take(1, 0x40, 1).lower(1, 16, ApicStory::card).leave(1, 0x40, 1);
+  story.at(9 * ms).raise(2, 16, ApicStory::card);
+  EXPECT_EQ(about(16).cause, "missing-eoi");
+}
+
+TEST_F(WhyApic, the_highest_task_priority_lets_no_vector_through) {
+  apic_mode();
+  story.apic(0, ControllerRegister::TaskPriority, 0xF0).entry(4, masked, 0x34).at(5 * ms).raise(1, 4);
+  story.io_apic(1, 4, 0x34, 0);
+  EXPECT_THAT(about(4).sentence, HasSubstr("which lets no vector through"));
+}
+
 TEST_F(WhyApic, task_priority_names_the_vectors_it_lets_through) {
   apic_mode();
   story.apic(0, ControllerRegister::TaskPriority, 0x40).entry(4, masked, 0x34).at(5 * ms).raise(1, 4);

@@ -208,4 +208,38 @@ std::optional<u64> peek_word(const Cpu& cpu, u64 linear, unsigned size) {
   return value;
 }
 
+bool only_computes(const GuestInstruction& instruction) {
+  switch (instruction.decoded.meta.category) {
+    case ZYDIS_CATEGORY_IO:
+    case ZYDIS_CATEGORY_IOSTRINGOP:
+    case ZYDIS_CATEGORY_INTERRUPT:
+    case ZYDIS_CATEGORY_SYSTEM:
+    case ZYDIS_CATEGORY_RDRAND:
+    case ZYDIS_CATEGORY_RDSEED:
+    case ZYDIS_CATEGORY_STRINGOP:
+      return false;
+    default:
+      break;
+  }
+  switch (instruction.decoded.mnemonic) {
+    case ZYDIS_MNEMONIC_RDTSC:
+    case ZYDIS_MNEMONIC_RDTSCP:
+    case ZYDIS_MNEMONIC_RDPMC:
+    case ZYDIS_MNEMONIC_STI:
+    case ZYDIS_MNEMONIC_POPF:
+    case ZYDIS_MNEMONIC_POPFD:
+    case ZYDIS_MNEMONIC_POPFQ:
+    case ZYDIS_MNEMONIC_CPUID:
+      return false;
+    default:
+      break;
+  }
+  // Another register could count the rounds.
+  return std::ranges::all_of(instruction.all_operands(), [](const ZydisDecodedOperand& operand) {
+    if (operand.type != ZYDIS_OPERAND_TYPE_REGISTER || !writes(operand)) return true;
+    const ZydisRegisterClass kind = ZydisRegisterGetClass(operand.reg.value);
+    return kind == ZYDIS_REGCLASS_FLAGS || kind == ZYDIS_REGCLASS_IP || general_register(operand.reg.value).has_value();
+  });
+}
+
 }  // namespace vitrine

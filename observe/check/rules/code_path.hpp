@@ -16,6 +16,9 @@ namespace vitrine {
 /// takes its address from the stack, which must be as it is before `from`. Empty: there is none, or none is seen.
 [[nodiscard]] std::vector<GuestInstruction> find_path(const Cpu& cpu, u64 from, u64 to, std::size_t most);
 
+/// May the instruction stand in a wait that nothing but memory can end?
+[[nodiscard]] bool only_computes(const GuestInstruction& instruction);
+
 [[nodiscard]] bool reads(const ZydisDecodedOperand& operand);
 [[nodiscard]] bool writes(const ZydisDecodedOperand& operand);
 /// An operand in memory, LEA's apart.

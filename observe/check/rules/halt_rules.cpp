@@ -19,6 +19,7 @@ constexpr u64 longest_gap = 64;  // instructions from the handler's return to th
 constexpr u8 cli_opcode = 0xFA;
 constexpr u64 largest_handler_stack = 65536;
 constexpr u64 stack_to_search = 2048;  // bytes, for return addresses
+constexpr u64 nearest_frame = 1024;    // bytes that an entry has on the stack before it leaves for another one
 constexpr u64 largest_function = 512;  // bytes from a CLI to a call behind it
 constexpr u64 near_behind_cli = 32;    // bytes: "cli; hlt", with a little between
 
@@ -193,6 +194,17 @@ bool HaltRules::belongs_to_callers(const Cpu& cpu, u64 cli, u64 halt) const {
   return false;
 }
 
+bool HaltRules::stack_leads_to(const Cpu& cpu, u64 frame) {
+  const unsigned slot = cpu.mode.is64() ? 8 : 4;
+  const u64 top = cpu.state.segments[ss].base + cpu.state.gpr[rsp];
+  for (u64 offset = 0; offset < stack_to_search; offset += slot) {
+    const auto value = peek_word(cpu, top + offset, slot);
+    if (!value) return false;
+    if (*value <= frame && frame - *value < nearest_frame) return true;
+  }
+  return false;
+}
+
 void HaltRules::judge_dead(const Cpu& cpu, u64 halt) {
   const CpuState& state = cpu.state;
   const u64 cause = state.interrupts_off_address;
@@ -208,10 +220,11 @@ void HaltRules::judge_dead(const Cpu& cpu, u64 halt) {
   const u64 stack = state.segments[ss].base + state.gpr[rsp];
   const bool in_gate_handler = gate != nullptr && stack <= gate->frame && gate->frame - stack < largest_handler_stack;
   const bool by_exception = gate != nullptr && gate->kind != DeliveryKind::External && gate->kind != DeliveryKind::Nmi;
-  // Another CPU has told it to stop: handlers may run on stacks of their own.
+  // Another CPU has told it to stop. The handler may run on a stack of its own, whose end leads back to the frame.
   const Life* life = gate != nullptr && gate->id != 0 ? context_.lives.find(gate->id) : nullptr;
   const bool told_to = life != nullptr && life->first(RecordKind::MessageSent) != nullptr &&
-                       life->first(RecordKind::MessageSent)->pin == static_cast<u8>(ApicPin::Interprocessor);
+                       life->first(RecordKind::MessageSent)->pin == static_cast<u8>(ApicPin::Interprocessor) &&
+                       stack_leads_to(cpu, gate->frame);
   const bool meant =
       cause == 0 || by_exception || told_to || in_gate_handler || (by_cli && belongs_to_callers(cpu, cause, halt));
   const bool last_words = own_cli || by_exception || (loop.endless && meant);

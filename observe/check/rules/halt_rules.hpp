@@ -58,6 +58,7 @@ class HaltRules final : public Rule {
   void judge_gap(const Cpu& cpu, u64 halt);
   void judge_dead(const Cpu& cpu, u64 halt);
   void tell_lost(u64 woken);
+  [[nodiscard]] static bool stack_leads_to(const Cpu& cpu, u64 frame);
   [[nodiscard]] bool belongs_to_callers(const Cpu& cpu, u64 cli, u64 halt) const;
 
   std::vector<Watched> watched_;

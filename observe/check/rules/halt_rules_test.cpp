@@ -16,6 +16,12 @@ struct Halts : FlowBench {
     put(handler(tick), {0xCF});
     watch(HaltRules::maker());
   }
+  /// `device`, as an IPI. 77: the request that the bench's controller hands out.
+  void interrupt_from_another_cpu() {
+    ledger.append(
+        {.id = 77, .kind = RecordKind::MessageSent, .vector = device, .pin = static_cast<u8>(ApicPin::Interprocessor)});
+    interrupt(device);
+  }
   /// L: cmp dword [0x5000],0; jne L; nop; hlt; jmp L. The gap is from the JNE to the HLT.
   void put_idle_loop(u8 condition = 0x75) {
     put(program, {0x83, 0x3D, 0x00, 0x50, 0, 0, 0, condition, 0xF7, 0x90, 0xF4, 0xEB, 0xF3});
@@ -119,6 +125,26 @@ TEST_F(Halts, an_idle_thread_that_a_handler_switched_to_without_sti_is_an_error)
   interrupt(device);
   run();
   EXPECT_THAT(found(), ElementsAre("error dead-halt"));
+}
+
+// A reschedule IPI's gate has cleared IF, and nobody set it on the idle thread's stack.
+TEST_F(Halts, an_idle_thread_that_an_ipis_handler_switched_to_without_sti_is_an_error) {
+  put(program, {0xFB, 0xEB, 0xFE});
+  put(handler(device), {0xBC, 0x00, 0x00, 0x04, 0x00, 0xF4, 0xEB, 0xFD});  // mov esp,0x40000; hlt; jmp -3
+  step(5);
+  interrupt_from_another_cpu();
+  run();
+  EXPECT_THAT(found(), ElementsAre("error dead-halt"));
+}
+
+TEST_F(Halts, a_stop_by_ipi_on_a_stack_of_the_handlers_own_is_meant) {
+  put(program, {0xFB, 0xEB, 0xFE});
+  // mov eax,esp; mov esp,0x18000; push eax; hlt; jmp -3
+  put(handler(device), {0x89, 0xE0, 0xBC, 0x00, 0x80, 0x01, 0x00, 0x50, 0xF4, 0xEB, 0xFD});
+  step(5);
+  interrupt_from_another_cpu();
+  run();
+  EXPECT_THAT(found(), ElementsAre("note dead-halt"));
 }
 
 TEST_F(Halts, an_exception_handler_that_halts_is_a_panic) {

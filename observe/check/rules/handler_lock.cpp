@@ -19,41 +19,6 @@ constexpr std::size_t longest_loop = 32;  // SPIN_LEN counts 16; a call of a fun
 constexpr std::size_t most_sights = 64;
 constexpr u64 largest_handler_stack = 65536;
 
-/// May the instruction stand in a wait that nothing but memory can end?
-bool only_computes(const GuestInstruction& instruction) {
-  switch (instruction.decoded.meta.category) {
-    case ZYDIS_CATEGORY_IO:
-    case ZYDIS_CATEGORY_IOSTRINGOP:
-    case ZYDIS_CATEGORY_INTERRUPT:
-    case ZYDIS_CATEGORY_SYSTEM:
-    case ZYDIS_CATEGORY_RDRAND:
-    case ZYDIS_CATEGORY_RDSEED:
-    case ZYDIS_CATEGORY_STRINGOP:
-      return false;
-    default:
-      break;
-  }
-  switch (instruction.decoded.mnemonic) {
-    case ZYDIS_MNEMONIC_RDTSC:
-    case ZYDIS_MNEMONIC_RDTSCP:
-    case ZYDIS_MNEMONIC_RDPMC:
-    case ZYDIS_MNEMONIC_STI:
-    case ZYDIS_MNEMONIC_POPF:
-    case ZYDIS_MNEMONIC_POPFD:
-    case ZYDIS_MNEMONIC_POPFQ:
-    case ZYDIS_MNEMONIC_CPUID:
-      return false;
-    default:
-      break;
-  }
-  // A register that is in no Sight could count the rounds.
-  return std::ranges::all_of(instruction.all_operands(), [](const ZydisDecodedOperand& operand) {
-    if (operand.type != ZYDIS_OPERAND_TYPE_REGISTER || !writes(operand)) return true;
-    const ZydisRegisterClass kind = ZydisRegisterGetClass(operand.reg.value);
-    return kind == ZYDIS_REGCLASS_FLAGS || kind == ZYDIS_REGCLASS_IP || general_register(operand.reg.value).has_value();
-  });
-}
-
 bool is_stack_operand(const ZydisDecodedOperand& operand) {
   return operand.visibility == ZYDIS_OPERAND_VISIBILITY_HIDDEN && operand.mem.segment == ZYDIS_REGISTER_SS;
 }

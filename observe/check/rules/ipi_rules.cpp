@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "observe/check/rules/code_path.hpp"
 #include "observe/check/rules/rule_words.hpp"
 #include "observe/message_words.hpp"
 #include "observe/names.hpp"
@@ -97,6 +98,10 @@ void IpiRules::message_lost(const Record& record) {
 
 void IpiRules::looked(const Cpu& cpu) {
   const u8 number = context_.cpu();
+  if (cpu.cpl == 3) {  // a program's loop
+    spins_.erase(number);
+    return;
+  }
   const u64 now = cpu.context.clock.now().value;
   const u64 place = cpu.linear_rip();
   Spin& spin = spins_[number];
@@ -109,7 +114,10 @@ void IpiRules::looked(const Cpu& cpu) {
     spin.highest = highest;
   }
   spin.last = place;
-  ++spin.looks;
+  if (++spin.looks == enough_looks) {
+    const std::vector<GuestInstruction> loop = find_path(cpu, place, place, longest_loop);
+    spin.waits = !loop.empty() && std::ranges::all_of(loop, only_computes);
+  }
   spin.deaf = !cpu.interruptible();
   spin.cleared_by = cpu.state.interrupts_off_address;
   for (Pending& each : pending_) {
@@ -120,8 +128,7 @@ void IpiRules::looked(const Cpu& cpu) {
 
 bool IpiRules::spins(u8 cpu, u64 now) const {
   const auto found = spins_.find(cpu);
-  return found != spins_.end() && !found->second.halted && found->second.looks >= enough_looks &&
-         now - found->second.since >= patience;
+  return found != spins_.end() && !found->second.halted && found->second.waits && now - found->second.since >= patience;
 }
 
 void IpiRules::report(Pending& pending, u64 now) {

@@ -27,6 +27,7 @@ class IpiRules final : public Rule {
   static constexpr u64 patience = 10'000'000;  // ns in which neither goes on
   static constexpr u64 loop_size = 256;        // bytes
   static constexpr unsigned enough_looks = 16;
+  static constexpr std::size_t longest_loop = 32;  // instructions
   static constexpr std::size_t most_pending = 256;
 
   /// An IPI that is in a CPU's IRR.
@@ -42,6 +43,7 @@ class IpiRules final : public Rule {
     u64 lowest = 0, highest = 0, last = 0, since = 0;
     unsigned looks = 0;
     bool halted = false, deaf = false;
+    bool waits = false;  // the kernel, for a word in memory
     u64 cleared_by = 0;  // IF
   };
 
