@@ -7,10 +7,12 @@
 #include "kernel/core/panic.hpp"
 #include "kernel/core/process.hpp"
 #include "kernel/core/time.hpp"
+#include "kernel/drivers/ata_disks.hpp"
 #include "kernel/drivers/i8042.hpp"
 #include "kernel/drivers/rtc.hpp"
 #include "kernel/drivers/serial_terminal.hpp"
 #include "kernel/drivers/vga_console.hpp"
+#include "kernel/fs/block_file.hpp"
 #include "kernel/fs/devices.hpp"
 #include "kernel/fs/terminal_device.hpp"
 #include "kernel/fs/tmpfs.hpp"
@@ -45,6 +47,9 @@ void fill_devices(Node& root) {
   for (const Device& device : devices) {
     if (!dev->look_up(device.name)) (void)dev->make(device.name, node_mode::character | 0666, device.device);
   }
+  for (const NamedBlockDevice& disk : block_devices()) {
+    if (!dev->look_up(disk.name)) (void)dev->make(disk.name, node_mode::block | 0660, disk.device);
+  }
   (void)directory(*dev, "input")->make("mice", node_mode::character | 0666, device_number(13, 63));
 }
 
@@ -68,6 +73,18 @@ void start_terminals() {
   start_i8042(screen_terminal(), {.keyboard_polled = is_polled("keyboard"), .mouse_polled = is_polled("mouse")});
 }
 
+void start_disks() {
+  const std::string_view wanted = kernel().parameters.text("disk").value_or("dma");
+  if (wanted == "none") return;
+  start_ata_disks({.service = is_polled("disk") ? AtaChannel::Service::Polled : AtaChannel::Service::Interrupts,
+                   .use_dma = wanted != "pio"});
+  for (const NamedBlockDevice& disk : block_devices()) {
+    register_device(disk.device, [](Node& node, u32) -> Result<Ref<File>> {
+      return open_block_file(*find_block_device(node.device));
+    });
+  }
+}
+
 void open_console(Node& root) {
   const auto console = directory(root, "dev")->look_up("console");
   Process& process = *find_process(1);
@@ -88,6 +105,7 @@ void start_user_space() {
   register_calls();
   register_memory_devices();
   start_terminals();
+  start_disks();
   const Ref<Node> root = make_tmpfs(kernel_file_pages());
   const MemoryRange& archive = system.boot.initramfs;
   if (archive.end > archive.begin) {

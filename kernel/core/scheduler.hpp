@@ -86,6 +86,10 @@ void keep_deadline(u64 deadline);
 /// `deadline`: nanoseconds since boot.
 template <class IsReady>
 WaitResult wait_until(WaitQueue& queue, IsReady is_ready, u64 deadline = TimerQueue::never);
+/// The same, but signals don't end it: for what must be over before anything else goes on, such as a disk's command.
+/// While the system starts, the idle thread may wait so too.
+template <class IsReady>
+WaitResult wait_in_any_case(WaitQueue& queue, IsReady is_ready, u64 deadline);
 
 }  // namespace pulse
 

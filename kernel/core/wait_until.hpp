@@ -34,4 +34,30 @@ WaitResult wait_until(WaitQueue& queue, IsReady is_ready, u64 deadline) {
   return result;
 }
 
+template <class IsReady>
+WaitResult wait_in_any_case(WaitQueue& queue, IsReady is_ready, u64 deadline) {
+  const InterruptsOff off;
+  Thread& thread = current_thread();
+  const bool is_idle = thread.priority == RunEntry::idle_priority;
+  ThreadWaiter waiter(thread);
+  queue.add(waiter);
+  WaitResult result = WaitResult::Ready;
+  while (!is_ready()) {
+    if (nanoseconds_since_boot() >= deadline) {
+      result = WaitResult::TimedOut;
+      break;
+    }
+    if (is_idle) {
+      wait_for_interrupt();
+      continue;
+    }
+    thread.state = ThreadState::Blocked;
+    if (deadline != TimerQueue::never) timers().add(thread.sleep, deadline);
+    schedule();
+    timers().remove(thread.sleep);
+  }
+  queue.remove(waiter);
+  return result;
+}
+
 }  // namespace pulse

@@ -10,8 +10,15 @@ namespace {
 
 constexpr u16 address_port = 0xCF8, data_port = 0xCFC;
 constexpr u32 address_enable = 0x8000'0000;
-enum Place : u8 { command = 0x04, header_type = 0x0C, first_bar = 0x10, capabilities = 0x34, interrupt = 0x3C };
-constexpr u32 memory_enable = 2, bus_master = 4, interrupt_disable = 0x400;
+enum Place : u8 {
+  command = 0x04,
+  class_code = 0x08,
+  header_type = 0x0C,
+  first_bar = 0x10,
+  capabilities = 0x34,
+  interrupt = 0x3C
+};
+constexpr u32 port_enable = 1, memory_enable = 2, bus_master = 4, interrupt_disable = 0x400;
 constexpr u8 msi_capability = 0x05;
 constexpr u32 msi_enable = 0x10000, msi_64_bits = 0x800000, msi_address = 0xFEE00000;
 
@@ -77,6 +84,14 @@ volatile u32* PciFunction::map_window(u8 number, u64 bytes) const {
   return address != 0 ? static_cast<volatile u32*>(map_device(address, bytes)) : nullptr;
 }
 
+u16 PciFunction::map_ports(u8 number) const {
+  constexpr u32 is_ports = 1, address_bits = 0xFFFC;
+  const u32 value = read(static_cast<u8>(first_bar + 4 * number));
+  if ((value & is_ports) == 0 || (value & address_bits) == 0) return 0;
+  write(command, (read(command) & 0xFFFF) | port_enable | bus_master);
+  return static_cast<u16>(value & address_bits);
+}
+
 u8 PciFunction::find_capability(u8 wanted) const {
   constexpr u32 has_list = 0x100000;
   constexpr int most = 48;
@@ -90,7 +105,10 @@ u8 PciFunction::find_capability(u8 wanted) const {
   return 0;
 }
 
-std::optional<PciFunction> find_pci_function(u16 vendor, u16 id) {
+namespace {
+
+template <class Matches>
+std::optional<PciFunction> find_first(Matches matches) {
   constexpr u32 several_functions = 0x800000;
   for (u32 bus = 0; bus < 256; ++bus) {
     for (u8 device = 0; device < 32; ++device) {
@@ -99,11 +117,21 @@ std::optional<PciFunction> find_pci_function(u16 vendor, u16 id) {
       const u8 functions = (first.read(header_type) & several_functions) != 0 ? 8 : 1;
       for (u8 number = 0; number < functions; ++number) {
         const PciFunction function{first.bus, device, number};
-        if (function.vendor() == vendor && function.id() == id) return function;
+        if (function.vendor() != 0xFFFF && matches(function)) return function;
       }
     }
   }
   return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<PciFunction> find_pci_function(u16 vendor, u16 id) {
+  return find_first([=](const PciFunction& function) { return function.vendor() == vendor && function.id() == id; });
+}
+
+std::optional<PciFunction> find_pci_class(u16 wanted) {
+  return find_first([=](const PciFunction& function) { return function.read(class_code) >> 16 == wanted; });
 }
 
 void start_pci_interrupts(Routing wanted, const Platform* tables, u32 to) {

@@ -17,6 +17,8 @@ struct PciFunction {
   [[nodiscard]] u16 id() const { return static_cast<u16>(read(0) >> 16); }
   /// The window in memory that BAR `number` describes, mapped; memory and bus master accesses are switched on.
   [[nodiscard]] volatile u32* map_window(u8 number, u64 bytes) const;
+  /// The first of the ports that BAR `number` describes; they and bus master accesses are switched on. 0: none.
+  [[nodiscard]] u16 map_ports(u8 number) const;
   /// Place of a capability in its list; 0: it has none.
   [[nodiscard]] u8 find_capability(u8 wanted) const;
 };
@@ -25,6 +27,8 @@ struct PciFunction {
 [[nodiscard]] std::optional<PciFunction> find_pci_function(u16 vendor, u16 id);
 
 enum class Routing : u8 { Pic8259, IoApic, Messages };
+/// The first of this base class and subclass (0xBBSS).
+[[nodiscard]] std::optional<PciFunction> find_pci_class(u16 wanted);
 /// How interrupts of PCI functions go from now on; `destination` is the local APIC id that messages go to.
 void start_pci_interrupts(Routing routing, const Platform* platform, u32 destination);
 

@@ -1,0 +1,27 @@
+#include "kernel/core/mutex.hpp"
+
+#include "kernel/core/scheduler.hpp"
+
+namespace pulse {
+
+void Mutex::lock() {
+  const InterruptsOff off;
+  Thread& thread = current_thread();
+  while (locked_) {
+    ThreadWaiter waiter(thread);
+    waiter.kind = WaitEntry::Kind::Exclusive;
+    waiters_.add(waiter);
+    thread.state = ThreadState::Blocked;
+    schedule();
+    waiters_.remove(waiter);
+  }
+  locked_ = true;
+}
+
+void Mutex::unlock() {
+  const InterruptsOff off;
+  locked_ = false;
+  waiters_.wake(ready::all);
+}
+
+}  // namespace pulse
