@@ -24,9 +24,18 @@ class Load : public testing::Test {
   }
 };
 
-Result boot(const std::string& parameters) {
-  return run({VITRINE_COMMAND, "run", PULSE_KERNEL, "--initrd", initramfs, "--append",
-              "init=/stress/init loglevel=3 " + parameters, "--max-time", "60s"});
+Result boot(const std::string& parameters, const std::vector<std::string>& options = {}) {
+  std::vector<std::string> words = {VITRINE_COMMAND,
+                                    "run",
+                                    PULSE_KERNEL,
+                                    "--initrd",
+                                    initramfs,
+                                    "--append",
+                                    "init=/stress/init loglevel=3 " + parameters,
+                                    "--max-time",
+                                    "60s"};
+  words.insert(words.end(), options.begin(), options.end());
+  return run(words);
 }
 
 TEST_F(Load, everything_at_once_loses_no_wake_up_and_no_memory) {
@@ -47,6 +56,28 @@ TEST_F(Load, random_system_calls_never_end_the_kernel) {
     const Result result = boot(std::string("fuzz=40 seed=") + seed);
     EXPECT_EQ(result.status, 0) << seed << result.out << result.err;
     EXPECT_NE(result.out.find("=> fuzz ended with 0"), std::string::npos) << seed << result.out;
+  }
+}
+
+TEST_F(Load, the_sanitizer_has_nothing_to_say_whatever_the_routing_and_scheduling) {
+  struct Mode {
+    const char *cpus, *parameters;
+  };
+  constexpr Mode modes[] = {
+      {"1", "routing=8259"},
+      {"1", "routing=8259 scheduling=cooperative tickless"},
+      {"1", "routing=ioapic tickless"},
+      {"1", "routing=msi scheduling=cooperative"},
+      {"2", "routing=ioapic"},
+      {"2", "routing=ioapic scheduling=cooperative tickless"},
+      {"2", "routing=msi tickless"},
+      {"4", "routing=msi scheduling=cooperative"},
+      {"4", "routing=msi x2apic"},
+  };
+  for (const Mode& mode : modes) {
+    const Result result = boot(std::string("stress=2 ") + mode.parameters, {"--cpus", mode.cpus, "--check-fatal"});
+    EXPECT_EQ(result.status, 0) << mode.cpus << " CPUs, " << mode.parameters << "\n" << result.out << result.err;
+    EXPECT_NE(result.out.find("=> stress ended with 0"), std::string::npos) << result.out;
   }
 }
 
