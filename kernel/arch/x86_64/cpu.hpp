@@ -71,7 +71,9 @@ inline u64 read_tsc() {
 }
 
 namespace flag {
-inline constexpr u64 carry = 1, trap = 0x100, interrupt = 0x200, direction = 0x400, alignment_check = 0x40000;
+inline constexpr u64 carry = 1, status = 0x8D5, trap = 0x100, interrupt = 0x200, direction = 0x400,
+                     io_privilege = 0x3000, nested_task = 0x4000, resume = 0x10000, alignment_check = 0x40000,
+                     identification = 0x200000;
 }
 inline u64 read_flags() {
   u64 value;

@@ -49,7 +49,7 @@ struct CpuArea : PerCpu {
   u64 gdt[8] = {0,
                 0x00AF9B000000FFFF,   // KERNEL_CODE: 64-bit
                 0x00CF93000000FFFF,   // KERNEL_DATA
-                0x00CFFB000000FFFF,   // USER_CODE_32
+                0,                    // USER_CODE_32: none, or SYSCALL in it would enter the kernel by IA32_CSTAR
                 0x00CFF3000000FFFF,   // USER_DATA
                 0x00AFFB000000FFFF};  // USER_CODE; then TASK_STATE in two slots
   alignas(16) u8 fault_stacks[3][fault_stack_bytes];
@@ -141,7 +141,9 @@ void load_descriptors(PerCpu& cpu) {
 
   write_msr(msr::star, u64{USER_CODE_32} << 48 | u64{KERNEL_CODE} << 32);
   write_msr(msr::lstar, reinterpret_cast<u64>(syscall_stub));
-  write_msr(msr::fmask, flag::interrupt | flag::direction | flag::trap | flag::alignment_check);
+  // NT above all: with it, the kernel's IRETQ would fault (SDM vol. 2, IRET).
+  write_msr(msr::fmask, flag::status | flag::trap | flag::interrupt | flag::direction | flag::io_privilege |
+                            flag::nested_task | flag::resume | flag::alignment_check | flag::identification);
 }
 
 }  // namespace pulse

@@ -18,7 +18,7 @@
 
 #define KERNEL_CODE 0x08
 #define KERNEL_DATA 0x10
-#define USER_CODE_32 0x1B
+#define USER_CODE_32 0x1B  // what SYSRET counts from; no such segment
 #define USER_DATA 0x23  // SYSRET wants data right before 64-bit code (SDM vol. 2, SYSRET)
 #define USER_CODE 0x2B
 #define TASK_STATE 0x30

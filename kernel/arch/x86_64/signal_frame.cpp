@@ -3,6 +3,7 @@
 #include "kernel/arch/x86_64/cpu.hpp"
 #include "kernel/arch/x86_64/floating_point.hpp"
 #include "kernel/arch/x86_64/layout.h"
+#include "kernel/core/signals.hpp"
 #include "kernel/core/user_memory.hpp"
 
 namespace pulse {
@@ -52,6 +53,7 @@ SignalContext registers_of(const Frame& f) {
 
 bool push_signal_frame(Frame& frame, Thread& thread, const vitrine::abi::SignalAction& action,
                        const SignalInformation& information) {
+  if (action.handler >= USER_END) return false;  // IRET would refuse it in the kernel
   u64 stack = frame.rsp - red_zone;
   const bool use_other_stack = (action.flags & vitrine::abi::signal_flag::on_stack) != 0 &&
                                thread.signal_stack.size != 0 && !is_on_signal_stack(thread, frame.rsp);
@@ -112,7 +114,7 @@ bool pop_signal_frame(Frame& frame, Thread& thread) {
            .flags = (frame.flags & ~user_flags) | (r.flags & user_flags),
            .rsp = r.rsp,
            .ss = USER_DATA};
-  thread.signal_mask = saved->context.mask;
+  thread.signal_mask = saved->context.mask & ~unblockable_signals;
   return true;
 }
 

@@ -7,7 +7,8 @@
 
 namespace pulse {
 
-/// Saves `frame` on the program's stack and changes it so that it enters the handler. False: no room there.
+/// Saves `frame` on the program's stack and changes it so that it enters the handler. False: no room there, or
+/// the handler is no address of a program.
 [[nodiscard]] bool push_signal_frame(Frame& frame, Thread& thread, const vitrine::abi::SignalAction& action,
                                      const vitrine::abi::SignalInformation& information);
 /// Is a program whose stack pointer is `stack` on the stack that it gave for handlers?
