@@ -97,7 +97,6 @@ void AddressSpace::flush_elsewhere() const {
 }
 
 void AddressSpace::drop_pages(u64 begin, u64 end) {
-  constexpr u64 table_span = page_bytes * 512;
   // A page may be freed only when no CPU can reach it any more.
   constexpr std::size_t batch = 64;
   u64 dropped[batch];
@@ -106,19 +105,13 @@ void AddressSpace::drop_pages(u64 begin, u64 end) {
     if (count > 0) flush_elsewhere();
     while (count > 0) free_page(dropped[--count]);
   };
-  for (u64 page = begin; page < end;) {
-    u64* const entry = tables_.entry(page, PageTables::Missing::Null);
-    if (entry == nullptr) {  // no table: nothing until its end
-      page = (page / table_span + 1) * table_span;
-      continue;
-    }
-    if (holds_page(*entry)) {
-      dropped[count++] = *entry & page_flag::address;
-      *entry = 0;
-      invalidate_page(page);
-      if (count == batch) free_batch();
-    }
-    page += page_bytes;
+  u64 page = begin;
+  for (u64* entry = nullptr; (entry = tables_.next_entry(page, end)) != nullptr; page += page_bytes) {
+    if (!holds_page(*entry)) continue;
+    dropped[count++] = *entry & page_flag::address;
+    *entry = 0;
+    invalidate_page(page);
+    if (count == batch) free_batch();
   }
   free_batch();
 }
@@ -127,13 +120,9 @@ u64 AddressSpace::resident_pages() const {
   u64 count = 0;
   PageTables tables = tables_;
   for (const Area& area : areas_) {
-    for (u64 page = area.begin; page < area.end; page += page_bytes) {
-      const u64* const entry = tables.entry(page, PageTables::Missing::Null);
-      if (entry == nullptr) {
-        page = page_floor(page | (page_bytes * 512 - 1));  // the rest of the table's span
-      } else if ((*entry & page_flag::present) != 0) {
-        ++count;
-      }
+    u64 page = area.begin;
+    for (const u64* entry = nullptr; (entry = tables.next_entry(page, area.end)) != nullptr; page += page_bytes) {
+      if ((*entry & page_flag::present) != 0) ++count;
     }
   }
   return count;
@@ -142,7 +131,7 @@ u64 AddressSpace::resident_pages() const {
 Result<u64> AddressSpace::map(const Request& request) {
   const u64 size = page_ceiling(request.size);
   if (request.size == 0 || request.node_offset % page_bytes != 0) return fail(Errno::Invalid);
-  if (size < request.size) return fail(Errno::NoMemory);
+  if (size < request.size || size > USER_END) return fail(Errno::NoMemory);
   if (areas_.size() + 2 > most_areas) return fail(Errno::NoMemory);
   u64 address = page_floor(request.address);
   if ((request.flags & (map_flag::fixed | map_flag::fixed_no_replace)) != 0) {
@@ -193,9 +182,9 @@ Result<void> AddressSpace::protect(u64 address, u64 size, u32 wanted) {
   for (Area& area : areas_) {
     if (area.begin < address || area.end > address + size) continue;
     area.protection = wanted;
-    for (u64 page = area.begin; page < area.end; page += page_bytes) {
-      u64* const entry = tables_.entry(page, PageTables::Missing::Null);
-      if (entry == nullptr || !holds_page(*entry)) continue;
+    u64 page = area.begin;
+    for (u64* entry = nullptr; (entry = tables_.next_entry(page, area.end)) != nullptr; page += page_bytes) {
+      if (!holds_page(*entry)) continue;
       u64 flags = entry_flags(area);
       // A page that may still be shared becomes writable by a fault.
       const bool keeps_sharing = !area.shared && (flags & page_flag::writable) != 0;
@@ -252,13 +241,8 @@ Result<Ref<AddressSpace>> AddressSpace::copy() {
   other.break_begin_ = break_begin_;
   other.break_end_ = break_end_;
   for (const Area& area : areas_) {
-    for (u64 page = area.begin; page < area.end; page += page_bytes) {
-      u64* const entry = tables_.entry(page, PageTables::Missing::Null);
-      if (entry == nullptr) {
-        page |= page_bytes * 511;  // the rest of the table's span
-        page = page_floor(page);
-        continue;
-      }
+    u64 page = area.begin;
+    for (u64* entry = nullptr; (entry = tables_.next_entry(page, area.end)) != nullptr; page += page_bytes) {
       if (!holds_page(*entry)) continue;
       u64* const copied = other.tables_.entry(page, PageTables::Missing::Make);
       if (copied == nullptr) return fail(Errno::NoMemory);

@@ -49,6 +49,22 @@ u64* PageTables::table_entry(u64 address, unsigned level, Missing missing) {
 
 u64* PageTables::entry(u64 address, Missing missing) { return table_entry(address, 0, missing); }
 
+u64* PageTables::next_entry(u64& page, u64 end) {
+  while (page < end) {
+    u64 table = root_;
+    unsigned level = top_level;
+    for (; level > 0; --level) {
+      const u64 entry = table_at(table)[index_of(page, level)];
+      if ((entry & page_flag::present) == 0) break;
+      table = entry & page_flag::address;
+    }
+    if (level == 0) return &table_at(table)[index_of(page, 0)];
+    const u64 span = u64{1} << (page_bits + index_bits * level);
+    page = (page / span + 1) * span;
+  }
+  return nullptr;
+}
+
 bool PageTables::map(u64 address, u64 physical, u64 flags) {
   u64* place = entry(address, Missing::Make);
   if (place == nullptr) return false;

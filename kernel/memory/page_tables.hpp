@@ -25,6 +25,9 @@ class PageTables {
   /// them.
   enum class Missing : u8 { Null, Make };
   [[nodiscard]] u64* entry(u64 address, Missing missing);
+  /// The entry of the first page from `page` on that has one, with `page` set to it; null: none before `end`. What has
+  /// no tables is passed over in steps as large as what is missing.
+  [[nodiscard]] u64* next_entry(u64& page, u64 end);
   /// Maps a page. False if memory is short.
   [[nodiscard]] bool map(u64 address, u64 physical, u64 flags);
   /// Maps 2 MiB; both addresses are multiples of that.
