@@ -1,11 +1,17 @@
-// A stretch of pure code that no interrupt handler may see half done. On the host, where tests run it, there is none.
+// A stretch of pure code that no interrupt handler may see half done. On the host, where tests run it, there is none:
+// it only counts.
 #pragma once
 
 #if __STDC_HOSTED__
 
 namespace pulse {
-struct Critical {
-  ~Critical() {}  // so that an unused one is no warning
+class Critical {
+ public:
+  Critical() { ++depth; }
+  ~Critical() { --depth; }
+  Critical(const Critical&) = delete;
+  Critical& operator=(const Critical&) = delete;
+  inline static int depth = 0;  ///< for tests: > 0 inside of one
 };
 }  // namespace pulse
 

@@ -26,12 +26,14 @@ Result<void> FileTable::put(u32 number, Ref<File> file, OnExec on_exec) {
   return {};
 }
 
-Result<Ref<File>> FileTable::get(u64 number) const {
+Result<Ref<File>> FileTable::get(u64 descriptor) const {
+  const auto number = static_cast<u32>(descriptor);
   if (number >= entries_.size() || !entries_[number].file) return fail(Errno::BadFile);
   return entries_[number].file;
 }
 
-Result<void> FileTable::close(u64 number) {
+Result<void> FileTable::close(u64 descriptor) {
+  const auto number = static_cast<u32>(descriptor);
   const auto file = get(number);
   if (!file) return fail(file.error());
   entries_[number] = {};
@@ -39,12 +41,14 @@ Result<void> FileTable::close(u64 number) {
   return {};
 }
 
-Result<FileTable::OnExec> FileTable::on_exec(u64 number) const {
+Result<FileTable::OnExec> FileTable::on_exec(u64 descriptor) const {
+  const auto number = static_cast<u32>(descriptor);
   if (number >= entries_.size() || !entries_[number].file) return fail(Errno::BadFile);
   return entries_[number].on_exec;
 }
 
-Result<void> FileTable::set_on_exec(u64 number, OnExec on_exec) {
+Result<void> FileTable::set_on_exec(u64 descriptor, OnExec on_exec) {
+  const auto number = static_cast<u32>(descriptor);
   if (number >= entries_.size() || !entries_[number].file) return fail(Errno::BadFile);
   entries_[number].on_exec = on_exec;
   return {};

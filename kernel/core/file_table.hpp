@@ -19,10 +19,11 @@ class FileTable : public Shared {
   [[nodiscard]] Result<u32> add(Ref<File> file, OnExec on_exec, u32 from = 0);
   /// Puts it at exactly this number; what was there is closed. BadFile if the number is too large.
   [[nodiscard]] Result<void> put(u32 number, Ref<File> file, OnExec on_exec);
-  [[nodiscard]] Result<Ref<File>> get(u64 number) const;
-  [[nodiscard]] Result<void> close(u64 number);
-  [[nodiscard]] Result<OnExec> on_exec(u64 number) const;
-  [[nodiscard]] Result<void> set_on_exec(u64 number, OnExec on_exec);
+  // Of a system call's argument, the low 32 bits count.
+  [[nodiscard]] Result<Ref<File>> get(u64 descriptor) const;
+  [[nodiscard]] Result<void> close(u64 descriptor);
+  [[nodiscard]] Result<OnExec> on_exec(u64 descriptor) const;
+  [[nodiscard]] Result<void> set_on_exec(u64 descriptor, OnExec on_exec);
   void close_for_exec();
   /// For fork(2).
   [[nodiscard]] Ref<FileTable> copy() const;

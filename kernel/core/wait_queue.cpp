@@ -1,8 +1,13 @@
 #include "kernel/core/wait_queue.hpp"
 
 #include "kernel/core/assert.hpp"
+#include "kernel/core/critical.hpp"
 
 namespace pulse {
+
+WaitQueue::~WaitQueue() {
+  while (first_ != nullptr) remove(*first_);
+}
 
 void WaitQueue::add(WaitEntry& entry) {
   PULSE_ASSERT(!entry.queued);
@@ -22,6 +27,7 @@ void WaitQueue::remove(WaitEntry& entry) {
 }
 
 bool WaitQueue::wake(u32 events) {
+  const Critical critical;
   bool taken = false;
   WaitEntry* entry = first_;
   while (entry != nullptr) {

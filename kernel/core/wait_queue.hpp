@@ -1,7 +1,7 @@
 // The one mechanism by which anybody waits for anything: a blocked reader, poll and epoll stand in the same queues.
 //
 // An entry is called when what it waits for may have happened. It says whether it took the wake-up; exclusive entries
-// share one: the first that takes it keeps it from the others. Pure; callers hold interrupts off.
+// share one: the first that takes it keeps it from the others. Pure; callers of add() and remove() hold interrupts off.
 #pragma once
 
 #include "kernel/core/types.hpp"
@@ -27,13 +27,16 @@ struct WaitEntry {
 class WaitQueue {
  public:
   WaitQueue() = default;
+  /// Those that still stand in it do so no longer.
+  ~WaitQueue();
   WaitQueue(const WaitQueue&) = delete;
   WaitQueue& operator=(const WaitQueue&) = delete;
 
   /// Shared entries stand before exclusive ones, so that all of them are called.
   void add(WaitEntry& entry);
+  /// No effect if it stands in no queue.
   void remove(WaitEntry& entry);
-  /// Calls all shared entries, and exclusive ones until one takes it. True if somebody did.
+  /// Calls all shared entries, and exclusive ones until one takes it, with interrupts off. True if somebody did.
   bool wake(u32 events);
   [[nodiscard]] bool empty() const { return first_ == nullptr; }
 

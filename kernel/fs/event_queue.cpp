@@ -37,7 +37,7 @@ EventQueue::~EventQueue() {
 void EventQueue::forget(WatchedFile& watched) {
   {
     const Critical critical;
-    watched.file->wait_queue()->remove(watched);
+    watched.joined->remove(watched);
     unlink_watcher(watched);
     std::erase(files_, &watched);
     std::erase(listed_, &watched);
@@ -117,13 +117,14 @@ Result<void> EventQueue::add(u32 descriptor, File& file, const WatchEvent& event
     item.queue->list(item);
     return item.queue->changed_.wake(pulse::ready::in);
   };
+  watched->joined = file.wait_queue();
   files_.push_back(watched);
-  listed_.reserve(files_.size());  // so that listing, in an interrupt handler, allocates nothing
   watched->next_watcher = file.watchers;
   file.watchers = watched;
   {
     const Critical critical;
-    file.wait_queue()->add(*watched);
+    listed_.reserve(files_.size());  // so that listing, in a bottom half, allocates nothing
+    watched->joined->add(*watched);
   }
   list_if_ready(*watched);
   return {};
@@ -134,8 +135,11 @@ Result<void> EventQueue::change(u32 descriptor, const File& file, const WatchEve
   if (watched == nullptr) return fail(Errno::NoEntry);
   const bool exclusive = ((event.events | watched->wanted.events) & watch_flag::exclusive) != 0;
   if (exclusive) return fail(Errno::Invalid);
-  watched->wanted = event;
-  watched->armed = true;
+  {
+    const Critical critical;
+    watched->wanted = event;
+    watched->armed = true;
+  }
   list_if_ready(*watched);
   return {};
 }

@@ -30,6 +30,8 @@ class EventQueue;
 struct WatchedFile : WaitEntry {
   EventQueue* queue = nullptr;
   File* file = nullptr;  ///< not owned: the file takes itself out when it ends
+  /// The queue that it stands in. Asked again, a signalfd would name that of whoever runs then. It may have ended.
+  WaitQueue* joined = nullptr;
   u32 descriptor = 0;
   WatchEvent wanted;
   bool armed = true;                    ///< a one-shot one is disarmed when it was told

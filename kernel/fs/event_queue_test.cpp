@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
+
+#include "kernel/core/critical.hpp"
 #include "kernel/fs/event_files.hpp"
 #include "kernel/fs/pipe.hpp"
 #include "kernel/memory/kernel_buffer.hpp"
@@ -104,7 +107,7 @@ TEST_F(EventQueueTest, a_queue_in_a_queue_tells_of_what_is_in_it) {
 }
 
 TEST_F(EventQueueTest, a_file_that_ends_leaves_the_queue) {
-  PipeEnds ends = make_pipe();
+  PipeEnds ends = *make_pipe();
   ASSERT_TRUE(queue->add(3, *ends.reader, {event::in, 1}));
   ends.writer = {};
   EXPECT_EQ(take(), (Events{{event::hang_up, 1}}));
@@ -185,6 +188,70 @@ TEST(TimerFileTest, counts_how_often_it_ran_out) {
   timer.set(0, 0);
   times.expire(1000);
   EXPECT_EQ(timer.ready(), 0u);
+}
+
+/// As in the kernel: whose signals these are depends on who runs.
+class SignalsOfTwo final : public SignalSource {
+ public:
+  Signal take(u64) override { return {}; }
+  [[nodiscard]] bool pending(u64) const override { return false; }
+  [[nodiscard]] WaitQueue& arrived() override { return *queues[running]; }
+  std::unique_ptr<WaitQueue> queues[2] = {std::make_unique<WaitQueue>(), std::make_unique<WaitQueue>()};
+  int running = 0;
+};
+
+TEST_F(EventQueueTest, a_signal_file_leaves_the_queue_that_it_joined_whoever_removes_it) {
+  SignalsOfTwo signals;
+  Ref<SignalFile> file(new SignalFile(signals, 1));
+  ASSERT_TRUE(queue->add(3, *file, {event::in, 1}));
+  signals.running = 1;
+  ASSERT_TRUE(queue->remove(3, *file));
+  EXPECT_TRUE(signals.queues[0]->empty());
+}
+
+TEST_F(EventQueueTest, a_signal_file_is_closed_by_another_process) {
+  SignalsOfTwo signals;
+  Ref<SignalFile> file(new SignalFile(signals, 1));
+  ASSERT_TRUE(queue->add(3, *file, {event::in, 1}));
+  signals.running = 1;
+  file = {};
+  EXPECT_TRUE(signals.queues[0]->empty());
+  EXPECT_TRUE(take().empty());
+}
+
+TEST_F(EventQueueTest, the_process_whose_signals_are_watched_ends_first) {
+  SignalsOfTwo signals;
+  Ref<SignalFile> file(new SignalFile(signals, 1));
+  ASSERT_TRUE(queue->add(3, *file, {event::in, 1}));
+  signals.queues[0] = nullptr;
+  signals.running = 1;
+  EXPECT_TRUE(queue->remove(3, *file));
+}
+
+struct SeesCritical : WaitEntry {
+  SeesCritical() {
+    woken = [](WaitEntry& self, u32) {
+      ++static_cast<SeesCritical&>(self).calls;
+      EXPECT_GT(Critical::depth, 0);
+      return false;
+    };
+  }
+  int calls = 0;
+};
+
+TEST_F(EventQueueTest, a_pipe_wakes_with_interrupts_off) {
+  PipeEnds ends = *make_pipe();
+  SeesCritical entry;
+  WaitQueue& waiting = *ends.reader->wait_queue();
+  waiting.add(entry);
+  char byte = 'x';
+  KernelBuffer out(&byte, 1);
+  ASSERT_TRUE(ends.writer->write(out));
+  KernelBuffer in(&byte, 1);
+  ASSERT_TRUE(ends.reader->read(in));
+  ends.writer = {};
+  EXPECT_EQ(entry.calls, 3);
+  waiting.remove(entry);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <new>
 
 namespace pulse {
 
@@ -10,7 +11,7 @@ namespace {
 constexpr std::size_t capacity = 65536;
 
 struct Pipe : Shared {
-  std::unique_ptr<u8[]> bytes{new u8[capacity]};
+  std::unique_ptr<u8[]> bytes{new (std::nothrow) u8[capacity]};
   std::size_t begin = 0, length = 0;
   u32 readers = 1, writers = 1;  // open descriptions
   WaitQueue changed;
@@ -85,9 +86,10 @@ class Writer final : public File {
 
 }  // namespace
 
-PipeEnds make_pipe() {
+Result<PipeEnds> make_pipe() {
   Ref<Pipe> pipe(new Pipe);
-  return {Ref<File>(new Reader(pipe)), Ref<File>(new Writer(pipe))};
+  if (!pipe->bytes) return fail(Errno::NoMemory);
+  return PipeEnds{Ref<File>(new Reader(pipe)), Ref<File>(new Writer(pipe))};
 }
 
 }  // namespace pulse

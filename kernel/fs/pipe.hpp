@@ -8,7 +8,8 @@ namespace pulse {
 struct PipeEnds {
   Ref<File> reader, writer;
 };
-[[nodiscard]] PipeEnds make_pipe();
+/// NoMemory.
+[[nodiscard]] Result<PipeEnds> make_pipe();
 
 /// Writes of at most so many bytes are not torn (POSIX, PIPE_BUF).
 inline constexpr std::size_t pipe_atomic_bytes = 4096;

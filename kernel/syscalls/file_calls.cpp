@@ -155,20 +155,20 @@ CallResult sys_dup(Call& call) {
 CallResult duplicate_to(Call& call, u64 flags) {
   const auto file = call.process().files->get(call.a);
   if (!file) return fail(file.error());
-  if (const auto put =
-          call.process().files->put(static_cast<u32>(std::min<u64>(call.b, ~u32{0})), *file, on_exec_of(flags));
-      !put) {
-    return fail(put.error());
-  }
-  return call.b;
+  const auto number = static_cast<u32>(call.b);
+  if (const auto put = call.process().files->put(number, *file, on_exec_of(flags)); !put) return fail(put.error());
+  return number;
 }
 
 CallResult sys_dup2(Call& call) {
-  if (call.a == call.b && call.process().files->get(call.a)) return call.b;
+  if (static_cast<u32>(call.a) == static_cast<u32>(call.b) && call.process().files->get(call.a)) {
+    return static_cast<u32>(call.b);
+  }
   return duplicate_to(call, 0);
 }
 CallResult sys_dup3(Call& call) {
-  if (call.a == call.b || (call.c & ~u64{open_flag::close_on_exec}) != 0) return fail(Errno::Invalid);
+  if (static_cast<u32>(call.a) == static_cast<u32>(call.b) || (call.c & ~u64{open_flag::close_on_exec}) != 0)
+    return fail(Errno::Invalid);
   return duplicate_to(call, call.c);
 }
 
@@ -213,13 +213,14 @@ CallResult sys_ioctl(Call& call) {
 
 CallResult make_pipe_files(Call& call, u64 flags) {
   if ((flags & ~u64{open_flag::close_on_exec | open_flag::non_blocking}) != 0) return fail(Errno::Invalid);
-  PipeEnds ends = make_pipe();
-  ends.reader->flags = open_flag::read_only | (static_cast<u32>(flags) & open_flag::non_blocking);
-  ends.writer->flags = open_flag::write_only | (static_cast<u32>(flags) & open_flag::non_blocking);
+  const auto ends = make_pipe();
+  if (!ends) return fail(ends.error());
+  ends->reader->flags = open_flag::read_only | (static_cast<u32>(flags) & open_flag::non_blocking);
+  ends->writer->flags = open_flag::write_only | (static_cast<u32>(flags) & open_flag::non_blocking);
   FileTable& files = *call.process().files;
-  const auto reader = files.add(ends.reader, on_exec_of(flags));
+  const auto reader = files.add(ends->reader, on_exec_of(flags));
   if (!reader) return fail(reader.error());
-  const auto writer = files.add(ends.writer, on_exec_of(flags));
+  const auto writer = files.add(ends->writer, on_exec_of(flags));
   const u32 both[2] = {*reader, writer ? *writer : 0};
   const auto told = writer ? copy_to_user(call.a, both, sizeof both) : fail(writer.error());
   if (!told) {
