@@ -4,6 +4,8 @@
 #include <cstring>
 #include <vector>
 
+#include "kernel/core/make_room.hpp"
+
 namespace pulse {
 
 namespace {
@@ -95,7 +97,10 @@ class TmpFile final : public TmpNode {
   }
   Result<u64> make_page(u64 offset) {
     const u64 index = offset / page_size;
-    if (index >= pages_.size()) pages_.resize(index + 1, hole);
+    if (index >= pages_.size()) {
+      if (!make_room(pages_, index + 1)) return fail(Errno::NoSpace);
+      pages_.resize(index + 1, hole);
+    }
     if (pages_[index] == hole) {
       const auto page = system_->pages.take();
       if (!page) return page;
@@ -136,6 +141,14 @@ class TmpDirectory final : public TmpNode {
   TmpDirectory(const Ref<FileSystem>& of, u32 with_mode, Node* above) : TmpNode(of, with_mode), above_(above) {
     links = 2;
   }
+  ~TmpDirectory() override {
+    for (const Named& named : entries_) {
+      if (named.node->is(node_mode::directory)) static_cast<TmpDirectory&>(*named.node).above_ = nullptr;
+    }
+    // One after the other: removed directories may stand in each other as deep as a program likes.
+    Ref<Node> next = std::move(removed_from_);
+    while (next && next->owners() == 1) next = std::move(static_cast<TmpDirectory&>(*next).removed_from_);
+  }
 
   Result<Ref<Node>> look_up(std::string_view name) override {
     const Named* const named = find(name);
@@ -173,6 +186,7 @@ class TmpDirectory final : public TmpNode {
   Result<void> add(std::string_view name, Ref<Node> node) override {
     if (find(name) != nullptr) return fail(Errno::Exists);
     if (links == 0) return fail(Errno::NoEntry);  // this directory was removed
+    if (!make_room(entries_, entries_.size() + 1)) return fail(Errno::NoSpace);
     ++node->links;
     entries_.push_back({{name.begin(), name.end()}, std::move(node)});
     return {};
@@ -187,6 +201,7 @@ class TmpDirectory final : public TmpNode {
       if (node.entry(0)) return fail(Errno::NotEmpty);
       node.links = 0;
       --links;
+      static_cast<TmpDirectory&>(node).removed_from_ = this;
     } else {
       if (what == Removal::Directory) return fail(Errno::NotDirectory);
       --node.links;
@@ -196,9 +211,11 @@ class TmpDirectory final : public TmpNode {
   }
 
   Result<void> rename(std::string_view name, Node& target, std::string_view new_name) override {
-    Named* const named = find(name);
-    if (named == nullptr) return fail(Errno::NoEntry);
     auto& directory = static_cast<TmpDirectory&>(target);
+    if (directory.links == 0) return fail(Errno::NoEntry);  // it was removed
+    if (!make_room(directory.entries_, directory.entries_.size() + 1)) return fail(Errno::NoSpace);
+    const Named* const named = find(name);
+    if (named == nullptr) return fail(Errno::NoEntry);
     const Ref<Node> node = named->node;
     const bool moves_directory = node->is(node_mode::directory);
     if (moves_directory && is_inside(*node, directory)) return fail(Errno::Invalid);
@@ -249,7 +266,8 @@ class TmpDirectory final : public TmpNode {
   }
 
   std::vector<Named> entries_;
-  Node* above_;  // alive as long as this directory is in it
+  Node* above_;             // alive as long as this directory is in it, or null
+  Ref<Node> removed_from_;  // the same, for one that was removed while somebody stands in it
 };
 
 }  // namespace

@@ -9,7 +9,7 @@ namespace {
 class KernelPages final : public FilePages {
  public:
   Result<u64> take() override {
-    const auto page = allocate_zeroed_page();
+    const auto page = files_may_grow() ? allocate_zeroed_page() : std::nullopt;
     if (!page) return fail(Errno::NoSpace);
     return *page;
   }

@@ -21,11 +21,14 @@ constexpr u64 first_usable = u64{1} << 20;  // below it: tables of the firmware,
 constexpr u64 mapped_by_boot = u64{4} << 30;
 
 PageAllocator pages;
+u64 reserved_pages = 0;
 PageTables kernel_tables{0};
 
 class HeapPages final : public PageSource {
  public:
+  bool may_use_reserve = false;
   void* take(u8 order) override {
+    if (!may_use_reserve && pages.free_pages() < (u64{1} << order) + reserved_pages) return nullptr;
     const auto page = pages.allocate(order);
     return page ? direct(u64{*page} << page_bits) : nullptr;
   }
@@ -128,10 +131,13 @@ void initialise_memory(const BootInfo& boot) {
     if (range.end > mapped_by_boot)
       add_free(std::max(page_ceiling(range.begin), mapped_by_boot), page_floor(range.end), {});
   }
+  constexpr u64 most_reserved = 512;
+  reserved_pages = std::min(most_reserved, pages.free_pages() / 16);
 }
 
 std::optional<u64> allocate_page() {
   const InterruptsOff off;
+  if (pages.free_pages() <= reserved_pages) return std::nullopt;
   const auto page = pages.allocate();
   return page ? std::optional(u64{*page} << page_bits) : std::nullopt;
 }
@@ -202,15 +208,21 @@ void* map_device(u64 physical, u64 bytes) {
   return reinterpret_cast<void*>(DEVICES + physical);
 }
 
+bool memory_is_short() { return pages.free_pages() < reserved_pages; }
+bool files_may_grow() { return pages.free_pages() > 2 * reserved_pages; }
+
 MemoryUse memory_use() { return {pages.all_pages(), pages.free_pages(), heap.bytes_in_use()}; }
 
 }  // namespace pulse
 
-// The kernel's new never returns null: what a program can ask for is checked against limits before. Where a program's
-// wish may exceed what is there, new (std::nothrow) is used.
+// The kernel's new never returns null: it may use the reserve, and no program gets far with it when memory is short
+// (memory_is_short()). What a program makes as large as it likes is got by new (std::nothrow), which leaves the reserve
+// alone.
 void* operator new(std::size_t size) {
   const pulse::InterruptsOff off;
+  pulse::heap_pages.may_use_reserve = true;
   void* const memory = pulse::heap.allocate(size);
+  pulse::heap_pages.may_use_reserve = false;
   if (memory == nullptr) pulse::panic("the kernel's heap is out of memory ({} bytes wanted)", size);
   return memory;
 }

@@ -38,6 +38,13 @@ void free_kernel_stack(u64 top);
 /// Registers of a device: mapped uncached. For good.
 [[nodiscard]] void* map_device(u64 physical, u64 bytes);
 
+// The last pages are the kernel's own: nothing below takes from them, but new does. Page tables, programs and files get
+// none before.
+/// The reserve is in use: system calls that make something fail with NoMemory.
+[[nodiscard]] bool memory_is_short();
+/// Pages of files leave some more, so that programs can go on and remove them.
+[[nodiscard]] bool files_may_grow();
+
 struct MemoryUse {
   u64 all_pages, free_pages, heap_bytes;
 };
