@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "abi/linux_signal.hpp"
+#include "kernel/core/critical.hpp"
 
 namespace pulse {
 
@@ -42,7 +43,7 @@ bool Terminal::signals(u8 byte) {
                      : is(byte, suspend) ? signal::terminal_stop
                                          : 0;
   if (number == 0) return false;
-  if ((modes.local & local_mode::no_flush) == 0) begin_ = complete_ = end_;
+  if ((modes.local & local_mode::no_flush) == 0) drop_input();
   echo(byte);
   if (foreground != 0) host_->signal_group(foreground, number);
   changed_.wake(ready::all);
@@ -101,6 +102,11 @@ bool Terminal::edits(u8 byte) {
     return true;
   }
   return false;
+}
+
+void Terminal::drop_input() {
+  const Critical critical;
+  begin_ = complete_ = end_;
 }
 
 void Terminal::keep(u8 byte) {
@@ -192,6 +198,7 @@ Result<std::size_t> Terminal::read(IoBuffer& into) {
     ++begin_;
     if (ends) break;
   }
+  const Critical critical;  // input() may just end a line
   complete_ = std::max(complete_, begin_);
   return moved;
 }
@@ -245,7 +252,7 @@ Result<u64> Terminal::control(u32 number, u64 argument) {
     case request::set_modes_drain:
     case request::set_modes_flush: {
       if (const auto allowed = check_background(signal::terminal_output); !allowed) return fail(allowed.error());
-      if (number == request::set_modes_flush) begin_ = complete_ = end_;
+      if (number == request::set_modes_flush) drop_input();
       const auto result = set(modes);
       // What was typed as a line in the making is there for whoever reads without lines, and the other way round.
       if (result && (modes.local & local_mode::canonical) == 0) complete_ = end_;
@@ -310,7 +317,7 @@ Result<u64> Terminal::control(u32 number, u64 argument) {
     case request::drain:  // what was written is shown already
       return 0;
     case request::flush:
-      begin_ = complete_ = end_;
+      drop_input();
       return 0;
     default:
       return fail(Errno::NotTerminal);

@@ -91,6 +91,7 @@ class Terminal {
   [[nodiscard]] bool is(u8 byte, Special special) const { return byte != 0 && modes.characters[special] == byte; }
   [[nodiscard]] bool signals(u8 byte);
   bool edits(u8 byte);
+  void drop_input();
   void keep(u8 byte);
   void erase_last();
   void echo(u8 byte);
