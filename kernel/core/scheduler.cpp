@@ -46,7 +46,7 @@ void set_name(Thread& thread, std::string_view name) {
   thread.name[length] = 0;
 }
 
-void wake_sleeper(Timer& timer) { wake(*static_cast<Thread::Sleep&>(timer).thread); }
+void wake_sleeper(Timer& timer, u64) { wake(*static_cast<Thread::Sleep&>(timer).thread); }
 
 /// The length of a turn: 10 ticks, up to 40 for nice -20, down to 1 for 19. Everybody gets one, so nobody starves.
 u32 turn_ticks(const Thread& thread) {
@@ -128,11 +128,7 @@ void switch_to(Thread& next) {
 }  // namespace
 
 Thread& current_thread() { return *this_cpu().current; }
-TimerQueue& timers() {
-  // The first CPU looks after them. If it sleeps until the next one, another CPU's may be due before.
-  if (cpu_at(0).sleeps_long && this_cpu().number != 0) interrupt_cpu(cpu_at(0));
-  return timer_queue;
-}
+TimerQueue& timers() { return timer_queue; }
 
 namespace {
 
@@ -158,6 +154,10 @@ void become_idle_thread(Thread& thread) {
 void start_scheduler(SchedulingMode wanted) {
   mode = wanted;
   become_idle_thread(boot_idle_thread);
+  // The first CPU looks after all timers, and may sleep until the one that was the next.
+  timer_queue.sooner = [] {
+    if (cpu_at(0).sleeps_long) interrupt_cpu(cpu_at(0));
+  };
 }
 
 void run_idle_thread() {

@@ -35,6 +35,7 @@ void TimerQueue::add(Timer& timer, u64 due) {
   heap_.push_back(&timer);
   timer.index = heap_.size() - 1;
   rise(timer.index);
+  if (timer.index == 0 && sooner != nullptr) sooner();
 }
 
 void TimerQueue::remove(Timer& timer) {
@@ -53,7 +54,7 @@ void TimerQueue::expire(u64 now) {
   while (next_due() <= now) {
     Timer& timer = *heap_.front();
     remove(timer);
-    timer.expired(timer);
+    timer.expired(timer, now);
   }
 }
 

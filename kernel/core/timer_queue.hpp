@@ -8,8 +8,8 @@
 namespace pulse {
 
 struct Timer {
-  /// Called once when it is due; it is out of the queue by then and may be added again.
-  void (*expired)(Timer& self) = nullptr;
+  /// Called once when it is due; it is out of the queue by then and may be added again, for later than `now`.
+  void (*expired)(Timer& self, u64 now) = nullptr;
   u64 due = 0;
   static constexpr std::size_t out = ~std::size_t{0};
   std::size_t index = out;  ///< the queue's
@@ -28,6 +28,8 @@ class TimerQueue {
   [[nodiscard]] u64 next_due() const { return heap_.empty() ? never : heap_.front()->due; }
   /// Takes out and calls all that are due by `now`, in order of time.
   void expire(u64 now);
+  /// Called when a timer is added that is due before all others: whoever sleeps until next_due() sleeps too long.
+  void (*sooner)() = nullptr;
 
  private:
   void put(std::size_t index, Timer& timer);

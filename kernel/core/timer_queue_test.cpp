@@ -12,7 +12,7 @@ namespace {
 struct Recorded : Timer {
   std::vector<u64>* times = nullptr;
   Recorded() {
-    expired = [](Timer& self) {
+    expired = [](Timer& self, u64) {
       auto& timer = static_cast<Recorded&>(self);
       timer.times->push_back(timer.due);
     };
@@ -61,7 +61,7 @@ TEST(TimerQueue, a_timer_may_be_set_again_when_it_expires) {
     int calls = 0;
   } timer;
   timer.queue = &queue;
-  timer.expired = [](Timer& self) {
+  timer.expired = [](Timer& self, u64) {
     auto& periodic = static_cast<Periodic&>(self);
     ++periodic.calls;
     periodic.queue->add(periodic, periodic.due + 10);
@@ -69,6 +69,20 @@ TEST(TimerQueue, a_timer_may_be_set_again_when_it_expires) {
   queue.add(timer, 10);
   queue.expire(35);
   EXPECT_EQ(timer.calls, 3);
+}
+
+TEST(TimerQueue, says_when_a_timer_comes_before_all_others) {
+  static int told = 0;
+  TimerQueue queue;
+  queue.sooner = [] { ++told; };
+  Timer first, later, sooner;
+  queue.add(first, 50);
+  EXPECT_EQ(told, 1);
+  queue.add(later, 60);
+  EXPECT_EQ(told, 1);
+  queue.add(sooner, 40);
+  EXPECT_EQ(told, 2);
+  for (Timer* timer : {&first, &later, &sooner}) queue.remove(*timer);
 }
 
 }  // namespace

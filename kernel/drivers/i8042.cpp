@@ -93,7 +93,7 @@ InterruptHandler mouse_handler{.name = "mouse", .function = [](InterruptHandler&
 struct Polling : Timer {
   bool (*take)() = nullptr;
   void start() {
-    expired = [](Timer& timer) {
+    expired = [](Timer& timer, u64) {
       (void)static_cast<Polling&>(timer).take();
       timers().add(timer, nanoseconds_since_boot() + polling_period);
     };

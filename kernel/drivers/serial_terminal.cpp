@@ -48,7 +48,7 @@ InterruptHandler handler{.name = "ttyS0", .function = [](InterruptHandler&, Fram
                            return serve_port() ? HandlerResult::Handled : HandlerResult::NotMine;
                          }};
 
-Timer polling{.expired = [](Timer& timer) {
+Timer polling{.expired = [](Timer& timer, u64) {
   (void)serve_port();
   timers().add(timer, nanoseconds_since_boot() + polling_period);
 }};

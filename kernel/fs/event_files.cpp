@@ -60,10 +60,11 @@ void TimerFile::set(u64 due, u64 period) {
   period_ = period;
   expirations_ = 0;
   if (due == 0) return;
-  timer_.expired = [](Timer& self) {
+  timer_.expired = [](Timer& self, u64 now) {
     TimerFile& file = *static_cast<Own&>(self).file;
-    ++file.expirations_;
-    if (file.period_ != 0) file.queue_->add(self, self.due + file.period_);
+    const u64 times = 1 + (file.period_ != 0 ? (now - self.due) / file.period_ : 0);
+    file.expirations_ += times;
+    if (file.period_ != 0) file.queue_->add(self, self.due + times * file.period_);
     file.changed_.wake(pulse::ready::in);
   };
   queue_->add(timer_, due);
@@ -72,8 +73,11 @@ void TimerFile::set(u64 due, u64 period) {
 Result<std::size_t> TimerFile::read(IoBuffer& into) {
   if (into.remaining() < sizeof(u64)) return fail(Errno::Invalid);
   if (expirations_ == 0) return fail(Errno::TryAgain);
-  const auto moved = put_number(into, expirations_);
-  if (moved) expirations_ = 0;
+  const u64 told = expirations_;
+  const auto moved = put_number(into, told);
+  if (!moved) return moved;
+  const Critical critical;
+  expirations_ -= told;  // not 0: it may have run out again meanwhile
   return moved;
 }
 
