@@ -21,7 +21,7 @@
 namespace pulse {
 
 namespace {
-constexpr u64 exceptions_end = 32;
+constexpr u64 nmi_vector = 2, exceptions_end = 32;
 constexpr u64 system_call_vector = 0x80;
 
 /// Those of the CPU's own interrupt controller.
@@ -98,7 +98,8 @@ void serve(Frame& frame) {
 
 extern "C" void interrupt_entry(Frame& frame) {
   ++this_cpu().vector_counts[frame.vector];
-  if (frame.vector == vector::flush_pages) {  // the one who asks has the kernel's lock, and waits
+  if (frame.vector == nmi_vector) return note_nmi();  // it may have come while the lock was just being taken
+  if (frame.vector == vector::flush_pages) {          // the one who asks has the kernel's lock, and waits
     answer_flush_request();
     return LocalApic::end_of_interrupt();
   }
@@ -114,20 +115,28 @@ extern "C" void interrupt_entry(Frame& frame) {
   leave_kernel();
 }
 
-void return_to_program(Frame& frame) {
-  preempt_if_wanted();
-  if (wait_is_interrupted() || frame.vector == Frame::syscall_vector) deliver_signals(frame);
+/// The running thread may not go on in ring 3 before somebody looks in the kernel.
+static bool is_wanted() {
+  const PerCpu& cpu = this_cpu();
+  return cpu.reschedule || cpu.owes_tick || has_signal_work(current_thread());
+}
+
+void leave_to_program(Frame& frame) {
+  for (;;) {
+    if (std::exchange(this_cpu().owes_tick, false)) local_tick(frame);
+    preempt_if_wanted();
+    if (has_signal_work(current_thread()) || frame.vector == Frame::syscall_vector) deliver_signals(frame);
+    leave_kernel();
+    // Handlers that were left to this CPU ran just now, and may have found something for it.
+    if (!is_wanted()) return;
+    enter_kernel_politely();
+  }
 }
 
 extern "C" void return_to_user(Frame& frame) {
-  const PerCpu& cpu = this_cpu();
-  const bool nothing_to_do =
-      !cpu.reschedule && !cpu.owes_tick && frame.vector != Frame::syscall_vector && !wait_is_interrupted();
-  if (nothing_to_do) return;
+  if (frame.vector != Frame::syscall_vector && !is_wanted()) return;
   enter_kernel_politely();
-  if (std::exchange(this_cpu().owes_tick, false)) local_tick(frame);
-  return_to_program(frame);
-  leave_kernel();
+  leave_to_program(frame);
 }
 
 }  // namespace pulse

@@ -4,9 +4,10 @@
 // one CPU: it holds off interrupts, and nobody else looks. A CPU may enter again (an interrupt in a system call); a
 // thread that gives up the CPU in the kernel hands the lock on to the thread that goes on.
 //
-// No interrupt handler waits for it. An interrupt that finds it taken is ended at once and left to the CPU that has it:
-// that one runs the handler before it gives the lock back (defer()). Whoever must wait answers requests to flush pages
-// meanwhile, or the one that waits for the answer would wait for ever.
+// Interrupts don't wait for it. One that finds it taken is ended at once and left to the CPU that has it: that one runs
+// the handler before it gives the lock back (defer()). Only a line that stays active until its device is quiet (level)
+// can't be ended so early: its interrupt waits. Whoever waits answers requests to flush pages meanwhile, or the one
+// that waits for the answer would wait for ever. An NMI never takes it (exceptions.hpp).
 #pragma once
 
 #include "kernel/core/atomic.hpp"

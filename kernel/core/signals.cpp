@@ -75,15 +75,20 @@ void resume(Process& process) {
   tell_parent(process);
 }
 
-/// Blocks the running thread until somebody resumes its process, or kills it.
-void stop_here(Process& process, u32 number) {
+void stop(Process& process, u32 number) {
   const InterruptsOff off;
   process.stopped = true;
   process.stop_reported = false;
   process.exit_status = static_cast<i32>(number << 8 | 0x7F);
   tell_parent(process);
+  for (Thread* thread : process.threads) look_for_signals(*thread);
+}
+
+/// Blocks the running thread until somebody resumes its process, or ends it.
+void wait_while_stopped(const Process& process) {
+  const InterruptsOff off;
   Thread& thread = current_thread();
-  while (process.stopped) {
+  while (process.stopped && !thread.ending) {
     thread.state = ThreadState::Blocked;
     schedule();
   }
@@ -137,6 +142,11 @@ u64 pending_of(const Thread& thread, u64 mask) {
 
 u64 deliverable_signals(const Thread& thread) {
   return thread.process != nullptr ? pending_of(thread, ~thread.signal_mask) : 0;
+}
+
+bool has_signal_work(const Thread& thread) {
+  if (thread.process == nullptr) return false;
+  return deliverable_signals(thread) != 0 || (thread.process->stopped && !thread.ending);
 }
 
 u32 take_pending(Thread& thread, u64 mask) {
@@ -217,6 +227,7 @@ void deliver_signals(Frame& frame) {
   Thread& thread = current_thread();
   Process& process = *thread.process;
   for (;;) {
+    wait_while_stopped(process);
     const u32 number = take_pending(thread, ~thread.signal_mask);
     if (number == 0) break;
     const SignalAction& action = process.actions->of[number];
@@ -229,7 +240,7 @@ void deliver_signals(Frame& frame) {
       case DefaultAction::End:
         exit_process(killed_by(number));
       case DefaultAction::Stop:
-        stop_here(process, number);
+        stop(process, number);
         break;
       case DefaultAction::Ignore:
       case DefaultAction::Resume:

@@ -31,14 +31,17 @@ void force_signal(u32 number, const SignalCause& cause = {});
 /// Signals that the thread would take now.
 [[nodiscard]] u64 deliverable_signals(const Thread& thread);
 
+/// It must go through deliver_signals() before it goes on in ring 3.
+[[nodiscard]] bool has_signal_work(const Thread& thread);
+
 /// Those of `mask` that wait for the thread or its process, blocked or not.
 [[nodiscard]] u64 pending_of(const Thread& thread, u64 mask);
 /// Takes the lowest of them away; 0: there is none.
 u32 take_pending(Thread& thread, u64 mask);
 
-/// At the return to ring 3: takes all signals. With several handlers, the one whose frame was made last runs first, and
-/// returns into the one before. `frame` of a system call that was interrupted is set up to be repeated or to tell of
-/// it.
+/// At the return to ring 3: takes all signals, and stays while the process is stopped. With several handlers, the one
+/// whose frame was made last runs first, and returns into the one before. `frame` of a system call that was interrupted
+/// is set up to be repeated or to tell of it.
 void deliver_signals(Frame& frame);
 /// rt_sigreturn(2): back to what the handler interrupted. False: the frame can't be read.
 [[nodiscard]] bool return_from_handler(Frame& frame);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "kernel/arch/x86_64/exceptions.hpp"
 #include "kernel/arch/x86_64/frame.hpp"
 #include "kernel/arch/x86_64/per_cpu.hpp"
 #include "kernel/core/kernel.hpp"
@@ -43,6 +44,7 @@ void account(const Frame& frame) {
 
 void tick(Frame& frame) {
   if (this_cpu().number == 0) tick_count = tick_count + 1;
+  tell_of_nmi();
   account(frame);
   scheduler_tick(nanoseconds_since_boot());
 }
@@ -96,7 +98,8 @@ void wait_idle() {
   if (long_sleep) start_source_once(idle);
   cpu.sleeps_long = long_sleep;
   leave_kernel();
-  wait_for_interrupt();
+  // Handlers that were left to this CPU ran just now, and may have woken somebody.
+  if (!cpu.reschedule && cpu.ready.empty()) wait_for_interrupt();
   enter_kernel_politely();
   if (std::exchange(cpu.owes_tick, false)) idle_tick();
   cpu.sleeps_long = false;

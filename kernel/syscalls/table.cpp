@@ -64,8 +64,7 @@ void register_calls() {
 extern "C" bool syscall_entry(Frame& frame) {
   enter_kernel_politely();
   serve_system_call(frame);
-  return_to_program(frame);
-  leave_kernel();
+  leave_to_program(frame);
   return frame.vector == Frame::syscall_vector && frame.rip < USER_END;
 }
 

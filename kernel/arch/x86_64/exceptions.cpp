@@ -2,6 +2,7 @@
 
 #include "kernel/arch/x86_64/cpu.hpp"
 #include "kernel/arch/x86_64/page_fault.hpp"
+#include "kernel/core/atomic.hpp"
 #include "kernel/core/log.hpp"
 #include "kernel/core/panic.hpp"
 #include "kernel/core/signals.hpp"
@@ -16,7 +17,6 @@ enum class ErrorCode : u8 { None, Zero, Selector, PageFault, ControlProtection, 
 
 enum Vector : u64 {
   debug = 1,
-  nmi = 2,
   double_fault = 8,
   page_fault = 14,
   x87_error = 16,
@@ -168,15 +168,8 @@ void explain(TextSink& text, const Frame& frame) {
   }
 }
 
-/// The one interrupt that IF can't hold off; what pulled it stands in port 61h (IBM PC/AT: RAM parity, I/O channel).
-void handle_nmi() {
-  constexpr u16 control_port = 0x61;
-  constexpr u8 memory_error = 0x80, channel_error = 0x40;
-  const u8 reasons = in8(control_port);
-  log_warning("NMI: {}", (reasons & memory_error) != 0    ? "a parity error in RAM"
-                         : (reasons & channel_error) != 0 ? "an error on the I/O channel"
-                                                          : "nobody says why");
-}
+constexpr u32 nmi_came = 0x100;
+Atomic<u32> nmi_reasons{0};  // and port 61h as it was then
 
 [[noreturn]] void give_up(const Frame& frame) {
   const Exception& exception = exceptions[frame.vector];
@@ -192,8 +185,21 @@ void handle_nmi() {
 std::string_view exception_mnemonic(u64 vector) { return exceptions[vector].mnemonic; }
 std::string_view exception_name(u64 vector) { return exceptions[vector].name; }
 
+void note_nmi() {
+  constexpr u16 control_port = 0x61;  // what pulled it (IBM PC/AT: RAM parity, I/O channel)
+  nmi_reasons.fetch_or(nmi_came | in8(control_port));
+}
+
+void tell_of_nmi() {
+  constexpr u8 memory_error = 0x80, channel_error = 0x40;
+  const u32 reasons = nmi_reasons.load() != 0 ? nmi_reasons.exchange(0) : 0;
+  if (reasons == 0) return;
+  log_warning("NMI: {}", (reasons & memory_error) != 0    ? "a parity error in RAM"
+                         : (reasons & channel_error) != 0 ? "an error on the I/O channel"
+                                                          : "nobody says why");
+}
+
 void handle_exception(Frame& frame) {
-  if (frame.vector == nmi) return handle_nmi();
   if (frame.vector == page_fault) {
     if (!handle_page_fault(frame)) give_up(frame);
     return;
