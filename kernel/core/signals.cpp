@@ -248,6 +248,9 @@ void deliver_signals(Frame& frame) {
     }
   }
   finish_interrupted_call(frame, nullptr);
+  // No handler's frame took it along: the call is over, or begins again with the mask that it found.
+  if (thread.saved_mask_valid) thread.signal_mask = thread.saved_mask;
+  thread.saved_mask_valid = false;
 }
 
 bool return_from_handler(Frame& frame) { return pop_signal_frame(frame, current_thread()); }
