@@ -42,6 +42,7 @@ enum class Errno : u16 {
   NotImplemented = 38,        // ENOSYS
   NotEmpty = 39,              // ENOTEMPTY
   Loop = 40,                  // ELOOP
+  NotSupported = 95,          // EOPNOTSUPP
   NoAddressFamily = 97,       // EAFNOSUPPORT
   TimedOut = 110,             // ETIMEDOUT
   // Of the kernel's own; a program never sees them (Linux has the same, include/linux/errno.h).

@@ -30,12 +30,6 @@ namespace {
 constexpr u32 first_process = 1;
 constexpr std::size_t most_processes = 512, most_threads = 1024;
 
-/// clone(2)'s flags.
-namespace clone_flag {
-constexpr u64 memory = 0x100, location = 0x200, files = 0x400, actions = 0x800, fork_and_wait = 0x4000,
-              thread = 0x10000, thread_pointer = 0x80000, parent_tid = 0x100000, child_clear_tid = 0x200000,
-              child_set_tid = 0x1000000;
-}
 /// wait4(2)'s options.
 namespace wait_option {
 constexpr u32 no_hang = 1, untraced = 2, continued = 8;
@@ -103,6 +97,8 @@ void end_process(Process& process) {
   process.space = {};
   process.files = {};
   interrupts_off();
+  return_loan(process);
+  process.stopped = false;
   process.terminal = {};
   process.location = {};
   process.program = {};
@@ -117,6 +113,21 @@ void end_process(Process& process) {
   }
   send_signal(*process.parent, signal::child, cause_of_child(process));
   process.parent->child_changed.wake(ready::all);
+}
+
+/// Blocks until `is_ready()` holds. Of all signals only KILL ends it: false.
+template <class IsReady>
+bool wait_unless_killed(WaitQueue& queue, IsReady is_ready) {
+  const InterruptsOff off;
+  Thread& thread = current_thread();
+  ThreadWaiter waiter(thread);
+  queue.add(waiter);
+  while (!is_ready() && pending_of(thread, signal_bit(signal::kill)) == 0) {
+    thread.state = ThreadState::Blocked;
+    schedule();
+  }
+  queue.remove(waiter);
+  return is_ready();
 }
 
 struct Found {
@@ -156,6 +167,12 @@ Found look_for_child(Process& self, i32 which, u32 options) {
 Process& current_process() { return *current_thread().process; }
 const std::vector<Process*>& all_processes() { return processes; }
 
+u64 cpu_time_of(const Process& process) {
+  u64 time = process.run_nanoseconds;
+  for (const Thread* thread : process.threads) time += cpu_time_of(*thread);
+  return time;
+}
+
 Process* find_process(u32 id) {
   const auto place = std::ranges::lower_bound(processes, id, {}, &Process::id);
   return place != processes.end() && (*place)->id == id ? *place : nullptr;
@@ -191,7 +208,7 @@ Result<void> start_first_process(Ref<Node> root, std::string_view path, std::spa
   copy(arguments, text.arguments);
   copy(environment, text.environment);
   auto* place = reinterpret_cast<Frame*>(thread->stack_top - sizeof(Frame));
-  if (const auto done = load_into(*process, *thread, *place, path, std::move(text)); !done) {
+  if (const auto done = execute_in(*process, *thread, *place, path, std::move(text)); !done) {
     // Nothing else runs yet: leaving it half-made harms nobody.
     return done;
   }
@@ -203,6 +220,8 @@ Result<void> start_first_process(Ref<Node> root, std::string_view path, std::spa
 
 Result<u32> clone_thread(const Frame& frame, const CloneRequest& request) {
   Process& self = current_process();
+  // Its process is ending already, and counts no more threads.
+  if (current_thread().ending) return fail(Errno::TryAgain);
   const bool same_process = (request.flags & clone_flag::thread) != 0;
   if (same_process &&
       (request.flags & (clone_flag::memory | clone_flag::actions)) != (clone_flag::memory | clone_flag::actions)) {
@@ -219,9 +238,7 @@ Result<u32> clone_thread(const Frame& frame, const CloneRequest& request) {
   if (!same_process) {
     process = new (std::nothrow) Process;
     if (process == nullptr) return fail(Errno::NoMemory);
-    // vfork's child borrows the memory until it calls exec; a copy serves it as well.
-    const bool shares_memory =
-        (request.flags & clone_flag::memory) != 0 && (request.flags & clone_flag::fork_and_wait) == 0;
+    const bool shares_memory = (request.flags & clone_flag::memory) != 0;
     auto space = shares_memory ? Result<Ref<AddressSpace>>(self.space) : self.space->copy();
     if (!space) {
       delete process;
@@ -243,6 +260,7 @@ Result<u32> clone_thread(const Frame& frame, const CloneRequest& request) {
       process->location->current = self.location->current;
       process->location->creation_mask = self.location->creation_mask;
     }
+    if ((request.flags & clone_flag::fork_and_wait) != 0) process->loan = new Loan;
     process->parent = &self;
     process->group = self.group;
     process->session = self.session;
@@ -269,23 +287,33 @@ Result<u32> clone_thread(const Frame& frame, const CloneRequest& request) {
   thread->nice = parent_thread.nice;
   thread->affinity = parent_thread.affinity;
   if ((request.flags & clone_flag::child_clear_tid) != 0) thread->clear_child_tid = request.child_tid;
+  const Ref<Loan> loan = same_process ? Ref<Loan>() : process->loan;
   const InterruptsOff off;  // it does not run before all is told
   start_thread(*thread);
+  const u32 number = thread->number;
   if (!same_process) {
     process->id = thread->number;
     self.children.push_back(process);
     processes.push_back(process);
   }
-  if ((request.flags & clone_flag::parent_tid) != 0) (void)write_user(request.parent_tid, thread->number);
+  if ((request.flags & clone_flag::parent_tid) != 0) (void)write_user(request.parent_tid, number);
   if ((request.flags & clone_flag::child_set_tid) != 0) {
     // In the child's memory: the copy is its own as soon as it is written to.
     use_address_space(process->space.get());
     this_cpu().current->process = process;
-    (void)write_user(request.child_tid, thread->number);
+    (void)write_user(request.child_tid, number);
     this_cpu().current->process = &self;
     use_address_space(self.space.get());
   }
-  return thread->number;
+  if (loan) (void)wait_unless_killed(loan->returned, [&] { return loan->over; });
+  return number;
+}
+
+void return_loan(Process& process) {
+  const Ref<Loan> loan = std::move(process.loan);
+  if (!loan) return;
+  loan->over = true;
+  loan->returned.wake(ready::all);
 }
 
 void exit_thread(i32 status) {
@@ -299,7 +327,7 @@ void exit_thread(i32 status) {
   std::erase(process.threads, &thread);
   process.thread_ended.wake(ready::all);
   --thread_count;
-  process.run_nanoseconds += thread.run_nanoseconds;
+  process.run_nanoseconds += cpu_time_of(thread);
   process.user_ticks += thread.user_ticks;
   process.system_ticks += thread.system_ticks;
   thread.process = nullptr;
@@ -328,8 +356,8 @@ void exit_process(i32 status) {
   exit_thread(status);
 }
 
-/// For execve: the program that begins has one thread. False: this one is to end too.
-static bool end_other_threads(Process& process, const Thread& self) {
+bool end_other_threads(Process& process, const Thread& self) {
+  if (self.ending) return false;  // another one was faster
   for (Thread* other : process.threads) {
     if (other == &self) continue;
     other->ending = true;
@@ -337,16 +365,7 @@ static bool end_other_threads(Process& process, const Thread& self) {
     wake(*other);
     look_for_signals(*other);
   }
-  return wait_until(process.thread_ended, [&] { return process.threads.size() == 1; }) == WaitResult::Ready;
-}
-
-Result<void> execute(Frame& frame, std::string_view path, ProgramText text) {
-  Process& process = current_process();
-  Thread& thread = current_thread();
-  const auto path_leads_somewhere = resolve(*process.location, path);
-  if (!path_leads_somewhere) return fail(path_leads_somewhere.error());
-  if (!end_other_threads(process, thread)) return fail(Errno::TryAgain);
-  return load_into(process, thread, frame, path, std::move(text));
+  return wait_unless_killed(process.thread_ended, [&] { return process.threads.size() == 1; });
 }
 
 Result<WaitedFor> wait_for_child(i32 which, u32 options) {

@@ -38,6 +38,13 @@ class Location : public Shared {
   u32 creation_mask = 022;
 };
 
+/// Memory that a child of vfork(2) uses while its parent waits for it.
+class Loan : public Shared {
+ public:
+  bool over = false;  ///< the child has ended, or runs another program
+  WaitQueue returned;
+};
+
 struct Process {
   u32 id = 0;
   Process* parent = nullptr;
@@ -45,6 +52,7 @@ struct Process {
   std::vector<Process*> children;
   std::vector<Thread*> threads;
   Ref<AddressSpace> space;
+  Ref<Loan> loan;  ///< of `space`; null: it is its own
   Ref<FileTable> files;
   Ref<SignalActions> actions;
   Ref<Location> location;
@@ -67,6 +75,8 @@ struct Process {
 };
 
 [[nodiscard]] Process& current_process();
+/// Nanoseconds that its threads have had CPUs, those that have ended too.
+[[nodiscard]] u64 cpu_time_of(const Process& process);
 [[nodiscard]] Process* find_process(u32 id);
 /// Of any process; null: there is none.
 [[nodiscard]] Thread* find_thread(u32 number);
@@ -81,9 +91,15 @@ struct Process {
 struct ProgramText {
   std::vector<std::vector<char>> arguments, environment;  ///< each ends with a 0
 };
-/// execve(2): on success `frame` is that of the new program.
+/// execve(2) (program.cpp): on success `frame` is that of the new program.
 [[nodiscard]] Result<void> execute(Frame& frame, std::string_view path, ProgramText text);
 
+/// clone(2)'s flags.
+namespace clone_flag {
+inline constexpr u64 memory = 0x100, location = 0x200, files = 0x400, actions = 0x800, fork_and_wait = 0x4000,
+                     thread = 0x10000, thread_pointer = 0x80000, parent_tid = 0x100000, child_clear_tid = 0x200000,
+                     child_set_tid = 0x1000000;
+}
 /// clone(2)'s wishes.
 struct CloneRequest {
   u64 flags = 0;
@@ -99,6 +115,11 @@ struct CloneRequest {
 [[noreturn]] void exit_process(i32 status);
 [[nodiscard]] constexpr i32 exited_with(i32 code) { return (code & 0xFF) << 8; }
 [[nodiscard]] constexpr i32 killed_by(u32 signal) { return static_cast<i32>(signal); }
+
+/// The child of vfork(2) needs its parent's memory no longer.
+void return_loan(Process& process);
+/// For execve: the program that begins has one thread. False: this one is to end too.
+[[nodiscard]] bool end_other_threads(Process& process, const Thread& self);
 
 struct WaitedFor {
   u32 id = 0;

@@ -19,7 +19,6 @@ namespace pulse {
 namespace {
 
 constexpr u64 stack_top = AddressSpace::stack_top;
-constexpr std::size_t most_text_bytes = 256 * 1024;
 constexpr int most_scripts = 4;
 constexpr std::size_t script_line_bytes = 256;
 constexpr u64 first_flags = 0x202;
@@ -183,8 +182,12 @@ void name_thread(Thread& thread, std::string_view path) {
 
 }  // namespace
 
-Result<void> load_into(Process& process, Thread& thread, Frame& frame, std::string_view path, ProgramText text) {
-  if (bytes_of(text.arguments) + bytes_of(text.environment) > most_text_bytes) return fail(Errno::TooLongArguments);
+Result<void> execute(Frame& frame, std::string_view path, ProgramText text) {
+  return execute_in(current_process(), current_thread(), frame, path, std::move(text));
+}
+
+Result<void> execute_in(Process& process, Thread& thread, Frame& frame, std::string_view path, ProgramText text) {
+  if (bytes_of(text.arguments) + bytes_of(text.environment) > most_program_text) return fail(Errno::TooLongArguments);
   std::vector<char> program_path = text_of(path);
   const auto node = find_program(*process.location, program_path, text);
   if (!node) return fail(node.error());
@@ -209,12 +212,16 @@ Result<void> load_into(Process& process, Thread& thread, Frame& frame, std::stri
   use_address_space(space.get());
   const auto pointer = build_stack(*program, path, text);
   running.process = running_process;
-  if (!pointer || program->entry >= USER_END) {
-    process.space = before;
-    use_address_space(before.get());
-    return fail(pointer ? Errno::NotExecutable : pointer.error());
-  }
+  process.space = before;
+  use_address_space(before.get());
+  if (!pointer) return fail(pointer.error());
+  if (program->entry >= USER_END) return fail(Errno::NotExecutable);
 
+  // Nothing fails any more.
+  if (!end_other_threads(process, thread)) return fail(Errno::TryAgain);
+  process.space = space;
+  if (&thread == &running) use_address_space(space.get());
+  return_loan(process);
   process.files->close_for_exec();
   if (process.actions->owners() > 1) process.actions = new SignalActions;
   for (SignalAction& action : process.actions->of) {

@@ -239,8 +239,12 @@ void schedule() {
   Thread& thread = *cpu.current;
   cpu.reschedule = false;
   if (thread.state == ThreadState::Running && &thread != cpu.idle) {
-    thread.state = ThreadState::Ready;
-    cpu.ready.add_last(thread);
+    if (may_run_on(thread, cpu)) {
+      thread.state = ThreadState::Ready;
+      cpu.ready.add_last(thread);
+    } else {
+      make_ready(thread);
+    }
   }
   if (thread.state == ThreadState::Blocked) {
     vitrine_annotate(VITRINE_THREAD_BLOCKED | thread.number);
@@ -260,11 +264,19 @@ void schedule() {
   switch_to(*next);
 }
 
-void move_to_another_cpu() {
+void set_affinity(Thread& thread, u64 cpus) {
   const InterruptsOff off;
-  Thread& thread = current_thread();
-  make_ready(thread);
-  schedule();
+  thread.affinity = cpus;
+  PerCpu& cpu = cpu_at(thread.cpu);
+  if (may_run_on(thread, cpu)) return;
+  if (thread.state == ThreadState::Ready) {
+    cpu.ready.remove(thread);
+    make_ready(thread);
+  } else if (&thread == &current_thread()) {
+    schedule();
+  } else if (thread.state == ThreadState::Running) {
+    interrupt_cpu(cpu);
+  }
 }
 
 void yield() {
@@ -278,6 +290,11 @@ void wake(Thread& thread) {
   vitrine_annotate(VITRINE_THREAD_WOKEN | thread.number);
   if (thread.priority == RunEntry::normal_priority) thread.priority -= wake_boost;
   make_ready(thread);
+}
+
+u64 cpu_time_of(const Thread& thread) {
+  const bool runs = thread.state == ThreadState::Running;
+  return thread.run_nanoseconds + (runs ? nanoseconds_since_boot() - thread.started : 0);
 }
 
 void sleep_until(u64 due) {

@@ -34,13 +34,15 @@ void rename_thread(Thread& thread, std::string_view name);
 
 /// Lets another thread of the same or a higher priority run.
 void yield();
-/// For a thread that may not run here any more.
-void move_to_another_cpu();
+/// The CPUs that it may run on (bit n: number n; at least one that is there). If it runs elsewhere, it moves.
+void set_affinity(Thread& thread, u64 cpus);
 /// Gives the CPU to whoever should have it. Interrupts are off. A caller that set its state to Blocked comes back after
 /// wake().
 void schedule();
 /// A blocked thread becomes ready. No effect on others. Callable from interrupt handlers.
 void wake(Thread& thread);
+/// Nanoseconds that it has had a CPU.
+[[nodiscard]] u64 cpu_time_of(const Thread& thread);
 void sleep_until(u64 nanoseconds_since_boot);
 
 /// How many threads run or could run, the idle one not counted.

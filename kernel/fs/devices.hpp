@@ -13,6 +13,9 @@ using DeviceOpener = Result<Ref<File>> (*)(Node& node, u32 flags);
 void register_device(u32 device, DeviceOpener opener);
 [[nodiscard]] constexpr u32 device_number(u32 major, u32 minor) { return major << 8 | minor; }
 
+/// /dev/zero: its mappings are pages of zeros.
+inline constexpr u32 zero_device = device_number(1, 5);
+
 /// null, zero, full, random, urandom; registered once at boot.
 void register_memory_devices();
 

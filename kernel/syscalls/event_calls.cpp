@@ -9,12 +9,12 @@
 #include "kernel/fs/event_queue.hpp"
 #include "kernel/syscalls/call.hpp"
 #include "kernel/syscalls/other_mask.hpp"
+#include "kernel/syscalls/time_values.hpp"
 
 namespace pulse {
 
 namespace {
 
-constexpr u64 second = 1'000'000'000, millisecond = 1'000'000;
 constexpr u64 file_flags = open_flag::close_on_exec | open_flag::non_blocking;
 
 CallResult open_event_file(Call& call, Ref<File> file, u64 flags) {
@@ -106,25 +106,10 @@ CallResult sys_epoll_pwait(Call& call) {
   return with_mask(call.e, call.f, [&] { return wait_for_events(call, deadline_after(call.d)); });
 }
 
-struct TimeSpecification {
-  i64 seconds = 0, nanoseconds = 0;
-};
-Result<u64> nanoseconds_of(const TimeSpecification& time) {
-  const bool sound = time.seconds >= 0 && time.nanoseconds >= 0 && time.nanoseconds < static_cast<i64>(second);
-  if (!sound) return fail(Errno::Invalid);
-  constexpr i64 longest = i64{1} << 32;
-  return static_cast<u64>(std::min(time.seconds, longest)) * second + static_cast<u64>(time.nanoseconds);
-}
-TimeSpecification specification_of(u64 nanoseconds) {
-  return {static_cast<i64>(nanoseconds / second), static_cast<i64>(nanoseconds % second)};
-}
-
 CallResult sys_epoll_pwait2(Call& call) {
   u64 deadline = TimerQueue::never;
   if (call.d != 0) {
-    const auto time = read_user<TimeSpecification>(call.d);
-    if (!time) return fail(time.error());
-    const auto wait = nanoseconds_of(*time);
+    const auto wait = read_time(call.d);
     if (!wait) return fail(wait.error());
     deadline = *wait == 0 ? 0 : nanoseconds_since_boot() + *wait;
   }

@@ -1,3 +1,4 @@
+#include "kernel/fs/devices.hpp"
 #include "kernel/fs/tmpfs.hpp"
 #include "kernel/memory/file_pages.hpp"
 #include "kernel/memory/page_allocator.hpp"
@@ -13,19 +14,24 @@ CallResult sys_mmap(Call& call) {
   const auto flags = static_cast<u32>(call.d);
   const bool is_shared = (flags & map_flag::shared) != 0;
   if (is_shared == ((flags & map_flag::is_private) != 0)) return fail(Errno::Invalid);
+  bool is_anonymous = (flags & map_flag::anonymous) != 0;
   AddressSpace::Request request{.address = call.a,
                                 .size = call.b,
                                 .protection = static_cast<u32>(call.c),
                                 .flags = flags,
-                                .node_offset = (flags & map_flag::anonymous) != 0 ? 0 : call.f};
-  if ((flags & map_flag::anonymous) == 0) {
+                                .node_offset = is_anonymous ? 0 : call.f};
+  if (!is_anonymous) {
     const auto file = call.process().files->get(call.e);
     if (!file) return fail(file.error());
     if (!(*file)->node) return fail(Errno::NoDevice);
     const bool may_write = !is_shared || (request.protection & protection::write) == 0 || (*file)->writable();
     if (!(*file)->readable() || !may_write) return fail(Errno::AccessDenied);
     request.node = (*file)->node;
-  } else if (is_shared) {
+    is_anonymous = request.node->is(node_mode::character) && request.node->device == zero_device;
+    if (is_anonymous) request.node = {};
+    if (!is_anonymous && !request.node->is(node_mode::regular)) return fail(Errno::NoDevice);
+  }
+  if (is_anonymous && is_shared) {
     // Children see what others write: the pages belong to a file without a name.
     request.node = make_unnamed_file(kernel_file_pages());
     if (!request.node->resize(page_ceiling(call.b))) return fail(Errno::NoMemory);

@@ -9,12 +9,11 @@
 #include "kernel/core/user_memory.hpp"
 #include "kernel/syscalls/call.hpp"
 #include "kernel/syscalls/other_mask.hpp"
+#include "kernel/syscalls/time_values.hpp"
 
 namespace pulse {
 
 namespace {
-
-constexpr u64 second = 1'000'000'000, millisecond = 1'000'000;
 
 struct Asked {
   Ref<File> file;  ///< null: no such descriptor
@@ -99,43 +98,31 @@ CallResult poll_files(Call& call, u64 deadline) {
   return count;
 }
 
-struct TimeSpecification {
-  i64 seconds, nanoseconds;
-};
-
 /// The moment that a relative time means; never for a null pointer; 0: don't wait.
-Result<u64> deadline_in(u64 address, i64 parts_in_second) {
+Result<u64> deadline_in(u64 address, TimeParts parts) {
   if (address == 0) return TimerQueue::never;
-  const auto time = read_user<TimeSpecification>(address);
-  if (!time) return fail(time.error());
-  if (time->seconds < 0 || time->nanoseconds < 0 || time->nanoseconds >= parts_in_second) return fail(Errno::Invalid);
-  if (time->seconds == 0 && time->nanoseconds == 0) return 0;
-  constexpr i64 longest = i64{1} << 32;
-  const u64 part = second / static_cast<u64>(parts_in_second);
-  return nanoseconds_since_boot() + static_cast<u64>(std::min(time->seconds, longest)) * second +
-         static_cast<u64>(time->nanoseconds) * part;
+  const auto time = read_time(address, parts);
+  if (!time || *time == 0) return time;
+  return nanoseconds_since_boot() + *time;
 }
 
 /// Tells the program at the end of the call how much of its time is left (select(2): Linux does, others do not).
 class TimeLeft {
  public:
-  TimeLeft(u64 address, u64 deadline, i64 parts_in_second)
-      : address_(address), deadline_(deadline), parts_(parts_in_second) {}
+  TimeLeft(u64 address, u64 deadline, TimeParts parts) : address_(address), deadline_(deadline), parts_(parts) {}
   ~TimeLeft() {
     if (address_ == 0 || deadline_ == 0) return;
     const u64 now = nanoseconds_since_boot();
     const u64 left = deadline_ > now ? deadline_ - now : 0;
-    const u64 part = second / static_cast<u64>(parts_);
     // Where that can't be written, the call has its result all the same.
-    (void)write_user(address_,
-                     TimeSpecification{static_cast<i64>(left / second), static_cast<i64>(left % second / part)});
+    (void)write_user(address_, specification_of(left, parts_));
   }
   TimeLeft(const TimeLeft&) = delete;
   TimeLeft& operator=(const TimeLeft&) = delete;
 
  private:
   u64 address_, deadline_;
-  i64 parts_;
+  TimeParts parts_;
 };
 
 CallResult sys_poll(Call& call) {
@@ -147,9 +134,9 @@ CallResult sys_poll(Call& call) {
 }
 
 CallResult sys_ppoll(Call& call) {
-  const auto deadline = deadline_in(call.c, static_cast<i64>(second));
+  const auto deadline = deadline_in(call.c, TimeParts::Nanoseconds);
   if (!deadline) return fail(deadline.error());
-  const TimeLeft left(call.c, *deadline, static_cast<i64>(second));
+  const TimeLeft left(call.c, *deadline, TimeParts::Nanoseconds);
   if (call.d == 0) return poll_files(call, *deadline);
   const auto mask = read_mask(call.d, call.e);
   if (!mask) return fail(mask.error());
@@ -203,17 +190,16 @@ CallResult select_files(Call& call, u64 deadline) {
 }
 
 CallResult sys_select(Call& call) {
-  constexpr i64 microseconds = 1'000'000;
-  const auto deadline = deadline_in(call.e, microseconds);
+  const auto deadline = deadline_in(call.e, TimeParts::Microseconds);
   if (!deadline) return fail(deadline.error());
-  const TimeLeft left(call.e, *deadline, microseconds);
+  const TimeLeft left(call.e, *deadline, TimeParts::Microseconds);
   return select_files(call, *deadline);
 }
 
 CallResult sys_pselect6(Call& call) {
-  const auto deadline = deadline_in(call.e, static_cast<i64>(second));
+  const auto deadline = deadline_in(call.e, TimeParts::Nanoseconds);
   if (!deadline) return fail(deadline.error());
-  const TimeLeft left(call.e, *deadline, static_cast<i64>(second));
+  const TimeLeft left(call.e, *deadline, TimeParts::Nanoseconds);
   struct MaskPlace {
     u64 address = 0, size = 0;
   } place;

@@ -8,6 +8,7 @@
 #include "kernel/core/futex.hpp"
 #include "kernel/core/log.hpp"
 #include "kernel/core/power.hpp"
+#include "kernel/core/program.hpp"
 #include "kernel/core/random.hpp"
 #include "kernel/core/scheduler.hpp"
 #include "kernel/core/signals.hpp"
@@ -15,12 +16,11 @@
 #include "kernel/core/user_memory.hpp"
 #include "kernel/memory/kernel_memory.hpp"
 #include "kernel/syscalls/call.hpp"
+#include "kernel/syscalls/time_values.hpp"
 
 namespace pulse {
 
 namespace {
-
-constexpr u64 second = 1'000'000'000;
 
 CallResult sys_getpid(Call& call) { return call.process().id; }
 CallResult sys_getppid(Call& call) { return call.process().parent != nullptr ? call.process().parent->id : 0; }
@@ -37,15 +37,17 @@ CallResult sys_clone(Call& call) {
 }
 
 CallResult sys_fork(Call& call) { return clone_thread(call.frame, {}); }
-CallResult sys_vfork(Call& call) { return clone_thread(call.frame, {}); }
+CallResult sys_vfork(Call& call) {
+  return clone_thread(call.frame, {.flags = clone_flag::memory | clone_flag::fork_and_wait});
+}
 
 CallResult sys_socket(Call&) { return fail(Errno::NoAddressFamily); }  // there is no network
 
 /// C libraries ask for these first and go on without.
 CallResult sys_absent(Call&) { return fail(Errno::NotImplemented); }
 
-/// A 0-terminated list of text addresses.
-Result<std::vector<std::vector<char>>> read_texts(u64 list) {
+/// A 0-terminated list of text addresses. What the texts and their addresses need is taken from `left`.
+Result<std::vector<std::vector<char>>> read_texts(u64 list, std::size_t& left) {
   constexpr std::size_t most_texts = 4096;
   constexpr std::size_t longest = 128 * 1024;
   std::vector<std::vector<char>> texts;
@@ -56,6 +58,9 @@ Result<std::vector<std::vector<char>>> read_texts(u64 list) {
     if (*address == 0) return texts;
     const auto text = read_user_text(*address, longest);
     if (!text) return fail(text.error() == Errno::NameTooLong ? Errno::TooLongArguments : text.error());
+    const std::size_t size = text->length + 1 + sizeof(u64);
+    if (size > left) return fail(Errno::TooLongArguments);
+    left -= size;
     texts.emplace_back(text->bytes.get(), text->bytes.get() + text->length + 1);
   }
   return fail(Errno::TooLongArguments);
@@ -64,9 +69,10 @@ Result<std::vector<std::vector<char>>> read_texts(u64 list) {
 CallResult sys_execve(Call& call) {
   const auto path = read_user_text(call.a);
   if (!path) return fail(path.error());
-  auto arguments = read_texts(call.b);
+  std::size_t left = most_program_text;
+  auto arguments = read_texts(call.b, left);
   if (!arguments) return fail(arguments.error());
-  auto environment = read_texts(call.c);
+  auto environment = read_texts(call.c, left);
   if (!environment) return fail(environment.error());
   if (arguments->empty()) arguments->push_back({0});
   const auto result = execute(call.frame, path->view(), {std::move(*arguments), std::move(*environment)});
@@ -293,8 +299,7 @@ CallResult sys_sched_setaffinity(Call& call) {
   if (const auto read = copy_from_user(&mask, call.c, std::min<u64>(call.b, sizeof mask)); !read)
     return fail(read.error());
   if ((mask & all_cpus_mask()) == 0) return fail(Errno::Invalid);
-  thread->affinity = mask;
-  if (thread == &current_thread() && !bit(mask, this_cpu().number)) move_to_another_cpu();
+  set_affinity(*thread, mask);
   return 0;
 }
 
@@ -312,16 +317,11 @@ struct ResourceUsage {
 
 CallResult sys_getrusage(Call& call) {
   ResourceUsage usage{};
-  u64 time = call.process().run_nanoseconds;
-  for (const Thread* thread : call.process().threads) time += thread->run_nanoseconds;
-  usage.user_seconds = static_cast<i64>(time / second);
-  usage.user_microseconds = static_cast<i64>(time % second / 1000);
+  const TimeSpecification time = specification_of(cpu_time_of(call.process()), TimeParts::Microseconds);
+  usage.user_seconds = time.seconds;
+  usage.user_microseconds = time.parts;
   return done(write_user(call.b, usage));
 }
-
-struct TimeSpecification {
-  i64 seconds, nanoseconds;
-};
 
 CallResult sys_futex(Call& call) {
   constexpr u64 operation_mask = 0x7F, wait = 0, wake = 1, requeue = 3, compare_requeue = 4, wait_bits = 9,
@@ -334,12 +334,9 @@ CallResult sys_futex(Call& call) {
     case wait_bits: {
       u64 deadline = TimerQueue::never;
       if (call.d != 0) {
-        const auto time = read_user<TimeSpecification>(call.d);
+        const auto time = read_time(call.d);
         if (!time) return fail(time.error());
-        if (time->seconds < 0 || time->nanoseconds < 0 || time->nanoseconds >= static_cast<i64>(second)) {
-          return fail(Errno::Invalid);
-        }
-        deadline = static_cast<u64>(time->seconds) * second + static_cast<u64>(time->nanoseconds);
+        deadline = *time;
         if (operation == wait) deadline += nanoseconds_since_boot();
         if ((call.b & clock_realtime) != 0) deadline -= std::min(deadline, boot_wall_nanoseconds());
       }

@@ -1,11 +1,10 @@
-#include <algorithm>
-
 #include "kernel/arch/x86_64/signal_frame.hpp"
 #include "kernel/core/scheduler.hpp"
 #include "kernel/core/signals.hpp"
 #include "kernel/core/time.hpp"
 #include "kernel/core/user_memory.hpp"
 #include "kernel/syscalls/call.hpp"
+#include "kernel/syscalls/time_values.hpp"
 
 namespace pulse {
 
@@ -88,15 +87,9 @@ CallResult sys_rt_sigtimedwait(Call& call) {
   if (!wanted) return fail(wanted.error());
   u64 deadline = TimerQueue::never;
   if (call.c != 0) {
-    struct Time {
-      i64 seconds, nanoseconds;
-    };
-    constexpr i64 second = 1'000'000'000, longest = i64{1} << 32;
-    const auto time = read_user<Time>(call.c);
+    const auto time = read_time(call.c);
     if (!time) return fail(time.error());
-    if (time->seconds < 0 || time->nanoseconds < 0 || time->nanoseconds >= second) return fail(Errno::Invalid);
-    deadline =
-        nanoseconds_since_boot() + static_cast<u64>(std::min(time->seconds, longest) * second + time->nanoseconds);
+    deadline = nanoseconds_since_boot() + *time;
   }
   const u64 set = *wanted & ~unblockable_signals;
   Thread& thread = current_thread();

@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <iterator>
+
 #include "kernel/arch/x86_64/cpu.hpp"
 #include "kernel/arch/x86_64/layout.h"
 #include "kernel/core/dispatch.hpp"
@@ -6,6 +9,7 @@
 #include "kernel/core/log.hpp"
 #include "kernel/core/scheduler.hpp"
 #include "kernel/core/signals.hpp"
+#include "kernel/memory/kernel_memory.hpp"
 #include "kernel/syscalls/call.hpp"
 
 namespace pulse {
@@ -17,6 +21,11 @@ const CallEntry* calls[most_calls];
 bool traces_calls = false;
 bool told[most_calls];  // that it is not there: once is enough
 
+/// Calls that make something which stays. They are refused while memory is short, so that the kernel's own new, which
+/// can't fail, has what the others need.
+constexpr u16 making_calls[] = {2,   9,   10,  12,  22,  32,  33,  56,  57,  58,  59,  82,  83,  85,  86,  88,
+                                133, 165, 213, 233, 257, 258, 264, 282, 283, 284, 289, 290, 291, 292, 293, 316};
+
 CallResult perform(Frame& frame) {
   const u64 number = static_cast<u32>(frame.rax);
   const CallEntry* const entry = number < most_calls ? calls[number] : nullptr;
@@ -26,6 +35,9 @@ CallResult perform(Frame& frame) {
     log(LogLevel::Notice, "{} ({}): system call {} is not there", static_cast<const char*>(current_thread().name),
         current_thread().number, number);
     return fail(Errno::NotImplemented);
+  }
+  if (memory_is_short() && std::ranges::find(making_calls, number) != std::end(making_calls)) [[unlikely]] {
+    return fail(Errno::NoMemory);
   }
   Call call(frame);
   if (!traces_calls) [[likely]]
@@ -46,6 +58,8 @@ void serve_system_call(Frame& frame) {
     interrupts_on();
     const CallResult result = perform(frame);
     interrupts_off();
+    // A deadline is kept for the call that begins again, and for no other one.
+    if (result || result.error() != Errno::RestartNoHandler) current_thread().restart_deadline = 0;
     // Calls that replace the frame (execve, sigreturn) mark it so.
     if (frame.vector != Frame::syscall_vector) return;
     frame.rax = result ? *result : static_cast<u64>(-static_cast<i64>(result.error()));

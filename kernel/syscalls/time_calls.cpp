@@ -1,36 +1,27 @@
-#include <algorithm>
-
 #include "kernel/core/scheduler.hpp"
 #include "kernel/core/time.hpp"
-#include "kernel/core/user_memory.hpp"
 #include "kernel/syscalls/call.hpp"
+#include "kernel/syscalls/time_values.hpp"
 
 namespace pulse {
 
 namespace {
 
-constexpr u64 second = 1'000'000'000;
-constexpr u64 clock_realtime = 0, clock_realtime_coarse = 5, most_clocks = 12;
-
-struct TimeSpecification {
-  i64 seconds = 0, nanoseconds = 0;
-};
-TimeSpecification specification_of(u64 nanoseconds) {
-  return {static_cast<i64>(nanoseconds / second), static_cast<i64>(nanoseconds % second)};
-}
-
-Result<u64> read_time(u64 address) {
-  const auto time = read_user<TimeSpecification>(address);
-  if (!time) return fail(time.error());
-  const bool sound = time->seconds >= 0 && time->nanoseconds >= 0 && time->nanoseconds < static_cast<i64>(second);
-  if (!sound) return fail(Errno::Invalid);
-  constexpr i64 longest = i64{1} << 32;
-  return static_cast<u64>(std::min(time->seconds, longest)) * second + static_cast<u64>(time->nanoseconds);
-}
+/// Of clock_gettime(2). Those up to `most_clocks` that are not here tell the time since boot.
+enum Clock : u64 { realtime = 0, process_cpu_time = 2, thread_cpu_time = 3, realtime_coarse = 5, most_clocks = 12 };
 
 u64 read_clock(u64 clock) {
-  const bool wall = clock == clock_realtime || clock == clock_realtime_coarse;
-  return nanoseconds_since_boot() + (wall ? boot_wall_nanoseconds() : 0);
+  switch (clock) {
+    case process_cpu_time:
+      return cpu_time_of(current_process());
+    case thread_cpu_time:
+      return cpu_time_of(current_thread());
+    case realtime:
+    case realtime_coarse:
+      return nanoseconds_since_boot() + boot_wall_nanoseconds();
+    default:
+      return nanoseconds_since_boot();
+  }
 }
 
 CallResult sys_clock_gettime(Call& call) {
@@ -44,24 +35,27 @@ CallResult sys_clock_getres(Call& call) {
 }
 
 CallResult sys_gettimeofday(Call& call) {
-  const u64 now = read_clock(clock_realtime);
+  const u64 now = read_clock(realtime);
   if (call.a == 0) return 0;
-  return done(
-      write_user(call.a, TimeSpecification{static_cast<i64>(now / second), static_cast<i64>(now % second / 1000)}));
+  return done(write_user(call.a, specification_of(now, TimeParts::Microseconds)));
 }
 CallResult sys_time(Call& call) {
-  const u64 now = read_clock(clock_realtime) / second;
+  const u64 now = read_clock(realtime) / second;
   if (call.a != 0) {
     if (const auto written = write_user(call.a, now); !written) return fail(written.error());
   }
   return now;
 }
 
-/// Sleeps until `due`; interrupted, it tells how much is left.
-CallResult sleep_and_tell(u64 due, u64 left_at) {
+/// False: a signal came first.
+bool sleep_till(u64 due) {
   WaitQueue nobody;
-  const auto result = wait_until(nobody, [] { return false; }, due);
-  if (result != WaitResult::Interrupted) return 0;
+  return wait_until(nobody, [] { return false; }, due) != WaitResult::Interrupted;
+}
+
+/// Sleeps until `due`; interrupted, it tells how much is left, and goes on until then if it begins again.
+CallResult sleep_and_tell(u64 due, u64 left_at) {
+  if (sleep_till(due)) return 0;
   if (left_at != 0) {
     const u64 now = nanoseconds_since_boot();
     if (const auto told = write_user(left_at, specification_of(due > now ? due - now : 0)); !told)
@@ -79,12 +73,14 @@ CallResult sys_nanosleep(Call& call) {
 
 CallResult sys_clock_nanosleep(Call& call) {
   constexpr u64 absolute = 1;
-  if (call.a >= most_clocks) return fail(Errno::Invalid);
+  if (call.a >= most_clocks || call.a == thread_cpu_time) return fail(Errno::Invalid);
+  if (call.a == process_cpu_time) return fail(Errno::NotSupported);
   const auto time = read_time(call.c);
   if (!time) return fail(time.error());
   if ((call.b & absolute) == 0) return sleep_and_tell(kept_deadline_or(nanoseconds_since_boot() + *time), call.d);
-  const u64 offset = call.a == clock_realtime ? boot_wall_nanoseconds() : 0;
-  return sleep_and_tell(*time > offset ? *time - offset : 0, 0);
+  const u64 offset = call.a == realtime ? boot_wall_nanoseconds() : 0;
+  if (sleep_till(*time > offset ? *time - offset : 0)) return 0;
+  return fail(Errno::RestartNoHandler);
 }
 
 constexpr CallEntry entries[] = {
