@@ -84,7 +84,7 @@ TEST_P(Abi, prints_the_same_on_pulse_as_on_linux) {
 
 INSTANTIATE_TEST_SUITE_P(Programs, Abi,
                          testing::Values("files", "pipes", "processes", "signals", "memory", "threads", "waiting",
-                                         "epoll", "events", "terminal", "bad_arguments", "tools"),
+                                         "epoll", "events", "terminal", "bad_arguments", "hostile", "tools"),
                          [](const auto& instance) { return std::string(instance.param); });
 
 TEST_F(Abi, both_kernels_power_off_when_all_is_done) {

@@ -96,6 +96,15 @@ void timers() {
   call(Call::fcntl, timer, control::set_flags, 0);
   show("a reader waits", take(timer));
   set(timer, 0, 0);
+  setting = {{0, 1}, {0, 1}};
+  call(Call::timerfd_settime, timer, 0, &setting, nullptr);
+  sleep_milliseconds(5);
+  show("a period of 1 ns", take(timer) >= 5 * millisecond);
+  setting = {{0, 7}, {0, 1}};
+  call(Call::timerfd_settime, timer, 0, &setting, nullptr);
+  sleep_milliseconds(7);
+  show("of 7 ns", take(timer) >= millisecond);
+  set(timer, 0, 0);
   show("value of bad nanoseconds",
        (setting = {{0, 0}, {0, second}}, call(Call::timerfd_settime, timer, 0, &setting, nullptr)));
   show("negative", (setting = {{0, 0}, {-1, 0}}, call(Call::timerfd_settime, timer, 0, &setting, nullptr)));
@@ -202,6 +211,20 @@ void clocks() {
   show("until a moment", call(Call::clock_nanosleep, monotonic, 1, &time, nullptr));
   show("not early", now() - start >= 15 * millisecond);
   show("clock 99", call(Call::clock_nanosleep, 99, 0, &time, nullptr));
+  show("a thread's CPU time", call(Call::clock_nanosleep, 3, 0, &time, nullptr));
+  for (const int clock : {2, 3}) {
+    Time before{}, after{};
+    call(Call::clock_gettime, clock, &before);
+    sleep_milliseconds(50);
+    call(Call::clock_gettime, clock, &after);
+    const i64 slept = (after.seconds - before.seconds) * second + after.nanoseconds - before.nanoseconds;
+    show("CPU time of a sleep", slept >= 0 && slept < 20 * millisecond);
+    for (start = now(); now() - start < 30 * millisecond;) {
+    }
+    call(Call::clock_gettime, clock, &before);
+    const i64 busy = (before.seconds - after.seconds) * second + before.nanoseconds - after.nanoseconds;
+    show("of a loop", busy >= 15 * millisecond && busy <= 60 * millisecond);
+  }
 }
 
 }  // namespace

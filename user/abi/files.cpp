@@ -162,6 +162,32 @@ void directories() {
   for (i64 descriptor = 3; descriptor < 8; ++descriptor) call(Call::close, descriptor);
 }
 
+void removed_directories() {
+  begin_part("removed directory");
+  call(Call::mkdir, "/tmp/a", 0777);
+  call(Call::mkdir, "/tmp/a/b", 0777);
+  const i64 file = open_file("/tmp/f", open_flag::create | open_flag::write_only);
+  call(Call::close, file);
+  call(Call::chdir, "/tmp/a/b");
+  show("rmdir of here", call(Call::rmdir, "/tmp/a/b"));
+  show("rmdir above", call(Call::rmdir, "/tmp/a"));
+  Status status{};
+  show("stat of ..", call(Call::stat, "..", &status));
+  show("its links", static_cast<i64>(status.links));
+  show("stat of ../..", call(Call::stat, "../..", &status));
+  show("access to ../../f", call(Call::access, "../../f", 0));
+  show("getcwd", call(Call::getcwd, bytes, sizeof bytes));
+  show("mkdir in ..", call(Call::mkdir, "../c", 0777));
+  show("rename to here", call(Call::rename, "/tmp/f", "g"));
+  show("rename to ..", call(Call::rename, "/tmp/f", "../g"));
+  const i64 above = open_file("..", open_flag::directory);
+  show("open ..", above >= 0);
+  show("its names", call(Call::getdents64, above, bytes, sizeof bytes));
+  call(Call::close, above);
+  call(Call::chdir, "/");
+  call(Call::unlink, "/tmp/f");
+}
+
 void links() {
   begin_part("link");
   const i64 file = open_file("/tmp/one", open_flag::create | open_flag::read_write);
@@ -231,6 +257,10 @@ void descriptors() {
   show("flags are those of the file", call(Call::fcntl, 20, control::get_flags) & 06003);
   write_text(file, "12345");
   show("so is the position", call(Call::lseek, 20, 0, 1));
+  constexpr i64 high = i64{1} << 32;
+  show("the high half of a descriptor", call(Call::lseek, high + 20, 0, 1));
+  show("of dup2's", call(Call::dup2, high + file, high + 22));
+  show("closed so", call(Call::close, high + 22));
   show("umask", call(Call::umask, 077));
   show("umask before", call(Call::umask, 022));
   i64 opened = 0;
@@ -252,6 +282,7 @@ int main_program(int, char**, char**) {
   opening();
   positions();
   directories();
+  removed_directories();
   links();
   descriptors();
   return 0;

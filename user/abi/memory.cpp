@@ -165,6 +165,28 @@ void shared_memory() {
   call(Call::unlink, "/tmp/m");
 }
 
+void devices() {
+  begin_part("device");
+  const i64 zero = call(Call::open, "/dev/zero", open_flag::read_write, 0);
+  auto* const own =
+      reinterpret_cast<volatile u8*>(map_at(nullptr, page, map::read | map::write, map::is_private, zero));
+  show("/dev/zero", own[7]);
+  own[7] = 5;
+  show("written", own[7]);
+  shared = reinterpret_cast<u8*>(map_at(nullptr, page, map::read | map::write, map::shared, zero));
+  in_child([] {
+    shared[9] = 99;
+    return 0;
+  });
+  show("shared", shared[9]);
+  call(Call::close, zero);
+  const i64 null = call(Call::open, "/dev/null", open_flag::read_write, 0);
+  show("/dev/null", map_at(nullptr, page, map::read, map::is_private, null));
+  const i64 directory = call(Call::open, "/tmp", 0, 0);
+  show("a directory", map_at(nullptr, page, map::read, map::is_private, directory));
+  for (const i64 file : {null, directory}) call(Call::close, file);
+}
+
 void breaks() {
   begin_part("brk");
   const i64 begin = call(Call::brk, 0);
@@ -186,6 +208,7 @@ int main_program(int, char**, char**) {
   protections();
   copies_on_write();
   shared_memory();
+  devices();
   breaks();
   return 0;
 }

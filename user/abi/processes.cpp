@@ -188,6 +188,41 @@ void executing() {
        }));
 }
 
+alignas(16) u8 child_stack[16384];
+char* no_words[] = {nullptr};
+volatile i64 spawn_error;
+volatile bool child_was_first;
+
+/// As posix_spawn(3) does it: the child uses the parent's memory, and the parent waits for it.
+i64 spawn(void (*body)(void*)) {
+  return clone_child(clone_flag::memory | clone_flag::fork_and_wait, body, child_stack + sizeof child_stack);
+}
+
+void borrowing() {
+  begin_part("borrowed memory");
+  spawn_error = 0;
+  i64 child = spawn([](void*) {
+    spawn_error = execute("/none", no_words, no_words);
+    call(Call::exit, 9);
+  });
+  show("a program that is not there is told", spawn_error);
+  show("status", wait_for(child));
+  child_was_first = false;
+  child = spawn([](void*) {
+    sleep_milliseconds(30);
+    child_was_first = true;
+    call(Call::exit, 4);
+  });
+  show("the parent waits", child_was_first);
+  show("status", wait_for(child));
+  static char word_one[] = "one";
+  static char* words[] = {own_path, word_one, nullptr};
+  child = spawn([](void*) { call(Call::exit, execute(own_path, words, no_words)); });
+  show("a program that is there", wait_for(child));
+  child = spawn([](void*) { *reinterpret_cast<volatile int*>(8) = 1; });
+  show("a fault ends the child alone", wait_for(child) & 0x7F);
+}
+
 /// What a program finds that was started by execve.
 int after_exec(int count, char** arguments, char** environment) {
   begin_part("after exec");
@@ -216,5 +251,6 @@ int main_program(int count, char** arguments, char** environment) {
   groups();
   orphans();
   executing();
+  borrowing();
   return 0;
 }

@@ -238,6 +238,70 @@ void suspending() {
   change_mask(How::Set, 0);
 }
 
+/// A child that waits in `body` with USER1 let in, is stopped and resumed, then gets USER1: its mask afterwards.
+i64 mask_after_stop(int (*body)()) {
+  const i64 child = start_child(body);
+  sleep_milliseconds(20);
+  call(Call::kill, child, signal::stop);
+  sleep_milliseconds(20);
+  call(Call::kill, child, signal::resume);
+  sleep_milliseconds(20);
+  call(Call::kill, child, signal::user1);
+  return wait_for(child) >> 8;
+}
+
+int own_mask() {
+  u64 mask = 0;
+  call(Call::rt_sigprocmask, 0, nullptr, &mask, sizeof mask);
+  return static_cast<int>(mask >> (signal::user1 - 1)) & 0xFF;
+}
+
+void stopped_while_suspended() {
+  begin_part("stopped with another mask");
+  handle(signal::user1, count);
+  change_mask(How::Set, signal_bit(signal::user1) | signal_bit(signal::user2));
+  show("rt_sigsuspend", mask_after_stop([] {
+         const u64 none = 0;
+         call(Call::rt_sigsuspend, &none, sizeof none);
+         return own_mask();
+       }));
+  show("ppoll", mask_after_stop([] {
+         const u64 none = 0;
+         call(Call::ppoll, nullptr, 0, nullptr, &none, sizeof none);
+         return own_mask();
+       }));
+  show("epoll_pwait", mask_after_stop([] {
+         const u64 none = 0;
+         EpollEvent event{};
+         const i64 queue = call(Call::epoll_create1, 0);
+         handled = 0;  // a stop ends it too (signal(7))
+         while (handled == 0) call(Call::epoll_pwait, queue, &event, 1, -1, &none, sizeof none);
+         return own_mask();
+       }));
+  show("a stop within an absolute sleep leaves the next one alone", in_child([] {
+                                                                      const i64 sleeper = start_child([] {
+                                                                        Time time{};
+                                                                        call(Call::clock_gettime, 1, &time);
+                                                                        time.seconds += 2;
+                                                                        handle(signal::user1, count);
+                                                                        change_mask(How::Set, 0);
+                                                                        call(Call::clock_nanosleep, 1, 1, &time,
+                                                                             nullptr);
+                                                                        const i64 begin = now();
+                                                                        time = {0, 20 * millisecond};
+                                                                        call(Call::nanosleep, &time, nullptr);
+                                                                        return now() - begin < second ? 1 : 0;
+                                                                      });
+                                                                      sleep_milliseconds(20);
+                                                                      call(Call::kill, sleeper, signal::stop);
+                                                                      sleep_milliseconds(20);
+                                                                      call(Call::kill, sleeper, signal::resume);
+                                                                      return static_cast<int>(wait_for(sleeper) >> 8);
+                                                                    }) >>
+                                                                        8);
+  change_mask(How::Set, 0);
+}
+
 volatile u64 handler_stack = 0;
 alignas(16) u8 other_stack[16384];
 
@@ -380,6 +444,7 @@ int main_program(int, char**, char**) {
   numbers_nested();
   interrupted_calls();
   suspending();
+  stopped_while_suspended();
   frames();
   fault_information();
   floating_point();

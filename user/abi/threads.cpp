@@ -182,6 +182,26 @@ void process_ends() {
          call(Call::exit, 3);
          return 4;
        }));
+  int ended = 0;
+  for (int round = 0; round < 20; ++round) {
+    ended += in_child([] {
+               for (i64 i = 0; i < 3; ++i) {
+                 start_thread(
+                     [](void* argument) {
+                       const auto own = reinterpret_cast<i64>(argument);
+                       for (;;) {
+                         alive[3 + own] = 1;
+                         start_thread([](void*) {}, nullptr, stack_of(static_cast<int>(3 + own)), &alive[3 + own]);
+                         wait_for_thread(&alive[3 + own]);
+                       }
+                     },
+                     reinterpret_cast<void*>(i), stack_of(static_cast<int>(i)), &alive[i]);
+               }
+               sleep_milliseconds(3);
+               return 4;
+             }) == 4 << 8;
+  }
+  show("exit_group while threads make threads", ended);
   show("a fault of one ends all", in_child([] {
                                     start_thread([](void*) { *reinterpret_cast<volatile int*>(8) = 1; }, nullptr,
                                                  stack_of(0), &alive[0]);
@@ -200,6 +220,76 @@ void process_ends() {
          char* words[] = {path, word_one, nullptr};
          return static_cast<int>(-call(Call::execve, path, words, nullptr));
        }));
+}
+
+volatile u32* beats;  // shared by processes
+
+void beat(void*) {
+  for (;;) *beats = *beats + 1;
+}
+
+/// Does it go on while nobody looks?
+bool beats_on() {
+  const u32 before = *beats;
+  sleep_milliseconds(60);
+  return *beats != before;
+}
+
+void stops() {
+  begin_part("threads and stops");
+  beats = reinterpret_cast<u32*>(fresh_pages(1, map::read | map::write, map::shared | map::anonymous));
+  const i64 child = start_child([] {
+    start_thread(beat, nullptr, stack_of(0), &alive[0]);
+    for (;;) call(Call::pause);
+    return 0;
+  });
+  sleep_milliseconds(20);
+  show("runs", beats_on());
+  call(Call::kill, child, signal::stop);
+  show("a stop is told", wait_for(child, wait_option::untraced) == (signal::stop << 8 | 0x7F));
+  show("all threads stop", !beats_on());
+  call(Call::kill, child, signal::resume);
+  show("and go on", beats_on());
+  call(Call::kill, child, signal::stop);
+  wait_for(child, wait_option::untraced);
+  call(Call::kill, child, signal::kill);
+  show("killed while stopped", wait_for(child));
+}
+
+void failed_exec() {
+  begin_part("threads and execve");
+  beats = reinterpret_cast<u32*>(fresh_pages(1, map::read | map::write, map::shared | map::anonymous));
+  show("of no program leaves them all", in_child([] {
+                                          start_thread(beat, nullptr, stack_of(0), &alive[0]);
+                                          sleep_milliseconds(20);
+                                          char path[] = "/abi/init.txt";
+                                          const i64 file = call(Call::open, path, 0102, 0755);
+                                          call(Call::write, file, "no program\n", 11);
+                                          call(Call::close, file);
+                                          char* words[] = {path, nullptr};
+                                          const i64 result = call(Call::execve, path, words, nullptr);
+                                          return (result == -8 ? 10 : 0) + (beats_on() ? 1 : 0);
+                                        }) >>
+                                            8);
+  show("with a signal that is pending", in_child([] {
+                                          for (int i = 0; i < 3; ++i)
+                                            start_thread(beat, nullptr, stack_of(i), &alive[i]);
+                                          handle(signal::user1, [](int, abi::SignalInformation*, abi::UserContext*) {});
+                                          static i64 target;
+                                          target = call(Call::getpid);
+                                          start_child([] {
+                                            for (int i = 0; i < 20; ++i) {
+                                              call(Call::kill, target, signal::child);
+                                              call(Call::kill, target, signal::resume);
+                                              call(Call::sched_yield);
+                                            }
+                                            return 0;
+                                          });
+                                          char path[] = "/abi/threads", word_one[] = "ended";
+                                          char* words[] = {path, word_one, nullptr};
+                                          return static_cast<int>(-call(Call::execve, path, words, nullptr));
+                                        }) >>
+                                            8);
 }
 
 u32 got[2];
@@ -240,6 +330,8 @@ int main_program(int count, char**, char**) {
   futexes();
   ids();
   process_ends();
+  stops();
+  failed_exec();
   signals();
   return 0;
 }

@@ -216,9 +216,9 @@ struct TimerSetting {  // struct itimerspec
 
 // linux/sched.h
 namespace clone_flag {
-inline constexpr u64 memory = 0x100, location = 0x200, files = 0x400, actions = 0x800, thread = 0x10000,
-                     system_v = 0x40000, thread_pointer = 0x80000, parent_tid = 0x100000, child_clear_tid = 0x200000,
-                     child_set_tid = 0x1000000;
+inline constexpr u64 memory = 0x100, location = 0x200, files = 0x400, actions = 0x800, fork_and_wait = 0x4000,
+                     thread = 0x10000, system_v = 0x40000, thread_pointer = 0x80000, parent_tid = 0x100000,
+                     child_clear_tid = 0x200000, child_set_tid = 0x1000000;
 }
 // linux/futex.h
 namespace futex {

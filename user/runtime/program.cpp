@@ -148,6 +148,10 @@ i64 start_thread(void (*body)(void*), void* argument, void* stack_top, u32* aliv
   return clone_words(flags, stack_top, nullptr, alive, nullptr, body, argument);
 }
 
+i64 clone_child(u64 flags, void (*body)(void*), void* stack_top) {
+  return clone_words(flags | signal::child, stack_top, nullptr, nullptr, nullptr, body, nullptr);
+}
+
 void wait_for_thread(const u32* alive) {
   for (;;) {
     const u32 value = __atomic_load_n(alive, __ATOMIC_ACQUIRE);

@@ -43,6 +43,8 @@ i64 wait_for(i64 child, int options = 0);
 /// A thread by clone(2): memory, files and signals are shared. `stack_top` is its own. `alive` becomes 0, and is woken
 /// as a futex, when it ends. Its number.
 i64 start_thread(void (*body)(void*), void* argument, void* stack_top, u32* alive);
+/// A child by clone(2) that runs `body` on a stack of its own.
+i64 clone_child(u64 flags, void (*body)(void*), void* stack_top);
 void wait_for_thread(const u32* alive);
 
 /// Microseconds are enough for what tests sleep.
