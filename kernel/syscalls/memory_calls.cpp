@@ -12,6 +12,7 @@ constexpr u32 all_protections = protection::read | protection::write | protectio
 
 CallResult sys_mmap(Call& call) {
   const auto flags = static_cast<u32>(call.d);
+  if (call.f % page_bytes != 0) return fail(Errno::Invalid);
   const bool is_shared = (flags & map_flag::shared) != 0;
   if (is_shared == ((flags & map_flag::is_private) != 0)) return fail(Errno::Invalid);
   bool is_anonymous = (flags & map_flag::anonymous) != 0;

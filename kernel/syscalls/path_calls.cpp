@@ -307,6 +307,7 @@ CallResult sys_getdents64(Call& call) {
   if (!file) return fail(file.error());
   if (!(*file)->node || !(*file)->node->is(node_mode::directory)) return fail(Errno::NotDirectory);
   Node& node = *(*file)->node;
+  if (node.links == 0) return fail(Errno::NoEntry);  // it was removed
   u64 written = 0;
   for (;;) {
     // Places 0 and 1 are "." and "..".

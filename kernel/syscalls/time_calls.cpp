@@ -73,8 +73,8 @@ CallResult sys_nanosleep(Call& call) {
 
 CallResult sys_clock_nanosleep(Call& call) {
   constexpr u64 absolute = 1;
-  if (call.a >= most_clocks || call.a == thread_cpu_time) return fail(Errno::Invalid);
-  if (call.a == process_cpu_time) return fail(Errno::NotSupported);
+  if (call.a >= most_clocks) return fail(Errno::Invalid);
+  if (call.a == process_cpu_time || call.a == thread_cpu_time) return fail(Errno::NotSupported);
   const auto time = read_time(call.c);
   if (!time) return fail(time.error());
   if ((call.b & absolute) == 0) return sleep_and_tell(kept_deadline_or(nanoseconds_since_boot() + *time), call.d);
