@@ -42,9 +42,9 @@ struct Boot {
   std::map<std::string, Lines> programs;
 };
 
-Boot boot(const std::string& kernel, const std::string& parameters) {
-  const auto result =
-      run({VITRINE_COMMAND, "run", kernel, "--initrd", initramfs, "--append", parameters, "--max-time", "120s"});
+Boot boot(const std::string& kernel, const std::string& parameters, const std::string& cpus = "1") {
+  const auto result = run({VITRINE_COMMAND, "run", kernel, "--initrd", initramfs, "--append", parameters, "--max-time",
+                           "120s", "--cpus", cpus});
   return {result.status, result.out, by_program(result.out)};
 }
 
@@ -57,6 +57,12 @@ const Boot& on_pulse() {
   return result;
 }
 
+/// Where threads of a process run at once, and race for the kernel.
+const Boot& on_four_cpus() {
+  static const Boot result = boot(PULSE_KERNEL, "loglevel=3 routing=ioapic", "4");
+  return result;
+}
+
 class Abi : public testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
@@ -66,12 +72,12 @@ class Abi : public testing::TestWithParam<const char*> {
   }
 };
 
-TEST_P(Abi, prints_the_same_on_pulse_as_on_linux) {
-  const auto expected = on_linux().programs.find(GetParam());
+void expect_the_same(const std::string& program, const Boot& pulse) {
+  const auto expected = on_linux().programs.find(program);
   ASSERT_NE(expected, on_linux().programs.end()) << "did not run on Linux:\n" << on_linux().out;
   EXPECT_GT(expected->second.size(), 20U) << "a program that ended early";
-  const auto found = on_pulse().programs.find(GetParam());
-  ASSERT_NE(found, on_pulse().programs.end()) << "did not run on Pulse:\n" << on_pulse().out;
+  const auto found = pulse.programs.find(program);
+  ASSERT_NE(found, pulse.programs.end()) << "did not run on Pulse:\n" << pulse.out;
   std::string differences;
   const std::size_t most = std::max(expected->second.size(), found->second.size());
   for (std::size_t i = 0; i < most; ++i) {
@@ -80,6 +86,15 @@ TEST_P(Abi, prints_the_same_on_pulse_as_on_linux) {
     if (on_one != on_other) differences += "  Linux: " + on_one + "\n  Pulse: " + on_other + "\n";
   }
   EXPECT_EQ(differences, "");
+}
+
+TEST_P(Abi, prints_the_same_on_pulse_as_on_linux) { expect_the_same(GetParam(), on_pulse()); }
+
+TEST_F(Abi, four_cpus_change_nothing) {
+  for (const char* const program : {"processes", "signals", "threads", "waiting", "epoll", "events", "hostile"}) {
+    SCOPED_TRACE(program);
+    expect_the_same(program, on_four_cpus());
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Programs, Abi,

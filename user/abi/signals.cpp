@@ -290,7 +290,8 @@ void stopped_while_suspended() {
                                                                         const i64 begin = now();
                                                                         time = {0, 20 * millisecond};
                                                                         call(Call::nanosleep, &time, nullptr);
-                                                                        return now() - begin < second ? 1 : 0;
+                                                                        const i64 slept = now() - begin;
+           return slept >= 15 * millisecond && slept < second ? 1 : 0;
                                                                       });
                                                                       sleep_milliseconds(20);
                                                                       call(Call::kill, sleeper, signal::stop);
