@@ -132,6 +132,25 @@ void timers() {
   call(Call::close, wall);
 }
 
+/// From the last of four CPUs, if there are so many: another one looks after timers there, and may sleep.
+void timers_elsewhere() {
+  begin_part("timers elsewhere");
+  u64 cpus = 8;
+  call(Call::sched_setaffinity, 0, sizeof cpus, &cpus);
+  sleep_milliseconds(150);  // so that the others are idle
+  i64 start = now();
+  sleep_milliseconds(30);
+  show("a sleep is not late", now() - start < 200 * millisecond);
+  const i64 timer = call(Call::timerfd_create, monotonic, 0);
+  start = now();
+  set(timer, 30, 0);
+  show("a timer", take(timer));
+  show("is not late", now() - start < 200 * millisecond);
+  call(Call::close, timer);
+  cpus = ~u64{0};
+  call(Call::sched_setaffinity, 0, sizeof cpus, &cpus);
+}
+
 struct SignalRecord {
   u32 number;
   i32 error, code;
@@ -232,6 +251,7 @@ void clocks() {
 int main_program(int, char**, char**) {
   counters();
   timers();
+  timers_elsewhere();
   signals();
   clocks();
   return 0;

@@ -89,6 +89,7 @@ enum class Call : i64 {
   tkill = 200,
   time = 201,
   futex = 202,
+  sched_setaffinity = 203,
   epoll_create = 213,
   getdents64 = 217,
   set_tid_address = 218,
