@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 
+#include "apps/disks.hpp"
 #include "apps/guest_output.hpp"
 #include "apps/live_status.hpp"
 #include "apps/register_dump.hpp"
@@ -42,7 +43,8 @@ class GuestRun {
 
   int execute() {
     if (!output_.error().empty()) return complain(status::no_input, output_.error());
-    if (int problem = 0; !read_files(problem) || !make_machine(problem) || !boot(problem) ||
+    if (int problem = 0; !read_files(problem) || !disks_.open(options_.disks, options_.disk_saves, problem) ||
+                         !make_machine(problem) || !boot(problem) ||
                          !observers_.attach(*machine_, description_, problem)) {
       return problem;
     }
@@ -105,6 +107,7 @@ class GuestRun {
                            .schedule_seed = options_.schedule_seed,
                            .seed = options_.seed,
                            .rtc_unix_seconds = options_.rtc_unix_seconds,
+                           .disks = disks_.take_images(),
                            .outputs = &output_};
     if (options_.real_serial_speed) options.serial_crystal_hz = MachineOptions::pc_serial_crystal_hz;
     auto machine = Machine::create(options);
@@ -334,12 +337,14 @@ class GuestRun {
       for (const std::string& line : machine_->text_screen()) tell("{}\n", line);
     }
     if (!observers_.finish(end)) exit_status = status::internal;
+    if (!disks_.save(*machine_)) exit_status = status::internal;
     return exit_status;
   }
 
   const RunOptions& options_;
   GuestOutput output_;
   std::vector<u8> image_, initrd_;
+  Disks disks_;
   SymbolTable symbols_;
   std::string description_;
   RunObservers observers_{options_, symbols_};

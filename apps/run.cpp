@@ -107,6 +107,13 @@ int check(const Words& words, RunOptions& options) {
   if (words.threads != "on" && words.threads != "off") return wrong("--threads", words.threads, "it is on or off");
   options.threads = words.threads == "on";
 
+  const std::size_t disks = options.disks.size(), saves = options.disk_saves.size();
+  if (disks > Ide::disks) return wrong("--disk", options.disks[Ide::disks], "a machine has at most four disks");
+  if (saves > disks) {
+    return wrong("--disk-save", options.disk_saves[disks],
+                 disks == 0 ? "there is no disk to save; give one with --disk" : "there are fewer disks than that");
+  }
+
   const bool runs_pulse = options.guest.empty();
   if (runs_pulse) {
     const auto pulse = find_default_guest(program_folder());
@@ -150,6 +157,17 @@ Command add_run_command(CLI::App& parent) {
       ->group("Machine");
   app->add_option("--engine", words->engine, "What executes: interpreter, or jit (not there yet)")
       ->type_name("NAME")
+      ->group("Machine");
+  app->add_option("--disk", options.disks,
+                  "Image of a disk; may be given again, up to four. What the guest writes leaves FILE as it is")
+      ->type_name("FILE")
+      ->allow_extra_args(false)
+      ->group("Machine");
+  app->add_option(
+         "--disk-save", options.disk_saves,
+         "Where the first disk's content goes when the run ends; given again: the next disk's. May be the image")
+      ->type_name("FILE")
+      ->allow_extra_args(false)
       ->group("Machine");
   app->add_option("--rtc", words->rtc, "What the clock shows at power-on: a date in UTC, or now (2026-01-01)")
       ->type_name("DATE")

@@ -30,6 +30,8 @@ struct RunOptions {
   u64 rtc_unix_seconds = 0;
   u64 seed = 0;
   bool real_serial_speed = false;
+  std::vector<std::string> disks;       ///< images
+  std::vector<std::string> disk_saves;  ///< where they go when the run ends
 
   std::string serial = "stdio";         ///< stdio, none, file:PATH
   std::string debug_console = "stdio";  ///< port 0xE9; the same words

@@ -34,6 +34,17 @@ std::string list_of(const std::vector<u8>& numbers) {
   return text;
 }
 
+std::string disks_text(const BoardTraits& board) {
+  const std::string place = board.pirqs == 0 ? std::string("ports only, no DMA")
+                                             : fmt::format("PCI function {:02x}.{}, bus-master DMA by its BAR 4",
+                                                           board.southbridge.device, ide_function);
+  return fmt::format(
+      "\nDisks (--disk): IDE, {}\n"
+      "  1 and 2: ports 1F0h-1F7h and 3F6h, IRQ 14\n"
+      "  3 and 4: ports 170h-177h and 376h, IRQ 15\n",
+      place);
+}
+
 std::string controllers_text(const BoardTraits& board) {
   std::string text = "\nBetween the controllers:\n  pic1's output: pic0 IR2\n";
   if (!board.has_apics) return text + "  pic0's output: INTR of the CPU\n";
@@ -77,7 +88,7 @@ std::string board_text(BoardKind kind) {
       text += "\n";
     }
   }
-  return text + controllers_text(board);
+  return text + disks_text(board) + controllers_text(board);
 }
 
 std::string board_json(BoardKind kind) {

@@ -228,6 +228,38 @@ bool OutputFile::close() {
   return !failed();
 }
 
+std::expected<ReplacementFile, std::string> ReplacementFile::create(const std::string& path) {
+  struct stat status{};
+  const bool is_there = ::stat(path.c_str(), &status) == 0;
+  if (is_there && S_ISDIR(status.st_mode)) return std::unexpected(clause_of(EISDIR));
+  // A link stays one: what it leads to is replaced.
+  std::error_code problem;
+  const std::filesystem::path real = is_there ? std::filesystem::canonical(path, problem) : std::filesystem::path(path);
+  const bool replaces = !is_there || S_ISREG(status.st_mode);
+  const std::string target = problem ? path : real.string();
+  std::string written = replaces ? target + ".new" : std::string();
+  if (is_there && replaces && ::access(target.c_str(), W_OK) != 0) return std::unexpected(clause_of(errno));
+  auto file = OutputFile::create(replaces ? written : target);
+  if (!file) return std::unexpected(file.error());
+  if (is_there && replaces) ::chmod(written.c_str(), status.st_mode & 07777);
+  return ReplacementFile(target, std::move(written), std::move(*file));
+}
+
+ReplacementFile::~ReplacementFile() {
+  if (!written_.empty()) ::unlink(written_.c_str());
+}
+
+ReplacementFile::ReplacementFile(ReplacementFile&& other) noexcept
+    : path_(std::move(other.path_)), written_(std::exchange(other.written_, {})), file_(std::move(other.file_)) {}
+
+std::expected<void, std::string> ReplacementFile::finish() {
+  if (!file_.close()) return std::unexpected(file_.error());
+  if (written_.empty()) return {};
+  if (::rename(written_.c_str(), path_.c_str()) != 0) return std::unexpected(clause_of(errno));
+  written_.clear();
+  return {};
+}
+
 void prepare_standard_streams() {
   std::signal(SIGPIPE, SIG_IGN);
   for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {

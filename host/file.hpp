@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/types.hpp"
@@ -86,6 +87,29 @@ class OutputFile {
   std::vector<u8> buffer_;
   std::string error_;
   bool reader_left_ = false;
+};
+
+/// A file that appears, or takes the place of the one that is there, only when it is complete: until finish() it has
+/// another name beside it, which goes if nobody finishes.
+class ReplacementFile {
+ public:
+  ~ReplacementFile();
+  ReplacementFile(ReplacementFile&& other) noexcept;
+  ReplacementFile& operator=(ReplacementFile&&) = delete;
+
+  /// What is no regular file (a pipe, a device) is written directly. On failure the clause for people.
+  [[nodiscard]] static std::expected<ReplacementFile, std::string> create(const std::string& path);
+  void write(std::span<const u8> bytes) { file_.write(bytes); }
+  [[nodiscard]] std::expected<void, std::string> finish();
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+ private:
+  ReplacementFile(std::string path, std::string written, OutputFile file)
+      : path_(std::move(path)), written_(std::move(written)), file_(std::move(file)) {}
+
+  std::string path_;
+  std::string written_;  // empty: nothing is to be renamed or removed
+  OutputFile file_;
 };
 
 /// To be called first in main(): a closed descriptor 0, 1 or 2 gets occupied, so that no file that we open later

@@ -47,6 +47,7 @@ constexpr std::array switch_words = {
     SwitchWords{"pit", NotProgrammed, 0, "counter 0 has no mode, or not all of its count"},
     SwitchWords{"lpt", InterruptEnableOff, 0, "the interrupt is off (control register, bit 4)"},
     SwitchWords{"acpi-pm", InterruptEnableOff, 0, "its bit in PM1_EN is clear"},
+    SwitchWords{"ide", InterruptEnableOff, 0, "nIEN (device control, bit 1) is set"},
     SwitchWords{"acpi-pm", OutputGateOff, 0, "SCI_EN (PM1 control, bit 0) is clear"},
 };
 

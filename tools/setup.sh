@@ -8,6 +8,7 @@ build=(clang-19 lld-19 libclang-rt-19-dev cmake ninja-build ccache acpica-tools
        libgtest-dev libgmock-dev libbenchmark-dev)
 check=(clang-format-19 clang-tidy-19 git)
 test=(qemu-system-x86                          # our guest images must print the same on it
+      e2fsprogs                                # makes ext2 images for Pulse, and judges what it has written
       babeltrace2 protobuf-compiler libprotobuf-dev)  # they read what `vitrine export` writes
 bench=(bochs)
 

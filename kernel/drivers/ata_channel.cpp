@@ -88,23 +88,23 @@ HandlerResult AtaChannel::serve() {
   return waiting_.wake(ready::all) ? HandlerResult::Reschedule : HandlerResult::Handled;
 }
 
-/// Has the disk done its step?
-bool AtaChannel::arrived() {
+/// Has the disk done its step? While DMA goes on, its status is busy or asks for data (9.8): polled, none may be left.
+bool AtaChannel::arrived(u8 none_of) {
   if (service_ == Service::Interrupts) return interrupted_;
-  return (look() & ata::status::busy) == 0;
+  return (look() & none_of) == 0;
 }
 
-Result<void> AtaChannel::wait_for_step() {
+Result<void> AtaChannel::wait_for_step(u8 none_of) {
   const u64 deadline = nanoseconds_since_boot() + patience;
   if (service_ == Service::Polled) {
     pause();
-    while (!arrived()) {
+    while (!arrived(none_of)) {
       if (nanoseconds_since_boot() >= deadline) return give_up();
       asm volatile("pause");
     }
     return {};
   }
-  const WaitResult result = wait_in_any_case(waiting_, [this] { return arrived(); }, deadline);
+  const WaitResult result = wait_in_any_case(waiting_, [&] { return arrived(none_of); }, deadline);
   if (result == WaitResult::TimedOut) return give_up();
   interrupted_ = false;
   return {};
@@ -253,7 +253,7 @@ Result<void> AtaChannel::run_dma(const Transfer& transfer, u32 bytes, u8 directi
   out8(base + bm::status, static_cast<u8>((in8(base + bm::status) & bm::drive_capable) | bm::error | bm::interrupt));
   if (const auto ok = issue(transfer, bytes / 512); !ok) return ok;
   out8(base + bm::command, direction | bm::start);
-  if (const auto step = wait_for_step(); !step) return step;
+  if (const auto step = wait_for_step(ata::status::busy | ata::status::data_request); !step) return step;
   const u8 master = in8(base + bm::status);
   out8(base + bm::command, 0);
   if (const auto ok = check(0); !ok) return ok;

@@ -72,9 +72,9 @@ class AtaChannel {
   [[nodiscard]] Result<void> select(u8 disk, u8 bits = 0);
   [[nodiscard]] Result<void> issue(const Transfer& transfer, u32 sectors);
   [[nodiscard]] Result<void> wait_until_free();
-  [[nodiscard]] Result<void> wait_for_step();
+  [[nodiscard]] Result<void> wait_for_step(u8 none_of = vitrine::ata::status::busy);
   [[nodiscard]] Result<void> check(u8 wanted);
-  [[nodiscard]] bool arrived();
+  [[nodiscard]] bool arrived(u8 none_of);
   HandlerResult serve();
   void prepare_dma();
   [[nodiscard]] Result<void> run_dma(const Transfer& transfer, u32 bytes, u8 direction);

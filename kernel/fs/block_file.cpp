@@ -36,7 +36,9 @@ class BlockFile final : public File {
         if (const auto ok = blocks_.read(piece.sector, piece.sectors); !ok) return ok;
       }
       if (const auto ok = from.get(piece.wanted); !ok) return ok;
-      return blocks_.write(piece.sector, piece.sectors);
+      const Result<void> written = blocks_.write(piece.sector, piece.sectors);
+      if (!written) from.go_back(piece.wanted.size());
+      return written;
     });
   }
 

@@ -64,5 +64,15 @@ TEST_F(BlockFileTest, an_error_behind_the_first_piece_is_told_by_the_next_call) 
   EXPECT_EQ(read(64 * sector, got).error(), Errno::InputOutput);
 }
 
+TEST_F(BlockFileTest, bytes_that_could_not_be_written_are_next_again) {
+  disk.bad_sector = 100;
+  std::vector<u8> bytes(600);
+  KernelBuffer from(bytes.data(), bytes.size());
+  file->offset = 100 * sector;
+  EXPECT_EQ(file->write(from).error(), Errno::InputOutput);
+  EXPECT_EQ(from.remaining(), 600u);
+  EXPECT_EQ(file->offset, 100 * sector);
+}
+
 }  // namespace
 }  // namespace pulse

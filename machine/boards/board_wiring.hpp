@@ -15,6 +15,7 @@
 #include "machine/boards/isa_wiring.hpp"
 #include "machine/boot/interrupt_map.hpp"
 #include "machine/core/pci.hpp"
+#include "machine/devices/ide/ide.hpp"
 
 namespace vitrine {
 
@@ -33,15 +34,16 @@ struct BoardTraits {
   bool has_imcr;        ///< a switch between 8259 and local APIC
   u8 io_apic_version;   ///< of a board with APICs
   PciSlot southbridge;  ///< of a board with PCI
+  Ide::Model ide;
   unsigned most_cpus;
 };
 
 // clang-format off
 inline constexpr std::array<BoardTraits, 3> boards = {{
-    // kind            name   description                                      PIRQs APICs  IMCR   I/O APIC bridge   CPUs
-    {BoardKind::Isa, "isa", "an ISA PC: two 8259s, no PCI, no APIC",            0,   false, false, 0,       {0, 0},  1},
-    {BoardKind::Pc,  "pc",  "a PIIX3 PC: 8259s, PCI, I/O APIC, HPET",           4,   true,  true,  0x11,    {1, 0},  64},
-    {BoardKind::Q35, "q35", "an ICH9 PC: 8259s, PCI, I/O APIC, HPET",           8,   true,  false, 0x20,    {31, 0}, 64},
+    // kind            name   description                                      PIRQs APICs  IMCR   I/O APIC bridge   disks              CPUs
+    {BoardKind::Isa, "isa", "an ISA PC: two 8259s, no PCI, no APIC",            0,   false, false, 0,       {0, 0},  Ide::Model::Isa,   1},
+    {BoardKind::Pc,  "pc",  "a PIIX3 PC: 8259s, PCI, I/O APIC, HPET",           4,   true,  true,  0x11,    {1, 0},  Ide::Model::Piix3, 64},
+    {BoardKind::Q35, "q35", "an ICH9 PC: 8259s, PCI, I/O APIC, HPET",           8,   true,  false, 0x20,    {31, 0}, Ide::Model::Ich7,  64},
 }};
 // clang-format on
 
@@ -71,6 +73,8 @@ inline constexpr u32 io_apic_active_low_pins = 0x00FF0000;
 inline constexpr u8 pci_slots = 32, pci_pins = 4;
 /// Where boards with PCI have the device that interrupts on command.
 inline constexpr u8 interrupt_tester_slot = 3;
+/// Of the southbridge: the disks' controller.
+inline constexpr u8 ide_function = 1;
 /// The PIRQ (A: 0) that pin `pin` (INTA#: 0) of slot `device` of bus 0 is soldered to.
 [[nodiscard]] constexpr u8 pirq_of(BoardKind kind, u8 device, u8 pin) {
   if (kind == BoardKind::Pc) return static_cast<u8>((device + pin + 3) % 4);

@@ -31,6 +31,8 @@ enum class IsaSource : u8 {
   Acpi,
   Mouse,
   FpuError,
+  Disk1,
+  Disk2,
 };
 
 struct IsaWire {
@@ -65,8 +67,8 @@ inline constexpr std::array<IsaWire, 15> isa_wires = {{
     {IsaController::Second,  3,   Vector(11), "Any",              {IsaSource::Nothing}},
     {IsaController::Second,  4,   Vector(12), "Mouse",            {IsaSource::Mouse}},
     {IsaController::Second,  5,   Vector(13), "Co-Processor",     {IsaSource::FpuError}},
-    {IsaController::Second,  6,   Vector(14), "Primary ATA",      {IsaSource::Nothing}},
-    {IsaController::Second,  7,   Vector(15), "Secondary ATA",    {IsaSource::Nothing}},
+    {IsaController::Second,  6,   Vector(14), "Primary ATA",      {IsaSource::Disk1}},
+    {IsaController::Second,  7,   Vector(15), "Secondary ATA",    {IsaSource::Disk2}},
 }};
 // clang-format on
 inline constexpr Pin isa_cascade_pin{2};

@@ -83,6 +83,7 @@ Machine::Machine(const MachineOptions& options, PhysicalMemory memory)
       .seed = options.seed,
       .cpus = options.cpus,
       .rtc_unix_seconds = options.rtc_unix_seconds,
+      .disks = options.disks,
       .memory_bytes = physical_memory_.size(),
       .serial_crystal_hz = options.serial_crystal_hz,
   });
@@ -278,6 +279,7 @@ void Machine::deliver(const Input& input) {
 
 bool Machine::serial_wants_input(u8 port) const { return board_->serial_wants_input(port); }
 bool Machine::keyboard_wants_input() const { return board_->keyboard_wants_input(); }
+const DiskImage& Machine::disk(unsigned number) const { return board_->ide->disk(number); }
 std::vector<std::string> Machine::text_screen() const {
   return board_->vga.screen(physical_memory_.video().subspan(VgaText::text_memory.value - PhysicalMemory::video_start,
                                                              VgaText::text_memory_size));

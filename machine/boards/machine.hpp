@@ -4,6 +4,7 @@
 // each other. What happens in it depends on nothing but its options, the guest's files and the journal.
 #pragma once
 
+#include <array>
 #include <expected>
 #include <memory>
 #include <string>
@@ -17,6 +18,7 @@
 #include "machine/core/archive.hpp"
 #include "machine/core/bus.hpp"
 #include "machine/core/clock.hpp"
+#include "machine/core/disk_image.hpp"
 #include "machine/core/event_queue.hpp"
 #include "machine/core/ledger.hpp"
 #include "machine/core/outside.hpp"
@@ -38,6 +40,8 @@ struct MachineOptions {
   /// The crystal of the serial ports. This one makes a line 256 times as fast as a PC's, so that a kernel that prints
   /// at 9600 baud does not spend a million instructions on each character.
   u64 serial_crystal_hz = pc_serial_crystal_hz * 256;
+  /// Device 0 and 1 of the primary IDE channel, then of the secondary one; without sectors: none is there.
+  std::array<DiskImage, 4> disks;
   Outputs* outputs = nullptr;  ///< not owned; null: what the machine sends out is lost
 };
 
@@ -108,6 +112,8 @@ class Machine final : public MachineControl, private RamWatcher {
   /// The guest waits for a byte on COM`port` (0..3), and a byte given now is not lost.
   [[nodiscard]] bool serial_wants_input(u8 port) const;
   [[nodiscard]] bool keyboard_wants_input() const;
+  /// What is on disk `number` (0..3, as in MachineOptions) now.
+  [[nodiscard]] const DiskImage& disk(unsigned number) const;
   /// The 80x25 text screen as UTF-8 lines without trailing spaces.
   [[nodiscard]] std::vector<std::string> text_screen() const;
 

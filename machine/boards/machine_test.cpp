@@ -554,7 +554,8 @@ TEST(Machine, the_bus_reports_the_chips_of_its_southbridge) {
   };
   EXPECT_EQ(config(0, 0, 0), 0x12378086u);
   EXPECT_EQ(config(1, 0, 0), 0x70008086u);
-  EXPECT_EQ(config(1, 1, 0), 0xFFFFFFFFu);
+  EXPECT_EQ(config(1, 1, 0), 0x70108086u);
+  EXPECT_EQ(config(1, 2, 0), 0xFFFFFFFFu);
   EXPECT_EQ(config(1, 3, 0), 0x71138086u);
   EXPECT_EQ(config(1, 3, 0x40), 0x601u);
 }

@@ -87,6 +87,7 @@ PcBoard::PcBoard(const Surroundings& surroundings)
   if (traits_of(kind()).has_apics) add_apics();
   if (pci != nullptr && apics != nullptr) add_interrupt_tester();
   add_what_test_suites_expect();
+  add_disks();
 }
 
 void PcBoard::place_chips() {
@@ -225,6 +226,25 @@ void PcBoard::add_what_test_suites_expect() {
       surroundings_.memory.map_device(PcTestdev::memory_start, PcTestdev::memory_bytes, *pc_testdev, PcTestdev::memory)
           .has_value();
   VITRINE_ASSERT(mapped);
+}
+
+void PcBoard::add_disks() {
+  const DeviceContext place = places_.next("ide");
+  const std::array pins = {isa_.driver(IsaSource::Disk1, place.source), isa_.driver(IsaSource::Disk2, place.source)};
+  const BoardTraits& board = traits_of(kind());
+  ide = std::make_unique<Ide>(place, board.ide, pins, surroundings_.memory, surroundings_.disks);
+  places_.put(place, *ide);
+  const auto map = [this](Port first, u32 count, Ide::Window window) {
+    const bool mapped = surroundings_.ports.map(first, count, *ide, Region(static_cast<u8>(window))).has_value();
+    VITRINE_ASSERT(mapped);
+  };
+  map(Ide::primary_port, Ide::command_ports, Ide::Window::Primary);
+  map(Ide::secondary_port, Ide::command_ports, Ide::Window::Secondary);
+  map(Ide::primary_control_port, Ide::control_ports, Ide::Window::PrimaryControl);
+  map(Ide::secondary_control_port, Ide::control_ports, Ide::Window::SecondaryControl);
+  if (pci == nullptr) return;
+  pci->plug({board.southbridge.device, ide_function}, ide->config(), ide.get());
+  pci->bus().add_window(ide->config(), Ide::bus_master_bar, *ide, Region(static_cast<u8>(Ide::Window::BusMaster)));
 }
 
 bool PcBoard::messages_can_come() const {

@@ -23,6 +23,7 @@
 #include "machine/devices/fpu_error/fpu_error.hpp"
 #include "machine/devices/fw_cfg/fw_cfg.hpp"
 #include "machine/devices/i8042/i8042.hpp"
+#include "machine/devices/ide/ide.hpp"
 #include "machine/devices/interrupt_tester/interrupt_tester.hpp"
 #include "machine/devices/mc146818/mc146818.hpp"
 #include "machine/devices/parallel/parallel.hpp"
@@ -85,6 +86,7 @@ class PcBoard {
     u64 seed;
     unsigned cpus;  ///< 1..64
     u64 rtc_unix_seconds;
+    const Ide::Images& disks;
     u64 memory_bytes;
     u64 serial_crystal_hz;
   };
@@ -119,6 +121,7 @@ class PcBoard {
   void add_pci();
   void add_apics();
   void add_interrupt_tester();
+  void add_disks();
   void add_what_test_suites_expect();
   [[nodiscard]] bool messages_can_come() const;
   void connect_wires();
@@ -152,6 +155,7 @@ class PcBoard {
   std::unique_ptr<ApicComplex> apics;                 ///< null: a board without
   std::unique_ptr<InterruptTester> interrupt_tester;  ///< null: a board without PCI
   std::unique_ptr<FwCfg> fw_cfg;
+  std::unique_ptr<Ide> ide;
   std::unique_ptr<PcTestdev> pc_testdev;  ///< null: a board without APICs
 
  private:

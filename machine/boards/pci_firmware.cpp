@@ -75,6 +75,16 @@ void give_addresses(Function& function, Addresses& next) {
   if (decodes != 0) function.write(command, function.read(command, 2) | decodes, 2);
 }
 
+/// The channels of an IDE controller answer at the ports of a PC.
+void let_disks_answer(Function& function) {
+  static constexpr u8 class_code = 0x0A;
+  static constexpr u16 mass_storage_ide = 0x0101;
+  if (function.read(class_code, 2) != mass_storage_ide) return;
+  for (const u8 channel : {u8{0}, u8{2}}) {
+    function.write(static_cast<u8>(Ide::timing_register + channel), Ide::decode_enable_bit, 2);
+  }
+}
+
 void give_line(Function& function, BoardKind board, u8 device) {
   const u32 pin = function.read(interrupt_pin, 1);
   if (pin == 0 || pin > pci_pins) return;
@@ -98,6 +108,7 @@ void set_up_pci(PortBus& ports, BoardKind board) {
         continue;
       }
       give_addresses(function, next);
+      let_disks_answer(function);
       give_line(function, board, device);
       if (number == 0 && !function.is_multifunction()) break;
     }

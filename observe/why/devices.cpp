@@ -14,6 +14,8 @@ constexpr std::string_view serve_uart =
     "Serve the UART until IIR says that nothing is left (bit 0 set): read the data, IIR, LSR or MSR that it names.";
 constexpr std::string_view serve_port_60 =
     "Read port 0x60 in the handler, each time, whether or not the byte is wanted.";
+constexpr std::string_view serve_disk =
+    "Read the status register in the handler, each time (port 0x1F7, or 0x177); the alternate status does not do it.";
 
 // Lines: machine/boards/isa_wiring.hpp. Bits: PC16550D, table II; MC146818A, "Register B"; PS/2 Hardware Interface
 // Technical Reference, "Keyboard Controller"; IEEE 1284 ports as in the PC AT; ACPI 2.0, 4.7.3.1.2.
@@ -63,6 +65,10 @@ constexpr std::array devices = {
                     "a power-management event that is enabled happens",
                     "Set the event's bit in PM1_EN (port 0x602) and SCI_EN in PM1_CNT.",
                     "Clear the event's bit in PM1_STS (port 0x600) by writing 1 to it."},
+    DeviceKnowledge{"ide", 14, 0, 0, "a disk of the primary channel (--disk) has data, wants data, or is done",
+                    "Clear nIEN, bit 1 of the device control register, port 0x3F6.", serve_disk},
+    DeviceKnowledge{"ide", 15, 0, 0, "a disk of the secondary channel has data, wants data, or is done",
+                    "Clear nIEN, bit 1 of the device control register, port 0x376.", serve_disk},
     DeviceKnowledge{"fpu-error", 13, 0, 0, "an x87 error is unmasked while CR0.NE is clear",
                     "With CR0.NE set, x87 errors come as exception 16 instead.", "Write any value to port 0xF0."},
 };

@@ -4,11 +4,13 @@
 // says so is a list of accesses to the machine that was made.
 
 #include <array>
+#include <memory>
 #include <span>
 #include <vector>
 
 #include "base/assert.hpp"
 #include "machine/boards/machine.hpp"
+#include "machine/boards/pc_board.hpp"
 #include "machine/cpu/cpu.hpp"
 #include "tests/fuzz/input_bytes.hpp"
 
@@ -23,15 +25,21 @@ std::vector<u8> saved(Machine& machine) {
   return archive.bytes();
 }
 
+std::unique_ptr<Machine> make_machine() {
+  constexpr std::size_t disk_bytes = 20 * DiskImage::sector_bytes;
+  return *Machine::create({.memory_bytes = memory_bytes,
+                           .disks = {DiskImage(std::make_shared<const DiskImage::Bytes>(disk_bytes, u8{0x5A}))}});
+}
+
 /// A machine with something going on in every chip.
 std::vector<u8> busy_archive() {
-  const std::unique_ptr<Machine> machine = *Machine::create({.memory_bytes = memory_bytes});
+  const std::unique_ptr<Machine> machine = make_machine();
   machine->initialise_as_firmware();
-  static constexpr std::array<std::array<u16, 2>, 22> ports = {
-      {{0x21, 0x00},  {0xA1, 0x00},  {0x43, 0x34},  {0x40, 0x10}, {0x40, 0x00},  {0x43, 0xB6},
-       {0x42, 0x20},  {0x42, 0x01},  {0x61, 0x03},  {0x70, 0x0B}, {0x71, 0x72},  {0x3F9, 0x0F},
-       {0x3FA, 0xC7}, {0x3FC, 0x1B}, {0x3F8, 'a'},  {0x3F8, 'b'}, {0x378, 0x41}, {0x37A, 0x1D},
-       {0x60, 0xF4},  {0x602, 0x01}, {0x604, 0x01}, {0x0B, 0x58}}};
+  static constexpr std::array<std::array<u16, 2>, 25> ports = {
+      {{0x21, 0x00}, {0xA1, 0x00},  {0x43, 0x34},  {0x40, 0x10},  {0x40, 0x00},  {0x43, 0xB6},  {0x42, 0x20},
+       {0x42, 0x01}, {0x61, 0x03},  {0x70, 0x0B},  {0x71, 0x72},  {0x3F9, 0x0F}, {0x3FA, 0xC7}, {0x3FC, 0x1B},
+       {0x3F8, 'a'}, {0x3F8, 'b'},  {0x378, 0x41}, {0x37A, 0x1D}, {0x60, 0xF4},  {0x602, 0x01}, {0x604, 0x01},
+       {0x0B, 0x58}, {0x1F2, 0x03}, {0x1F6, 0xE0}, {0x1F7, 0x20}}};
   for (const auto& [port, value] : ports) machine->ports().write(Port(port), AccessSize(1), value);
   for (u64 i = 0; i < 3; ++i) {
     machine->inject({.kind = InputKind::SerialByte, .port = 1, .value = 'x' + i});
@@ -47,7 +55,8 @@ std::vector<u8> busy_archive() {
   state.rip = 0x1000;
   state.gpr[rsp] = 0x9000;
   machine->cpu().state_changed();
-  (void)machine->run({.instructions = 3000});
+  machine->board().ide->disk(0).write(3, std::array<u8, DiskImage::sector_bytes>{});
+  (void)machine->run({.instructions = 30'000});
   return saved(*machine);
 }
 
@@ -100,7 +109,7 @@ void use(Machine& machine, InputBytes& bytes) {
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
   using namespace vitrine;
   static const std::vector<u8> original = busy_archive();
-  static const std::unique_ptr<Machine> machine = *Machine::create({.memory_bytes = memory_bytes});
+  static const std::unique_ptr<Machine> machine = make_machine();
   InputBytes bytes({data, size});
   std::vector<u8> archive = original;
   for (u64 count = 1 + bytes.take(1) % 8; count > 0; --count) change(archive, bytes);

@@ -1,6 +1,6 @@
 // Any sequence of configuration cycles, accesses to whatever the BARs map, and passing time against a PCI bus with two
-// functions that interrupt, an HPET, a router and an I/O APIC. Nothing may crash or hang, no message may be without a
-// request, and a restored machine has the windows and lines of the one that was saved.
+// functions that interrupt, disks with a bus master, an HPET, a router and an I/O APIC. Nothing may crash or hang, no
+// message may be without a request, and a restored machine has the windows and lines of the one that was saved.
 //
 // The input is a list of steps: an action, then what the action takes.
 
@@ -13,6 +13,7 @@
 
 #include "machine/core/message_port.hpp"
 #include "machine/devices/hpet/hpet.hpp"
+#include "machine/devices/ide/ide.hpp"
 #include "machine/devices/interrupt_tester/interrupt_tester.hpp"
 #include "machine/devices/io_apic/io_apic.hpp"
 #include "machine/devices/isa_bridge/isa_bridge.hpp"
@@ -43,7 +44,7 @@ struct Receiver final : ApicBusAgent {
 
 class Rig {
  public:
-  static constexpr u8 first_tester_slot = 3, bridge_slot = 1;
+  static constexpr u8 first_tester_slot = 3, bridge_slot = 1, disk_slot = 6;
   static constexpr u64 hpet_address = 0xFED00000, io_apic_address = 0xFEC00000, ram_bytes = 0x10000;
 
   Rig() : ram_(ram_bytes, 0) {
@@ -73,7 +74,14 @@ class Rig {
       pci_.add_window(tester.config(), InterruptTester::messages_bar, tester, InterruptTester::messages);
     }
     hpet_ = std::make_unique<Hpet>(context("hpet"), wiring);
-    devices_ = {io_apic_.get(), bridge_.get(), testers_[0].get(), testers_[1].get(), hpet_.get()};
+    constexpr std::size_t disk_bytes = 20 * DiskImage::sector_bytes;
+    const DiskImage disk(std::make_shared<const DiskImage::Bytes>(disk_bytes, u8{0x5A}));
+    ide_ = std::make_unique<Ide>(context("ide"), Ide::Model::Piix3,
+                                 std::array{line(14).add_driver(SourceId(3)), line(15).add_driver(SourceId(3))},
+                                 memory_, Ide::Images{disk, disk, disk});
+    require(pci_.attach({disk_slot, 0}, ide_->config(), ide_.get()).has_value());
+    pci_.add_window(ide_->config(), Ide::bus_master_bar, *ide_, Region(static_cast<u8>(Ide::Window::BusMaster)));
+    devices_ = {io_apic_.get(), bridge_.get(), testers_[0].get(), testers_[1].get(), hpet_.get(), ide_.get()};
     require(memory_.map_device(PhysicalAddress(hpet_address), Hpet::window_bytes, *hpet_, Hpet::registers).has_value());
     require(memory_.map_device(PhysicalAddress(io_apic_address), IoApic::window_bytes, *io_apic_, IoApic::registers)
                 .has_value());
@@ -142,6 +150,10 @@ class Rig {
         devices_[bytes.take(1) % devices_.size()]->reset();
         break;
       case 15:
+        if (which != 0) {
+          access_disks(bytes, size);
+          break;
+        }
         memory_.write(PhysicalAddress(bytes.take(5)), size, bytes.take(4));
         break;
     }
@@ -155,6 +167,23 @@ class Rig {
   InterruptLine& line(u8 number) { return lines_.emplace_back(ledger_, "line", number); }
   void configure(u64 tester, u64 offset, u32 value) {
     pci_.write(0, {static_cast<u8>(first_tester_slot + tester), 0}, static_cast<u8>(offset), AccessSize(4), value);
+  }
+
+  void access_disks(InputBytes& bytes, AccessSize size) {
+    const u64 what = bytes.take(1);
+    const Region region(static_cast<u8>(what % 5));
+    const u64 offset = (what >> 3) % 8;
+    if (what >> 6 == 3) {  // as a driver leaves the function, and a command that goes through
+      pci_.write(0, {disk_slot, 0}, PciConfig::command_register, AccessSize(2), 5);
+      pci_.write(0, {disk_slot, 0}, Ide::timing_register, AccessSize(4), 0x80008000);
+      ide_->write(Region(0), 2, AccessSize(4), bytes.take(1));
+      ide_->write(Region(0), 6, AccessSize(2), 0xE0 | bytes.take(1) << 8);
+      ide_->write(Region(4), 0, AccessSize(1), bytes.take(1));
+    } else if (what >> 6 == 2) {
+      (void)ide_->read(region, offset, size);
+    } else {
+      ide_->write(region, offset, size, bytes.take(size.value));
+    }
   }
 
   void wait(u64 nanoseconds) {
@@ -227,6 +256,7 @@ class Rig {
   std::unique_ptr<IsaBridge> bridge_;
   std::vector<std::unique_ptr<InterruptTester>> testers_;
   std::unique_ptr<Hpet> hpet_;
+  std::unique_ptr<Ide> ide_;
   std::vector<Device*> devices_;
   u16 next_device_ = 0;
 };

@@ -7,9 +7,11 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <memory>
 #include <span>
 
 #include "machine/boards/machine.hpp"
+#include "machine/boards/pci_firmware.hpp"
 #include "machine/cpu/cpu.hpp"
 #include "tests/fuzz/input_bytes.hpp"
 
@@ -33,8 +35,14 @@ constexpr u8 actions = 11;
 constexpr u8 end_of_steps = 0xFF;
 
 // Where something answers: random ports alone would mostly meet nothing.
-constexpr std::array<u16, 18> known_ports = {0x00, 0x20,  0x40,  0x60,  0x70,  0x80,  0x90,  0xA0,  0xC0,
-                                             0xE8, 0x278, 0x2E8, 0x2F8, 0x378, 0x3C0, 0x3F0, 0x600, 0xCF8};
+constexpr std::array<u16, 22> known_ports = {0x00,  0x20,  0x40,  0x60,  0x70,  0x80,           0x90,  0xA0,
+                                             0xC0,  0xE8,  0x278, 0x2E8, 0x2F8, 0x378,          0x3C0, 0x3F0,
+                                             0x600, 0xCF8, 0x1F0, 0x170, 0x370, pci_ports_begin};
+
+DiskImage small_disk() {
+  constexpr std::size_t bytes = 20 * DiskImage::sector_bytes;
+  return DiskImage(std::make_shared<const DiskImage::Bytes>(bytes, u8{0x5A}));
+}
 
 void restore_in_place(Machine& machine) {
   Archive saver = Archive::saver();
@@ -122,7 +130,8 @@ void run_as_guest(Machine& machine, std::span<const u8> code) {
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
   using namespace vitrine;
   InputBytes bytes({data, size});
-  const std::unique_ptr<Machine> machine = *Machine::create({.memory_bytes = u64{1} << 20});
+  const std::unique_ptr<Machine> machine =
+      *Machine::create({.memory_bytes = u64{1} << 20, .disks = {small_disk(), small_disk()}});
   machine->initialise_as_firmware();
   for (unsigned steps = 0; !bytes.empty() && steps < 500; ++steps) {
     const u64 action = bytes.take(1);

@@ -63,10 +63,21 @@ const char* processors(const std::string& name) { return name.starts_with("smp_"
 
 std::string image(const std::string& name) { return std::string(GUEST_FOLDER) + "/" + name + ".elf"; }
 
+/// For images that want a disk: sector n is full of the byte n modulo 256.
+bool wants_disk(const std::string& name) { return name.starts_with("disk_"); }
+std::string numbered_disk() {
+  constexpr std::size_t sectors = 2048, sector_bytes = 512;
+  std::string bytes;
+  for (std::size_t sector = 0; sector < sectors; ++sector) bytes.append(sector_bytes, static_cast<char>(sector));
+  return bytes;
+}
+
 Result on_vitrine(const std::string& name, const std::vector<std::string>& more = {}) {
+  const Folder folder;
   std::vector<std::string> words = {VITRINE_COMMAND, "run", image(name), "--serial", "none",   "--debugcon",    "stdio",
                                     "--max-time",    "60s", "--memory",  "64M",      "--cpus", processors(name)};
   words.insert(words.end(), more.begin(), more.end());
+  if (wants_disk(name)) words.insert(words.end(), {"--disk", folder.file("disk", numbered_disk())});
   return run(words, {.seconds_at_most = patience_seconds});
 }
 
@@ -126,15 +137,20 @@ TEST_P(Guest, prints_the_same_on_qemu) {
     if (name.starts_with(each.name)) GTEST_SKIP() << each.reason;
   }
   const std::string qemu = name.ends_with("_64") ? "qemu-system-x86_64" : "qemu-system-i386";
-  const Result result = run({qemu,         "-accel",      "tcg",
-                             "-cpu",       "max",         "-m",
-                             "64",         "-nodefaults", "-display",
-                             "none",       "-serial",     "null",
-                             "-serial",    "null",        "-debugcon",
-                             "stdio",      "-device",     "isa-debug-exit,iobase=0xf4,iosize=0x04",
-                             "-no-reboot", "-smp",        processors(name),
-                             "-kernel",    image(name)},
-                            {.seconds_at_most = patience_seconds});
+  const Folder folder;
+  std::vector<std::string> words = {qemu,         "-accel",      "tcg",
+                                    "-cpu",       "max",         "-m",
+                                    "64",         "-nodefaults", "-display",
+                                    "none",       "-serial",     "null",
+                                    "-serial",    "null",        "-debugcon",
+                                    "stdio",      "-device",     "isa-debug-exit,iobase=0xf4,iosize=0x04",
+                                    "-no-reboot", "-smp",        processors(name),
+                                    "-kernel",    image(name)};
+  if (wants_disk(name)) {
+    const std::string disk = folder.file("disk", numbered_disk());
+    words.insert(words.end(), {"-drive", "file=" + disk + ",format=raw,if=ide,index=0"});
+  }
+  const Result result = run(words, {.seconds_at_most = patience_seconds});
   if (result.status == status_no_program) GTEST_SKIP() << qemu << " is not installed (Debian: qemu-system-x86)";
   EXPECT_EQ(result.status, expected_end(name).qemu) << result.out << result.err;
   EXPECT_EQ(compared_lines(on_vitrine(name).out), compared_lines(result.out));

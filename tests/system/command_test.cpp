@@ -67,6 +67,27 @@ const std::string write_f4("\xB0\x10\xE6\xF4\xEB\xFE");           // mov al, 0x1
 const std::string triple_fault("\xBC\x00\x00\x20\x00\x6A\x00\x6A\x00\x0F\x01\x1C\x24\xCC", 14);
 const std::string reset("\xB0\xFE\xE6\x64\xEB\xFE", 6);  // the 8042's pulse on the reset line
 
+/// Writes "ok" all over sector 1 of the first disk, by the CPU; then the end with write_f4.
+std::string write_sector_1() {
+  std::string code;
+  const auto out = [&code](int port, int value) {
+    append(code, {0x66, 0xBA, port & 0xFF, port >> 8, 0xB0, value, 0xEE});
+  };
+  const auto wait_while_busy = [&code] {
+    append(code, {0x66, 0xBA, 0xF6, 0x03, 0xEC, 0xA8, 0x80, 0x75, 0xFB});  // in al, dx; test al, 0x80; jnz to in
+  };
+  out(0x1F6, 0xE0);
+  out(0x1F2, 1);
+  out(0x1F3, 1);
+  out(0x1F4, 0);
+  out(0x1F5, 0);
+  out(0x1F7, 0x30);
+  wait_while_busy();
+  append(code, {0x66, 0xBA, 0xF0, 0x01, 0x66, 0xB8, 'o', 'k', 0xB9, 0x00, 0x01, 0x00, 0x00, 0x66, 0xEF, 0xE2, 0xFC});
+  wait_while_busy();
+  return code + write_f4;
+}
+
 /// One line that names the program, nothing else.
 void expect_one_line(const Result& result) {
   EXPECT_EQ(std::ranges::count(result.err, '\n'), 1) << result.err;
@@ -92,6 +113,7 @@ TEST_F(Command, show_board_prints_the_wiring_of_each_board_and_of_pc_unasked) {
 
 TEST_F(Command, wrong_command_lines_are_status_64) {
   const std::string kernel = file("kernel", multiboot(halt_forever));
+  const std::string disk = file("disk", std::string(512, ' '));
   const std::vector<std::vector<std::string>> wrong = {
       {"nonsense"},
       {"show", "--board", "mca"},
@@ -111,6 +133,9 @@ TEST_F(Command, wrong_command_lines_are_status_64) {
       {"run", kernel, "--until", ""},
       {"run", kernel, "--max-time", "10"},
       {"run", kernel, "--max-instructions", "many"},
+      {"run", kernel, "--disk", disk, "--disk", disk, "--disk", disk, "--disk", disk, "--disk", disk},
+      {"run", kernel, "--disk-save", "somewhere"},
+      {"run", kernel, "--disk", disk, "--disk-save", "here", "--disk-save", "there"},
       {"run", kernel, "--rtc", "yesterday"},
       {"run", kernel, "--keys", "<nokey>"},
       {"run", kernel, "--check=no-such-rule"},
@@ -134,11 +159,16 @@ TEST_F(Command, files_that_can_not_be_read_are_status_66) {
   const std::string kernel = file("kernel", multiboot(halt_forever));
   const std::string directory = folder_.path;
   const std::string none = folder_.path / "none";
+  const std::string disk = file("disk", std::string(512, ' '));
   const std::vector<std::vector<std::string>> unreadable = {
       {"run", none},
       {"run", directory},
       {"run", kernel, "--initrd", none},
       {"run", kernel, "--initrd", directory},
+      {"run", kernel, "--disk", none},
+      {"run", kernel, "--disk", directory},
+      {"run", kernel, "--disk", disk, "--disk-save", none + "/deeper"},
+      {"run", kernel, "--disk", disk, "--disk-save", directory},
       {"run", kernel, "--symbols", none},
       {"run", kernel, "--symbols", kernel},
       {"run", kernel, "--trace", none + "/deeper"},
@@ -201,6 +231,41 @@ TEST_F(Command, an_initrd_larger_than_memory_is_status_65) {
   const Result result = run({"run", file("kernel", multiboot(halt_forever)), "--initrd", initrd, "--memory", "16M"});
   EXPECT_EQ(result.status, 65);
   expect_one_line(result);
+}
+
+TEST_F(Command, disks_that_are_none_are_status_65) {
+  const fs::path huge = file("huge", "");
+  fs::resize_file(huge, std::uintmax_t{10} << 40);
+  for (const fs::path& disk : {huge, file("empty", ""), file("odd", std::string(700, ' '))}) {
+    const Result result = run({"run", file("kernel", multiboot(halt_forever)), "--disk", disk});
+    EXPECT_EQ(result.status, 65) << disk;
+    expect_one_line(result);
+    EXPECT_THAT(result.err, HasSubstr(disk.string()));
+  }
+}
+
+TEST_F(Command, what_a_guest_writes_goes_where_disk_save_says_and_nowhere_else) {
+  const std::string before(1024, ' ');
+  std::string after = std::string(512, ' ');
+  for (int i = 0; i < 256; ++i) after += "ok";
+  const fs::path disk = file("disk", before);
+  const std::string kernel = file("kernel", multiboot(write_sector_1()));
+  const fs::path saved = folder_.path / "saved";
+  EXPECT_EQ(run({"run", kernel, "--disk", disk, "--max-time", "1s"}).status, 33);
+  EXPECT_EQ(contents_of(disk), before);
+  EXPECT_EQ(run({"run", kernel, "--disk", disk, "--disk-save", saved, "--max-time", "1s"}).status, 33);
+  EXPECT_EQ(contents_of(disk), before);
+  EXPECT_EQ(contents_of(saved), after);
+  EXPECT_EQ(run({"run", kernel, "--disk", disk, "--disk-save", disk, "--max-time", "1s"}).status, 33);
+  EXPECT_EQ(contents_of(disk), after);
+  EXPECT_FALSE(fs::exists(disk.string() + ".new"));
+}
+
+TEST_F(Command, a_run_that_can_not_begin_leaves_no_half_of_a_saved_disk) {
+  const fs::path disk = file("disk", std::string(512, ' '));
+  EXPECT_EQ(run({"run", file("text", "no guest"), "--disk", disk, "--disk-save", disk}).status, 65);
+  EXPECT_EQ(contents_of(disk), std::string(512, ' '));
+  EXPECT_FALSE(fs::exists(disk.string() + ".new"));
 }
 
 TEST_F(Command, every_end_of_a_run_has_its_status) {
