@@ -32,7 +32,7 @@ class WaitQueue {
   WaitQueue(const WaitQueue&) = delete;
   WaitQueue& operator=(const WaitQueue&) = delete;
 
-  /// Shared entries stand before exclusive ones, so that all of them are called.
+  /// An entry leaves before it ends. Shared entries stand before exclusive ones, so that all of them are called.
   void add(WaitEntry& entry);
   /// No effect if it stands in no queue.
   void remove(WaitEntry& entry);

@@ -23,8 +23,8 @@ struct Waiter : WaitEntry {
 using Kind = WaitEntry::Kind;
 
 TEST(WaitQueue, a_wake_up_calls_every_shared_entry_and_one_exclusive_one) {
-  WaitQueue queue;
   Waiter first(Kind::Exclusive, true), second(Kind::Exclusive, true), shared(Kind::Shared, true);
+  WaitQueue queue;
   queue.add(first);
   queue.add(second);
   queue.add(shared);
@@ -35,8 +35,8 @@ TEST(WaitQueue, a_wake_up_calls_every_shared_entry_and_one_exclusive_one) {
 }
 
 TEST(WaitQueue, an_exclusive_entry_that_does_not_take_it_passes_it_on) {
-  WaitQueue queue;
   Waiter busy(Kind::Exclusive, false), asleep(Kind::Exclusive, true);
+  WaitQueue queue;
   queue.add(busy);
   queue.add(asleep);
   EXPECT_TRUE(queue.wake(ready::in));
@@ -50,16 +50,16 @@ TEST(WaitQueue, nobody_takes_it_when_nobody_waits) {
 }
 
 TEST(WaitQueue, an_entry_may_leave_when_it_is_called) {
-  WaitQueue queue;
   struct Leaver : WaitEntry {
     WaitQueue* from = nullptr;
   } leaver;
+  Waiter other(Kind::Shared, true);
+  WaitQueue queue;
   leaver.from = &queue;
   leaver.woken = [](WaitEntry& self, u32) {
     static_cast<Leaver&>(self).from->remove(self);
     return true;
   };
-  Waiter other(Kind::Shared, true);
   queue.add(other);
   queue.add(leaver);
   queue.wake(ready::in);
@@ -67,6 +67,17 @@ TEST(WaitQueue, an_entry_may_leave_when_it_is_called) {
   queue.wake(ready::in);
   EXPECT_EQ(other.calls, 2);
   EXPECT_FALSE(leaver.queued);
+}
+
+TEST(WaitQueue, a_queue_that_ends_lets_its_entries_go) {
+  Waiter one(Kind::Shared, true), another(Kind::Exclusive, true);
+  {
+    WaitQueue queue;
+    queue.add(one);
+    queue.add(another);
+  }
+  EXPECT_FALSE(one.queued);
+  EXPECT_FALSE(another.queued);
 }
 
 }  // namespace
