@@ -20,6 +20,7 @@ enum class Errno : u16 {
   NoMemory = 12,              // ENOMEM
   AccessDenied = 13,          // EACCES
   BadAddress = 14,            // EFAULT
+  NotBlockDevice = 15,        // ENOTBLK
   Busy = 16,                  // EBUSY
   Exists = 17,                // EEXIST
   CrossDevice = 18,           // EXDEV

@@ -14,6 +14,8 @@
 #include "kernel/drivers/vga_console.hpp"
 #include "kernel/fs/block_file.hpp"
 #include "kernel/fs/devices.hpp"
+#include "kernel/fs/file_disk.hpp"
+#include "kernel/fs/path.hpp"
 #include "kernel/fs/terminal_device.hpp"
 #include "kernel/fs/tmpfs.hpp"
 #include "kernel/memory/file_pages.hpp"
@@ -73,16 +75,31 @@ void start_terminals() {
   start_i8042(screen_terminal(), {.keyboard_polled = is_polled("keyboard"), .mouse_polled = is_polled("mouse")});
 }
 
+Result<Ref<File>> open_disk(Node& node, u32) { return open_block_file(*find_block_device(node.device)); }
+
 void start_disks() {
   const std::string_view wanted = kernel().parameters.text("disk").value_or("dma");
   if (wanted == "none") return;
   start_ata_disks({.service = is_polled("disk") ? AtaChannel::Service::Polled : AtaChannel::Service::Interrupts,
                    .use_dma = wanted != "pio"});
-  for (const NamedBlockDevice& disk : block_devices()) {
-    register_device(disk.device, [](Node& node, u32) -> Result<Ref<File>> {
-      return open_block_file(*find_block_device(node.device));
-    });
+  for (const NamedBlockDevice& disk : block_devices()) register_device(disk.device, open_disk);
+}
+
+/// The parameter ramdisk=PATH: a file of the initramfs is the disk /dev/ram0.
+void start_ram_disk(const Ref<Node>& root) {
+  constexpr u32 ram_disk = device_number(1, 0);
+  const auto path = kernel().parameters.text("ramdisk");
+  if (!path) return;
+  Location location;
+  location.root = location.current = root;
+  const auto file = resolve(location, *path);
+  if (!file || !(*file)->is(node_mode::regular)) {
+    log_warning("ramdisk: there is no file {}", *path);
+    return;
   }
+  register_block_device({"ram0", ram_disk, new FileDisk(*file)});
+  register_device(ram_disk, open_disk);
+  (void)directory(*root, "dev")->make("ram0", node_mode::block | 0660, ram_disk);
 }
 
 void open_console(Node& root) {
@@ -114,6 +131,7 @@ void start_user_space() {
     if (!unpacked) panic("the initramfs is not a sound cpio archive (error {})", static_cast<u16>(unpacked.error()));
   }
   fill_devices(*root);
+  start_ram_disk(root);
   const std::string_view program = system.parameters.text("init").value_or("/init");
   const std::string_view arguments[] = {program};
   const std::string_view environment[] = {"HOME=/", "TERM=linux", "PATH=/sbin:/bin:/usr/sbin:/usr/bin"};

@@ -22,6 +22,7 @@ class BlockDevice {
 
   [[nodiscard]] u64 sectors() const { return sectors_; }
   [[nodiscard]] bool writable() const { return writable_; }
+  bool is_mounted = false;  ///< the file system's that stands on it: two caches would not know of each other
 
   /// Whole sectors from `sector` on, into or from the kernel's memory, as many as the span has: any number, 0 too.
   /// Invalid: the span is no whole sectors, or they reach beyond the end. ReadOnly. InputOutput: the device said so or

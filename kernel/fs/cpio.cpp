@@ -120,14 +120,16 @@ Result<void> unpack(Node& root, const Header& header, std::vector<std::pair<u32,
     node = *made;
     if (shares) linked.emplace_back(header.field[number], node);
   }
+  if (!header.content.empty()) {
+    if (!node->is(node_mode::regular)) return fail(Errno::Invalid);
+    KernelBuffer bytes(const_cast<u8*>(header.content.data()), header.content.size());
+    const auto written = node->write_at(0, bytes);
+    if (!written || *written != header.content.size()) return fail(Errno::NoSpace);
+  }
   node->user = header.field[user];
   node->group = header.field[group];
   node->modified = header.field[modified];
-  if (header.content.empty()) return {};
-  if (!node->is(node_mode::regular)) return fail(Errno::Invalid);
-  KernelBuffer bytes(const_cast<u8*>(header.content.data()), header.content.size());
-  const auto written = node->write_at(0, bytes);
-  return written && *written == header.content.size() ? Result<void>() : fail(Errno::NoSpace);
+  return {};
 }
 
 }  // namespace

@@ -69,6 +69,8 @@ class File : public Shared {
   [[nodiscard]] virtual WaitQueue* wait_queue() { return nullptr; }
   /// Nanoseconds that a read waits for something; after that it has got nothing, which is no error.
   [[nodiscard]] virtual u64 patience() const { return ~u64{0}; }
+  /// A FIFO's: somebody has opened the other end since. A blocking open waits for that.
+  [[nodiscard]] virtual bool is_connected() const { return true; }
   /// A descriptor of it was closed (others may remain).
   virtual void closed() {}
 

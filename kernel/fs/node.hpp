@@ -6,6 +6,7 @@
 #include "kernel/core/ref.hpp"
 #include "kernel/core/result.hpp"
 #include "kernel/fs/file.hpp"
+#include "kernel/fs/file_system.hpp"
 
 namespace pulse {
 
@@ -23,10 +24,15 @@ class Node : public Shared {
   u32 user = 0, group = 0;
   u32 device = 0;  ///< for device nodes: major << 8 | minor
   u64 size = 0;
-  u64 modified = 0;  ///< seconds since 1970
+  u64 accessed = 0, modified = 0, changed = 0;  ///< seconds since 1970
 
-  /// Nodes of one file system have the same; names can't be moved to another. Null: nothing can be moved.
-  [[nodiscard]] virtual const void* file_system() const { return nullptr; }
+  /// Names can't be moved to another. Null: nothing can be moved.
+  [[nodiscard]] virtual FileSystem* file_system() const { return nullptr; }
+  /// Somebody set one of the fields above: mode, owner or a time.
+  [[nodiscard]] virtual Result<void> attributes_changed() { return {}; }
+  /// How much room its contents take, in units of 512 bytes.
+  [[nodiscard]] virtual u64 sectors() const { return (size + 4095) / 4096 * 8; }
+  Ref<Shared> pipe;  ///< of a FIFO that is open: fs/pipe.hpp
   [[nodiscard]] bool is(u32 type) const { return (mode & node_mode::type) == type; }
 
   // Directories. Names have no slash and are neither "." nor "..".
@@ -55,6 +61,8 @@ class Node : public Shared {
   [[nodiscard]] virtual Result<std::size_t> read_at(u64 offset, IoBuffer& into);
   [[nodiscard]] virtual Result<std::size_t> write_at(u64 offset, IoBuffer& from);
   [[nodiscard]] virtual Result<void> resize(u64 bytes);
+  /// page_at() serves; else mappings show copies.
+  [[nodiscard]] virtual bool has_pages() const { return false; }
   /// The physical page that holds the file's bytes from `offset` (a multiple of the page size) on, for a mapping; its
   /// reference is the caller's. The page must not change but by write_at.
   [[nodiscard]] virtual Result<u64> page_at(u64 offset);

@@ -13,7 +13,7 @@ constexpr int most_links = 40;
 
 struct Mount {
   Ref<Node> covered, upper;
-  std::vector<char> type, path;
+  std::vector<char> source, type, path;
 };
 std::vector<Mount> mounts;
 
@@ -117,13 +117,18 @@ Result<std::string_view> path_of(const Location& location, Ref<Node> directory, 
     const Ref<Node> parent = above(location, directory);
     if (parent == directory) break;
     bool found = false;
-    for (u64 cursor = 0; !found; ++cursor) {
+    for (u64 cursor = 0; !found;) {
       const auto entry = parent->entry(cursor);
       if (!entry) return fail(Errno::NoEntry);
-      const auto child = parent->look_up(entry->name);
+      cursor = entry->next != 0 ? entry->next : cursor + 1;
+      // A copy: a disk may be asked now, and others may read the directory meanwhile.
+      char name[longest_name];
+      const std::size_t length = std::min(entry->name.size(), longest_name);
+      std::memcpy(name, entry->name.data(), length);
+      const auto child = parent->look_up({name, length});
       if (!child || !(*child == inside)) continue;
       found = true;
-      if (!prepend(entry->name) || !prepend("/")) return fail(Errno::OutOfRange);
+      if (!prepend({name, length}) || !prepend("/")) return fail(Errno::OutOfRange);
     }
     directory = parent;
   }
@@ -131,18 +136,33 @@ Result<std::string_view> path_of(const Location& location, Ref<Node> directory, 
   return std::string_view(buffer.data() + begin, buffer.size() - begin);
 }
 
-void mount(const Ref<Node>& covered, const Ref<Node>& upper, std::string_view type, std::string_view path) {
-  mounts.push_back({covered, upper, {type.begin(), type.end()}, {path.begin(), path.end()}});
+void mount(const Ref<Node>& covered, const Ref<Node>& upper, const MountText& text) {
+  const auto copy = [](std::string_view from) { return std::vector<char>(from.begin(), from.end()); };
+  mounts.push_back({covered, upper, copy(text.source), copy(text.type), copy(text.path)});
+}
+
+Result<void> unmount(const Ref<Node>& upper) {
+  for (std::size_t i = mounts.size(); i-- > 0;) {
+    if (!(mounts[i].upper == upper)) continue;
+    mounts.erase(mounts.begin() + static_cast<std::ptrdiff_t>(i));
+    return {};
+  }
+  return fail(Errno::Invalid);
 }
 
 bool is_mounted_on(const Ref<Node>& node) {
   return std::ranges::any_of(mounts, [&](const Mount& mounted) { return mounted.upper == node; });
 }
 
-std::optional<MountText> mount_at(std::size_t place) {
+bool is_covered(const Ref<Node>& node) {
+  return std::ranges::any_of(mounts, [&](const Mount& mounted) { return mounted.covered == node; });
+}
+
+std::optional<MountView> mount_at(std::size_t place) {
   if (place >= mounts.size()) return std::nullopt;
   const Mount& mounted = mounts[place];
-  return MountText{{mounted.type.data(), mounted.type.size()}, {mounted.path.data(), mounted.path.size()}};
+  const auto text = [](const std::vector<char>& from) { return std::string_view(from.data(), from.size()); };
+  return MountView{{text(mounted.source), text(mounted.type), text(mounted.path)}, mounted.covered, mounted.upper};
 }
 
 }  // namespace pulse

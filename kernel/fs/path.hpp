@@ -28,15 +28,24 @@ struct Place {
 /// The absolute path of a directory, for getcwd. Into `buffer`, from its end; OutOfRange if it does not fit.
 [[nodiscard]] Result<std::string_view> path_of(const Location& location, Ref<Node> directory, std::span<char> buffer);
 
-/// `upper` is seen in place of the directory `covered`. `type` and `path` are what /proc/mounts says of it.
-void mount(const Ref<Node>& covered, const Ref<Node>& upper, std::string_view type, std::string_view path);
+/// What /proc/mounts says of a mount.
+struct MountText {
+  std::string_view source, type, path;
+};
+/// `upper`, the root of a file system, is seen in place of the directory `covered`.
+void mount(const Ref<Node>& covered, const Ref<Node>& upper, const MountText& text);
+/// The youngest mount of `upper` ends. Invalid: it is no mount's root.
+[[nodiscard]] Result<void> unmount(const Ref<Node>& upper);
 /// The node is the root of a mounted file system.
 [[nodiscard]] bool is_mounted_on(const Ref<Node>& node);
+/// The node is what a file system is mounted on.
+[[nodiscard]] bool is_covered(const Ref<Node>& node);
 
-struct MountText {
-  std::string_view type, path;
+struct MountView {
+  MountText text;
+  Ref<Node> covered, upper;
 };
 /// All mounts but the root's, oldest first; nothing behind the last one.
-[[nodiscard]] std::optional<MountText> mount_at(std::size_t place);
+[[nodiscard]] std::optional<MountView> mount_at(std::size_t place);
 
 }  // namespace pulse

@@ -4,6 +4,8 @@
 #include <memory>
 #include <new>
 
+#include "kernel/fs/node.hpp"
+
 namespace pulse {
 
 namespace {
@@ -13,19 +15,40 @@ constexpr std::size_t capacity = 65536;
 struct Pipe : Shared {
   std::unique_ptr<u8[]> bytes{new (std::nothrow) u8[capacity]};
   std::size_t begin = 0, length = 0;
-  u32 readers = 1, writers = 1;  // open descriptions
+  u32 readers = 0, writers = 0;            // open descriptions
+  u32 reader_opens = 0, writer_opens = 0;  // ever
   WaitQueue changed;
 
   [[nodiscard]] std::size_t room() const { return capacity - length; }
 };
 
-class Reader final : public File {
+/// What can read, write, or both (a FIFO opened O_RDWR).
+class PipeFile final : public File {
  public:
-  explicit Reader(Ref<Pipe> pipe) : pipe_(std::move(pipe)) {}
-  ~Reader() override {
-    pipe_->readers = 0;
-    pipe_->changed.wake(ready::out | ready::error);
+  PipeFile(Ref<Pipe> pipe, u32 access) : pipe_(std::move(pipe)) {
+    flags = access;
+    if (readable()) {
+      ++pipe_->readers;
+      ++pipe_->reader_opens;
+    }
+    if (writable()) {
+      ++pipe_->writers;
+      ++pipe_->writer_opens;
+    }
+    reads_ = readable();
+    writes_ = writable();
+    readers_at_open_ = pipe_->reader_opens;
+    writers_at_open_ = pipe_->writer_opens;
+    connected_ = pipe_->readers > 0 && pipe_->writers > 0;
+    pipe_->changed.wake(ready::all);
   }
+  ~PipeFile() override {
+    if (reads_) --pipe_->readers;
+    if (writes_) --pipe_->writers;
+    if (node && pipe_->readers + pipe_->writers == 0) node->pipe = {};
+    pipe_->changed.wake((reads_ ? ready::out | ready::error : 0) | (writes_ ? ready::in | ready::hang_up : 0));
+  }
+
   Result<std::size_t> read(IoBuffer& into) override {
     Pipe& pipe = *pipe_;
     if (into.remaining() == 0) return 0;
@@ -41,22 +64,7 @@ class Reader final : public File {
     pipe.changed.wake(ready::out);
     return moved;
   }
-  [[nodiscard]] u32 ready() const override {
-    return (pipe_->length > 0 ? ready::in : 0) | (pipe_->writers == 0 ? ready::hang_up : 0);
-  }
-  WaitQueue* wait_queue() override { return &pipe_->changed; }
 
- private:
-  Ref<Pipe> pipe_;
-};
-
-class Writer final : public File {
- public:
-  explicit Writer(Ref<Pipe> pipe) : pipe_(std::move(pipe)) {}
-  ~Writer() override {
-    pipe_->writers = 0;
-    pipe_->changed.wake(ready::in | ready::hang_up);
-  }
   Result<std::size_t> write(IoBuffer& from) override {
     Pipe& pipe = *pipe_;
     if (from.remaining() == 0) return 0;
@@ -74,14 +82,32 @@ class Writer final : public File {
     pipe.changed.wake(ready::in);
     return moved;
   }
+
   [[nodiscard]] u32 ready() const override {
-    if (pipe_->readers == 0) return ready::out | ready::error;
-    return pipe_->room() >= pipe_atomic_bytes ? ready::out : 0;
+    const Pipe& pipe = *pipe_;
+    u32 result = 0;
+    if (reads_) {
+      if (pipe.length > 0) result |= ready::in;
+      // Before the first writer of a FIFO came, its reader sees no end.
+      if (pipe.writers == 0 && (!node || pipe.writer_opens != writers_at_open_)) result |= ready::hang_up;
+    }
+    if (writes_) {
+      if (pipe.readers == 0) return result | ready::out | ready::error;
+      if (pipe.room() >= pipe_atomic_bytes) result |= ready::out;
+    }
+    return result;
   }
   WaitQueue* wait_queue() override { return &pipe_->changed; }
 
+  [[nodiscard]] bool is_connected() const override {
+    return connected_ || (reads_ ? pipe_->writer_opens != writers_at_open_ : pipe_->reader_opens != readers_at_open_);
+  }
+
  private:
   Ref<Pipe> pipe_;
+  bool reads_ = false, writes_ = false;  // as opened: fcntl does not change that
+  bool connected_ = false;               // somebody had the other end open already
+  u32 readers_at_open_ = 0, writers_at_open_ = 0;
 };
 
 }  // namespace
@@ -89,7 +115,27 @@ class Writer final : public File {
 Result<PipeEnds> make_pipe() {
   Ref<Pipe> pipe(new Pipe);
   if (!pipe->bytes) return fail(Errno::NoMemory);
-  return PipeEnds{Ref<File>(new Reader(pipe)), Ref<File>(new Writer(pipe))};
+  Ref<File> reader(new PipeFile(pipe, open_flag::read_only));
+  return PipeEnds{std::move(reader), Ref<File>(new PipeFile(pipe, open_flag::write_only))};
+}
+
+Result<Ref<File>> open_fifo(Node& node, u32 flags) {
+  const u32 access = flags & open_flag::access_mode;
+  if (access > open_flag::read_write) return fail(Errno::Invalid);
+  if (!node.pipe) node.pipe = Ref<Shared>(new Pipe);
+  const Ref<Pipe> pipe(static_cast<Pipe*>(node.pipe.get()));
+  if (!pipe->bytes) {
+    node.pipe = {};
+    return fail(Errno::NoMemory);
+  }
+  const bool nobody_reads = access == open_flag::write_only && pipe->readers == 0;
+  if (nobody_reads && (flags & open_flag::non_blocking) != 0) {
+    if (pipe->writers == 0) node.pipe = {};
+    return fail(Errno::NoDevice6);
+  }
+  Ref<File> file(new PipeFile(pipe, access));
+  file->node = Ref<Node>(&node);
+  return file;
 }
 
 }  // namespace pulse

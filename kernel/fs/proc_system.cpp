@@ -200,13 +200,15 @@ void write_mounts(TextSink& out) {
   for (std::size_t i = 0;; ++i) {
     const auto mounted = mount_at(i);
     if (!mounted) return;
-    format(out, "{} {} {} rw 0 0\n", mounted->type, mounted->path, mounted->type);
+    const FileSystem* const system = mounted->upper->file_system();
+    const std::string_view access = system != nullptr && system->read_only() ? "ro" : "rw";
+    format(out, "{} {} {} {} 0 0\n", mounted->text.source, mounted->text.path, mounted->text.type, access);
   }
 }
 
 void write_version(TextSink& out) { out.put("Linux version 6.1.0-pulse (Pulse, Vitrine's kernel)\n"); }
 void write_cmdline(TextSink& out) { format(out, "{}\n", kernel().parameters.line()); }
-void write_filesystems(TextSink& out) { out.put("nodev\tproc\nnodev\tsysfs\nnodev\tdevtmpfs\nnodev\ttmpfs\n"); }
+void write_filesystems(TextSink& out) { out.put("nodev\tproc\nnodev\tsysfs\nnodev\tdevtmpfs\nnodev\ttmpfs\n\text2\n"); }
 
 constexpr SystemEntry entries[] = {{"cmdline", write_cmdline},         {"cpuinfo", write_cpuinfo},
                                    {"filesystems", write_filesystems}, {"interrupts", write_interrupts},

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "kernel/core/make_room.hpp"
+#include "kernel/core/time.hpp"
 
 namespace pulse {
 
@@ -13,22 +14,33 @@ namespace {
 constexpr u64 page_size = 4096;
 constexpr u64 largest_file = u64{1} << 30;
 
-struct FileSystem : Shared {
-  explicit FileSystem(FilePages& source) : pages(source) {}
+struct TmpFileSystem final : FileSystem {
+  explicit TmpFileSystem(FilePages& source) : pages(source) {}
   FilePages& pages;
   u64 next_number = 1;
+
+  [[nodiscard]] FileSystemUse use() override {
+    constexpr u64 magic = 0x01021994;  // linux/magic.h, TMPFS_MAGIC
+    return {.magic = magic};
+  }
 };
 
 class TmpNode : public Node {
  public:
-  explicit TmpNode(const Ref<FileSystem>& of, u32 with_mode) : system_(of) {
+  explicit TmpNode(const Ref<TmpFileSystem>& of, u32 with_mode) : system_(of) {
     number = of->next_number++;
     mode = with_mode;
+    accessed = modified = changed = wall_seconds();
   }
-  [[nodiscard]] const void* file_system() const override { return system_.get(); }
+  Result<void> attributes_changed() override {
+    changed = wall_seconds();
+    return {};
+  }
+  [[nodiscard]] FileSystem* file_system() const override { return system_.get(); }
 
  protected:
-  Ref<FileSystem> system_;
+  void touch() { modified = changed = wall_seconds(); }
+  Ref<TmpFileSystem> system_;
 };
 
 class TmpFile final : public TmpNode {
@@ -52,6 +64,7 @@ class TmpFile final : public TmpNode {
   }
 
   Result<std::size_t> write_at(u64 offset, IoBuffer& from) override {
+    if (from.remaining() > 0) touch();
     std::size_t moved = 0;
     while (from.remaining() > 0) {
       if (offset >= largest_file) return moved > 0 ? Result<std::size_t>(moved) : fail(Errno::FileTooBig);
@@ -78,9 +91,11 @@ class TmpFile final : public TmpNode {
       }
     }
     size = bytes;
+    touch();
     return {};
   }
 
+  [[nodiscard]] bool has_pages() const override { return true; }
   Result<u64> page_at(u64 offset) override {
     if (offset >= (size + page_size - 1) / page_size * page_size) return fail(Errno::NoDevice6);
     const auto page = make_page(offset);
@@ -120,7 +135,7 @@ class TmpFile final : public TmpNode {
 
 class TmpLink final : public TmpNode {
  public:
-  TmpLink(const Ref<FileSystem>& of, std::string_view target) : TmpNode(of, node_mode::link | 0777) {
+  TmpLink(const Ref<TmpFileSystem>& of, std::string_view target) : TmpNode(of, node_mode::link | 0777) {
     text_.assign(target.begin(), target.end());
     size = text_.size();
   }
@@ -138,7 +153,7 @@ class TmpSpecial final : public TmpNode {
 
 class TmpDirectory final : public TmpNode {
  public:
-  TmpDirectory(const Ref<FileSystem>& of, u32 with_mode, Node* above) : TmpNode(of, with_mode), above_(above) {
+  TmpDirectory(const Ref<TmpFileSystem>& of, u32 with_mode, Node* above) : TmpNode(of, with_mode), above_(above) {
     links = 2;
   }
   ~TmpDirectory() override {
@@ -188,6 +203,7 @@ class TmpDirectory final : public TmpNode {
     if (links == 0) return fail(Errno::NoEntry);  // this directory was removed
     if (!make_room(entries_, entries_.size() + 1)) return fail(Errno::NoSpace);
     ++node->links;
+    touch();
     entries_.push_back({{name.begin(), name.end()}, std::move(node)});
     return {};
   }
@@ -207,6 +223,7 @@ class TmpDirectory final : public TmpNode {
       --node.links;
     }
     entries_.erase(entries_.begin() + (named - entries_.data()));
+    touch();
     return {};
   }
 
@@ -232,6 +249,8 @@ class TmpDirectory final : public TmpNode {
     const Named* const still = find(name);
     entries_.erase(entries_.begin() + (still - entries_.data()));
     directory.entries_.push_back({{new_name.begin(), new_name.end()}, node});
+    touch();
+    directory.touch();
     if (moves_directory) {
       static_cast<TmpDirectory&>(*node).above_ = &directory;
       --links;
@@ -273,11 +292,11 @@ class TmpDirectory final : public TmpNode {
 }  // namespace
 
 Ref<Node> make_unnamed_file(FilePages& pages) {
-  return Ref<Node>(new TmpFile(Ref<FileSystem>(new FileSystem(pages)), node_mode::regular | 0600));
+  return Ref<Node>(new TmpFile(Ref<TmpFileSystem>(new TmpFileSystem(pages)), node_mode::regular | 0600));
 }
 
 Ref<Node> make_tmpfs(FilePages& pages) {
-  const Ref<FileSystem> system(new FileSystem(pages));
+  const Ref<TmpFileSystem> system(new TmpFileSystem(pages));
   return Ref<Node>(new TmpDirectory(system, node_mode::directory | 0755, nullptr));
 }
 

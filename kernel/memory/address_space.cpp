@@ -286,14 +286,27 @@ AddressSpace::Fault AddressSpace::fill(const Area& area, u64 page, u64& entry, A
   }
   const auto physical = allocate_zeroed_page();
   if (!physical) return Fault::NoMemory;
-  if (shows_node) {
-    KernelBuffer bytes(direct(*physical), std::min(page_bytes, area.node_end - page));
-    if (!area.node->read_at(offset, bytes)) {
-      free_page(*physical);
-      return Fault::Forbidden;
-    }
-  }
+  if (shows_node) return read_page(area, page, *physical);
   entry = *physical | flags | page_flag::present;
+  return Fault::Resolved;
+}
+
+/// The page's bytes may come from a disk, which takes its time: others may change areas and tables meanwhile.
+AddressSpace::Fault AddressSpace::read_page(const Area& area, u64 page, u64 physical) {
+  const Ref<Node> node = area.node;
+  const u64 offset = area.node_offset + (page - area.begin);
+  KernelBuffer bytes(direct(physical), std::min(page_bytes, area.node_end - page));
+  const bool was_read = node->read_at(offset, bytes).has_value();
+  const Area* const still = find(page);
+  u64* const entry = tables_.entry(page, PageTables::Missing::Make);
+  const bool is_wanted = still != nullptr && still->node == node &&
+                         still->node_offset + (page - still->begin) == offset && entry != nullptr &&
+                         !holds_page(*entry);
+  if (!was_read || !is_wanted) {
+    free_page(physical);
+    return was_read ? Fault::Resolved : Fault::BehindFile;  // resolved: it faults again, and then we see
+  }
+  *entry = physical | entry_flags(*still) | page_flag::present;
   return Fault::Resolved;
 }
 

@@ -82,6 +82,7 @@ class AddressSpace : public Shared {
   void split_at(u64 address);
   void drop_pages(u64 begin, u64 end);
   [[nodiscard]] Fault fill(const Area& area, u64 page, u64& entry, Access access);
+  [[nodiscard]] Fault read_page(const Area& area, u64 page, u64 physical);
   [[nodiscard]] Fault copy_on_write(u64 page, u64& entry);
 
   /// Other CPUs that have these tables forget what they knew of them.

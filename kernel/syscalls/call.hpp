@@ -33,6 +33,7 @@ struct CallEntry {
 [[nodiscard]] std::span<const CallEntry> event_calls();
 [[nodiscard]] std::span<const CallEntry> file_calls();
 [[nodiscard]] std::span<const CallEntry> path_calls();
+[[nodiscard]] std::span<const CallEntry> mount_calls();
 [[nodiscard]] std::span<const CallEntry> poll_calls();
 [[nodiscard]] std::span<const CallEntry> signal_calls();
 [[nodiscard]] std::span<const CallEntry> time_calls();

@@ -13,7 +13,7 @@ constexpr u32 all_protections = protection::read | protection::write | protectio
 CallResult sys_mmap(Call& call) {
   const auto flags = static_cast<u32>(call.d);
   if (call.f % page_bytes != 0) return fail(Errno::Invalid);
-  const bool is_shared = (flags & map_flag::shared) != 0;
+  bool is_shared = (flags & map_flag::shared) != 0;
   if (is_shared == ((flags & map_flag::is_private) != 0)) return fail(Errno::Invalid);
   bool is_anonymous = (flags & map_flag::anonymous) != 0;
   AddressSpace::Request request{.address = call.a,
@@ -31,6 +31,12 @@ CallResult sys_mmap(Call& call) {
     is_anonymous = request.node->is(node_mode::character) && request.node->device == zero_device;
     if (is_anonymous) request.node = {};
     if (!is_anonymous && !request.node->is(node_mode::regular)) return fail(Errno::NoDevice);
+    if (!is_anonymous && is_shared && !request.node->has_pages()) {
+      // Copies can't be shared; read only, nobody sees the difference.
+      if ((request.protection & protection::write) != 0) return fail(Errno::NoDevice);
+      is_shared = false;
+      request.flags = (flags & ~map_flag::shared) | map_flag::is_private;
+    }
   }
   if (is_anonymous && is_shared) {
     // Children see what others write: the pages belong to a file without a name.

@@ -2,11 +2,12 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernel/core/scheduler.hpp"
 #include "kernel/core/time.hpp"
 #include "kernel/core/user_memory.hpp"
 #include "kernel/fs/devices.hpp"
 #include "kernel/fs/path.hpp"
-#include "kernel/fs/procfs.hpp"
+#include "kernel/fs/pipe.hpp"
 #include "kernel/syscalls/call.hpp"
 
 namespace pulse {
@@ -45,9 +46,7 @@ Result<Ref<Node>> create(Call& call, const Ref<Node>& directory, std::string_vie
     if (!place) return fail(place.error() == Errno::Exists ? Errno::IsDirectory : place.error());
     const auto there = place->directory->look_up(place->name);
     if (!there) {
-      auto made = place->directory->make(place->name, node_mode::regular | permissions, 0);
-      if (made) (*made)->modified = wall_seconds();
-      return made;
+      return place->directory->make(place->name, node_mode::regular | permissions, 0);
     }
     // A link to what is not there: the file is made where the link leads.
     from = place->directory;
@@ -70,6 +69,16 @@ std::vector<char> full_path(Call& call, const Ref<Node>& directory, std::string_
   return full;
 }
 
+bool is_read_only(const Node& node) { return node.file_system() != nullptr && node.file_system()->read_only(); }
+
+Result<Ref<File>> open_fifo_and_wait(Node& node, u32 flags) {
+  auto file = open_fifo(node, flags);
+  if (!file || (flags & open_flag::non_blocking) != 0) return file;
+  const auto waited = wait_until(*(*file)->wait_queue(), [&] { return (*file)->is_connected(); });
+  if (waited == WaitResult::Interrupted) return fail(Errno::RestartAlways);
+  return file;
+}
+
 CallResult open_at(Call& call, u64 descriptor, u64 path, u32 flags, u32 mode) {
   const auto text = read_user_text(path);
   if (!text) return fail(text.error());
@@ -85,8 +94,11 @@ CallResult open_at(Call& call, u64 descriptor, u64 path, u32 flags, u32 mode) {
   if ((*node)->is(node_mode::link)) return fail(Errno::Loop);
   if ((*node)->is(node_mode::directory) && (writes || may_create)) return fail(Errno::IsDirectory);
   if ((flags & open_flag::directory) != 0 && !(*node)->is(node_mode::directory)) return fail(Errno::NotDirectory);
+  if (writes && (*node)->is(node_mode::regular) && is_read_only(**node)) return fail(Errno::ReadOnly);
   const bool is_device = (*node)->is(node_mode::character) || (*node)->is(node_mode::block);
-  auto file = is_device ? open_device(**node, flags) : (*node)->open(flags);
+  auto file = is_device                      ? open_device(**node, flags)
+              : (*node)->is(node_mode::fifo) ? open_fifo_and_wait(**node, flags)
+                                             : (*node)->open(flags);
   if (!file) return fail(file.error());
   if ((flags & open_flag::truncate) != 0 && writes && (*node)->is(node_mode::regular)) {
     if (const auto cut = (*node)->resize(0); !cut) return fail(cut.error());
@@ -123,8 +135,7 @@ struct Status {
 };
 
 Status status_of(const Node& node) {
-  constexpr u64 sector = 512;
-  return {.device = 1,
+  return {.device = node.file_system() != nullptr ? node.file_system()->number : 0,
           .number = node.number,
           .links = node.links,
           .mode = node.mode,
@@ -133,10 +144,10 @@ Status status_of(const Node& node) {
           .special_device = node.device,
           .size = static_cast<i64>(node.size),
           .block_size = page_size,
-          .blocks = static_cast<i64>((node.size + page_size - 1) / page_size * (page_size / sector)),
-          .accessed = node.modified,
+          .blocks = static_cast<i64>(node.sectors()),
+          .accessed = node.accessed,
           .modified = node.modified,
-          .changed = node.modified};
+          .changed = node.changed};
 }
 
 CallResult tell_status(Call&, const Result<Ref<Node>>& node, u64 into) {
@@ -171,13 +182,15 @@ CallResult sys_newfstatat(Call& call) {
 }
 
 CallResult check_access(Call& call, u64 descriptor, u64 path, u64 wanted) {
-  constexpr u64 execute = 1, all = 7;
+  constexpr u64 execute = 1, write = 2, all = 7;
   if ((wanted & ~all) != 0) return fail(Errno::Invalid);
   const auto node = node_at(call, descriptor, path, LastLink::Follow);
   if (!node) return fail(node.error());
   // All programs are root's: only what nobody may execute is refused.
   const bool refused = (wanted & execute) != 0 && (*node)->is(node_mode::regular) && ((*node)->mode & 0111) == 0;
   if (refused) return fail(Errno::AccessDenied);
+  const bool is_device = (*node)->is(node_mode::character) || (*node)->is(node_mode::block);
+  if ((wanted & write) != 0 && !is_device && is_read_only(**node)) return fail(Errno::ReadOnly);
   return 0;
 }
 CallResult sys_access(Call& call) { return check_access(call, here, call.a, call.b); }
@@ -193,20 +206,43 @@ CallResult make_directory(Call& call, u64 descriptor, u64 path, u64 mode) {
   const u32 permissions = static_cast<u32>(mode) & node_mode::permissions & ~call.process().location->creation_mask;
   const auto made = place->directory->make(place->name, node_mode::directory | permissions, 0);
   if (!made) return fail(made.error());
-  (*made)->modified = wall_seconds();
   return 0;
 }
 CallResult sys_mkdir(Call& call) { return make_directory(call, here, call.a, call.b); }
 CallResult sys_mkdirat(Call& call) { return make_directory(call, call.a, call.b, call.c); }
 
-CallResult sys_mknod(Call& call) {
-  const auto text = read_user_text(call.a);
+CallResult make_node(Call& call, u64 descriptor, u64 path, u64 mode, u64 device) {
+  const auto text = read_user_text(path);
   if (!text) return fail(text.error());
-  const auto place = resolve_place(*call.process().location, call.process().location->current, text->view());
+  const auto directory = directory_of(call, descriptor);
+  if (!directory) return fail(directory.error());
+  const auto place = resolve_place(*call.process().location, *directory, text->view());
   if (!place) return fail(place.error());
-  const auto made = place->directory->make(place->name, static_cast<u32>(call.b), static_cast<u32>(call.c));
+  const u32 wanted = static_cast<u32>(mode) & ~call.process().location->creation_mask;
+  switch (wanted & node_mode::type) {
+    case 0:
+    case node_mode::regular:
+    case node_mode::character:
+    case node_mode::block:
+    case node_mode::fifo:
+    case node_mode::socket:
+      break;
+    case node_mode::directory:
+      return fail(Errno::PermissionDenied);
+    default:
+      return fail(Errno::Invalid);
+  }
+  const auto made = place->directory->make(place->name, wanted & 0177777, static_cast<u32>(device));
   if (!made) return fail(made.error());
   return 0;
+}
+CallResult sys_mknod(Call& call) { return make_node(call, here, call.a, call.b, call.c); }
+CallResult sys_mknodat(Call& call) { return make_node(call, call.a, call.b, call.c, call.d); }
+
+/// What a file system is mounted on keeps its name.
+bool is_mount_point(const Place& place) {
+  const auto node = place.directory->look_up(place.name);
+  return node && is_covered(*node);
 }
 
 CallResult remove_at(Call& call, u64 descriptor, u64 path, Node::Removal what) {
@@ -216,6 +252,7 @@ CallResult remove_at(Call& call, u64 descriptor, u64 path, Node::Removal what) {
   if (!directory) return fail(directory.error());
   const auto place = resolve_place(*call.process().location, *directory, text->view());
   if (!place) return fail(place.error() == Errno::Exists ? Errno::Invalid : place.error());
+  if (is_mount_point(*place)) return fail(Errno::Busy);
   return done(place->directory->remove(place->name, what));
 }
 CallResult sys_unlink(Call& call) { return remove_at(call, here, call.a, Node::Removal::File); }
@@ -239,6 +276,7 @@ CallResult rename_at(Call& call, u64 from_descriptor, u64 from, u64 to_descripto
   const auto new_place = resolve_place(location, *new_directory, new_text->view());
   if (!new_place) return fail(new_place.error() == Errno::Exists ? Errno::Busy : new_place.error());
   if (old_place->directory->file_system() != new_place->directory->file_system()) return fail(Errno::CrossDevice);
+  if (is_mount_point(*old_place) || is_mount_point(*new_place)) return fail(Errno::Busy);
   return done(old_place->directory->rename(old_place->name, *new_place->directory, new_place->name));
 }
 CallResult sys_rename(Call& call) { return rename_at(call, here, call.a, here, call.b); }
@@ -278,6 +316,7 @@ CallResult sys_link(Call& call) {
   if (!text) return fail(text.error());
   const auto place = resolve_place(*call.process().location, call.process().location->current, text->view());
   if (!place) return fail(place.error());
+  if ((*node)->file_system() != place->directory->file_system()) return fail(Errno::CrossDevice);
   return done(place->directory->add(place->name, *node));
 }
 
@@ -342,8 +381,9 @@ CallResult sys_umask(Call& call) {
 
 CallResult change_mode(const Result<Ref<Node>>& node, u64 mode) {
   if (!node) return fail(node.error());
+  if (is_read_only(**node)) return fail(Errno::ReadOnly);
   (*node)->mode = ((*node)->mode & node_mode::type) | (static_cast<u32>(mode) & node_mode::permissions);
-  return 0;
+  return done((*node)->attributes_changed());
 }
 CallResult sys_chmod(Call& call) { return change_mode(node_at(call, here, call.a, LastLink::Follow), call.b); }
 CallResult sys_fchmod(Call& call) { return change_mode(directory_of(call, call.a), call.b); }
@@ -352,9 +392,10 @@ CallResult sys_fchmodat(Call& call) { return change_mode(node_at(call, call.a, c
 CallResult change_owner(const Result<Ref<Node>>& node, u64 user, u64 group) {
   constexpr u32 keep = ~u32{0};
   if (!node) return fail(node.error());
+  if (is_read_only(**node)) return fail(Errno::ReadOnly);
   if (static_cast<u32>(user) != keep) (*node)->user = static_cast<u32>(user);
   if (static_cast<u32>(group) != keep) (*node)->group = static_cast<u32>(group);
-  return 0;
+  return done((*node)->attributes_changed());
 }
 CallResult sys_chown(Call& call) { return change_owner(node_at(call, here, call.a, LastLink::Follow), call.b, call.c); }
 CallResult sys_lchown(Call& call) { return change_owner(node_at(call, here, call.a, LastLink::Keep), call.b, call.c); }
@@ -363,17 +404,22 @@ CallResult sys_fchown(Call& call) { return change_owner(directory_of(call, call.
 CallResult sys_utimensat(Call& call) {
   const auto node = call.b == 0 ? directory_of(call, call.a) : node_at(call, call.a, call.b, LastLink::Follow);
   if (!node) return fail(node.error());
-  (*node)->modified = wall_seconds();
+  if (is_read_only(**node)) return fail(Errno::ReadOnly);
+  constexpr i64 now = 0x3FFF'FFFF, omit = 0x3FFF'FFFE;
+  struct Time {
+    i64 seconds, nanoseconds;
+  };
+  Time times[2] = {{0, now}, {0, now}};
   if (call.c != 0) {
-    constexpr i64 now = 0x3FFF'FFFF, omit = 0x3FFF'FFFE;
-    struct Time {
-      i64 seconds, nanoseconds;
-    };
-    const auto time = read_user<Time>(call.c + sizeof(Time));
-    if (!time) return fail(time.error());
-    if (time->nanoseconds != now && time->nanoseconds != omit) (*node)->modified = static_cast<u64>(time->seconds);
+    const auto given = copy_from_user(times, call.c, sizeof times);
+    if (!given) return fail(given.error());
   }
-  return 0;
+  u64* const fields[] = {&(*node)->accessed, &(*node)->modified};
+  for (std::size_t i = 0; i < 2; ++i) {
+    if (times[i].nanoseconds == omit) continue;
+    *fields[i] = times[i].nanoseconds == now ? wall_seconds() : static_cast<u64>(times[i].seconds);
+  }
+  return done((*node)->attributes_changed());
 }
 
 CallResult sys_truncate(Call& call) {
@@ -384,34 +430,12 @@ CallResult sys_truncate(Call& call) {
   return done((*node)->resize(call.b));
 }
 
-CallResult sys_sync(Call&) { return 0; }
-
-CallResult sys_mount(Call& call) {
-  const auto type = read_user_text(call.c);
-  if (!type) return fail(type.error());
-  const auto covered = node_at(call, here, call.b, LastLink::Follow);
-  if (!covered) return fail(covered.error());
-  if (!(*covered)->is(node_mode::directory)) return fail(Errno::NotDirectory);
-  if (type->view() == "proc" || type->view() == "sysfs") {
-    const bool is_proc = type->view() == "proc";
-    if (is_mounted_on(*covered)) return fail(Errno::Busy);
-    const auto path = read_user_text(call.b);
-    if (!path) return fail(path.error());
-    mount(*covered, is_proc ? make_procfs() : make_sysfs(), type->view(), path->view());
-    return 0;
-  }
-  // The devices are in the root file system from the start.
-  return type->view() == "devtmpfs" ? CallResult(0) : fail(Errno::NoDevice);
-}
-
 constexpr CallEntry entries[] = {
     {2, "open", sys_open},
     {4, "stat", sys_stat},
     {5, "fstat", sys_fstat},
     {6, "lstat", sys_lstat},
     {21, "access", sys_access},
-    {74, "fsync", sys_sync},
-    {75, "fdatasync", sys_sync},
     {76, "truncate", sys_truncate},
     {79, "getcwd", sys_getcwd},
     {80, "chdir", sys_chdir},
@@ -431,11 +455,10 @@ constexpr CallEntry entries[] = {
     {94, "lchown", sys_lchown},
     {95, "umask", sys_umask},
     {133, "mknod", sys_mknod},
-    {162, "sync", sys_sync},
-    {165, "mount", sys_mount},
     {217, "getdents64", sys_getdents64},
     {257, "openat", sys_openat},
     {258, "mkdirat", sys_mkdirat},
+    {259, "mknodat", sys_mknodat},
     {262, "newfstatat", sys_newfstatat},
     {263, "unlinkat", sys_unlinkat},
     {264, "renameat", sys_renameat},

@@ -68,8 +68,8 @@ void serve_system_call(Frame& frame) {
 
 void register_calls() {
   traces_calls = kernel().parameters.has("trace-calls");
-  for (const auto part : {process_calls(), memory_calls(), event_calls(), file_calls(), path_calls(), poll_calls(),
-                          signal_calls(), time_calls()}) {
+  for (const auto part : {process_calls(), memory_calls(), event_calls(), file_calls(), path_calls(), mount_calls(),
+                          poll_calls(), signal_calls(), time_calls()}) {
     for (const CallEntry& entry : part) calls[entry.number] = &entry;
   }
 }

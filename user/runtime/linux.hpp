@@ -82,6 +82,7 @@ enum class Call : i64 {
   rt_sigtimedwait = 128,
   rt_sigsuspend = 130,
   sigaltstack = 131,
+  mknod = 133,
   arch_prctl = 158,
   mount = 165,
   reboot = 169,
