@@ -1,6 +1,6 @@
 #!/bin/bash
 # Installs the Debian packages that building and testing need, when one is missing. `setup.sh bench` adds what only
-# `make bench` compares with. Changes nothing and asks nothing when all is there.
+# `make bench` and one test compare with. Changes nothing and asks nothing when all is there.
 set -euo pipefail
 
 build=(clang-19 lld-19 libclang-rt-19-dev cmake ninja-build ccache acpica-tools
@@ -10,7 +10,8 @@ check=(clang-format-19 clang-tidy-19 git)
 test=(qemu-system-x86                          # our guest images must print the same on it
       e2fsprogs                                # makes ext2 images for Pulse, and judges what it has written
       babeltrace2 protobuf-compiler libprotobuf-dev)  # they read what `vitrine export` writes
-bench=(bochs)
+bench=(bochs bochsbios
+       grub-common grub-pc-bin xorriso mtools)  # a CD that boots Pulse, for a test that is skipped without
 
 wanted=("${build[@]}" "${check[@]}" "${test[@]}")
 [[ ${1-} == bench ]] && wanted+=("${bench[@]}")

@@ -1,6 +1,7 @@
 // Pulse on its machines: how it is started there, and how what it says is compared.
 #pragma once
 
+#include <cstdio>
 #include <filesystem>
 #include <sstream>
 #include <string>
@@ -56,6 +57,21 @@ inline Result run_until_marked(const std::vector<std::string>& words, const How&
   Result result;
   for (int i = 0; i < 3 && marked(result.out) != expected; ++i) result = run(words, how);
   return result;
+}
+
+/// A cpio archive ("newc") of one executable file, to be put behind another.
+inline std::string archive_of(const std::string& name, const std::string& contents) {
+  const auto member = [](const std::string& path, unsigned mode, const std::string& bytes) {
+    char header[111];
+    std::snprintf(header, sizeof header, "070701%08x%08x%08x%08x%08x%08x%08zx%08x%08x%08x%08x%08zx%08x", 1U, mode, 0U,
+                  0U, 1U, 0U, bytes.size(), 0U, 0U, 0U, 0U, path.size() + 1, 0U);
+    std::string text = header + path + '\0';
+    text.resize((text.size() + 3) / 4 * 4);
+    text += bytes;
+    text.resize((text.size() + 3) / 4 * 4);
+    return text;
+  };
+  return member(name, 0100755, contents) + member("TRAILER!!!", 0, "");
 }
 
 constexpr int ended_well = 1;  // port 0xF4: (0 << 1) | 1
