@@ -81,4 +81,15 @@ TEST_F(Load, the_sanitizer_has_nothing_to_say_whatever_the_routing_and_schedulin
   }
 }
 
+TEST_F(Load, a_fork_bomb_ends_with_eagain_and_the_system_lives) {
+  const Result result = boot("bomb");
+  EXPECT_EQ(result.status, 0) << result.out << result.err;
+  EXPECT_NE(result.out.find("=> bomb ended with 0"), std::string::npos) << result.out;
+  std::size_t rounds = 0;
+  for (std::size_t at = 0; (at = result.out.find("fork works again: 1", at)) != std::string::npos; ++at) ++rounds;
+  EXPECT_EQ(rounds, 3U) << result.out;
+  EXPECT_NE(result.out.find("processes that got EAGAIN: 100"), std::string::npos) << result.out;
+  EXPECT_NE(result.out.find("fork is refused here too: EAGAIN"), std::string::npos) << result.out;
+}
+
 }  // namespace
