@@ -204,8 +204,10 @@ void PcBoard::add_what_test_suites_expect() {
     VITRINE_ASSERT(mapped);
   };
   const DeviceContext fw_cfg_place = places_.next("fw-cfg");
-  fw_cfg = std::make_unique<FwCfg>(fw_cfg_place, FwCfg::Setup{.memory_bytes = surroundings_.memory_bytes,
-                                                              .cpus = static_cast<u16>(surroundings_.cpus)});
+  fw_cfg = std::make_unique<FwCfg>(
+      fw_cfg_place,
+      FwCfg::Setup{.memory_bytes = surroundings_.memory_bytes, .cpus = static_cast<u16>(surroundings_.cpus)},
+      surroundings_.memory);
   places_.put(fw_cfg_place, *fw_cfg);
   map(FwCfg::first_port, FwCfg::port_count, *fw_cfg, FwCfg::registers);
   if (pci == nullptr || apics == nullptr) return;
