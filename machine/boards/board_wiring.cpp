@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "machine/cpu/signature.hpp"
+
 namespace vitrine {
 
 namespace {
@@ -33,6 +35,8 @@ InterruptMap interrupt_map_of(BoardKind kind, unsigned cpus) {
   map.io_apic_address = static_cast<u32>(io_apic_address);
   map.io_apic_version = board.io_apic_version;
   map.imcr = board.has_imcr;
+  map.cpu_signature = processor_signature;
+  map.cpu_features = processor_mp_features;
   for (const IsaWire& wire : isa_wires) {
     map.isa.push_back(
         {.irq = wire.irq(), .pin = io_apic_pin_of_irq(wire.irq()), .trigger = trigger_of_irq(wire.irq())});
@@ -48,10 +52,8 @@ InterruptMap interrupt_map_of(BoardKind kind, unsigned cpus) {
     }
   }
   constexpr u16 intel = 0x8086, piix3 = 0x7000;
-  map.router = {.device = board.southbridge.device,
-                .function = board.southbridge.function,
-                .vendor = intel,
-                .product = piix3};
+  map.router = {
+      .device = board.southbridge.device, .function = board.southbridge.function, .vendor = intel, .product = piix3};
   map.pci_only_irqs = pci_isa_irqs;
   return map;
 }

@@ -174,5 +174,16 @@ TEST(SeveralCpus, code_that_one_cpu_writes_the_other_runs) {
   EXPECT_LT(static_cast<i32>(counted(*machine, 1)), 0);
 }
 
+TEST(SeveralCpus, init_leaves_intr_high_where_the_8259s_drive_it_past_the_local_apic) {
+  const auto machine = started(2, {0xEB, 0xFE});  // jmp to itself, with interrupts off
+  machine->ports().write(Port(0x22), AccessSize(1), 0x70);
+  machine->ports().write(Port(0x23), AccessSize(1), 0);
+  machine->inject({.kind = InputKind::KeyScan, .value = 0x1C});
+  (void)machine->run({.until = Tick(10'000'000)});
+  ASSERT_TRUE(machine->cpu(0).state.intr);
+  machine->cpu(0).init(RequestId(1));
+  EXPECT_TRUE(machine->cpu(0).state.intr);
+}
+
 }  // namespace
 }  // namespace vitrine

@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include "machine/cpu/signature.hpp"
+
 namespace vitrine {
 
 Cpu::Cpu(DeviceContext device_context, MemoryBus& memory_bus, PortBus& port_bus,
@@ -50,7 +52,7 @@ void Cpu::restart(u64 kept_instructions) {
   state.interrupts_off_since = context.clock.now().value;
   // SDM vol. 3A table 9-1: CS F000h with base FFFF0000h, EDX the processor signature.
   state.segments[cs] = {.selector = 0xF000, .base = 0xFFFF0000, .limit = 0xFFFF, .attributes = 0x009B, .usable = true};
-  state.gpr[rdx] = 0x600;
+  state.gpr[rdx] = processor_signature;
   live_frames.clear();
   fault_chain.clear();
   state_changed();
@@ -112,8 +114,7 @@ void Cpu::init(RequestId request) {
   state.random = before.random;
   state.cr0 = (state.cr0 & ~(cr0_bit::cd | cr0_bit::nw)) | (before.cr0 & (cr0_bit::cd | cr0_bit::nw));
   state.waits_for_startup = number != 0;
-  if (apic != nullptr) apic->init();
-  state.intr = false;
+  if (apic != nullptr) apic->init();  // INTR stays high where the 8259s drive it past the local APIC
   context.ledger.append_for(number,
                             {.id = request.value, .kind = RecordKind::CpuReset, .source = context.source.value});
 }

@@ -1,6 +1,6 @@
 // CPUID (SDM vol. 2, CPUID; vol. 2 tables 3-8 to 3-20): what this CPU is, as one table.
 //
-// The signature is that of an in-order Atom (family 6, model 1Ch, stepping 10): nothing here speculates, and kernels
+// The signature is that of an in-order Atom (family 6, model 1Ch, stepping 2): nothing here speculates, and kernels
 // know that this model does not either, so that they take no detours around speculation.
 #include <array>
 #include <bit>
@@ -9,6 +9,7 @@
 #include "abi/instruction_count.h"
 #include "machine/cpu/instructions_system.hpp"
 #include "machine/cpu/misc_enable.hpp"
+#include "machine/cpu/signature.hpp"
 #include "machine/cpu/system.hpp"
 
 namespace vitrine {
@@ -40,7 +41,6 @@ constexpr std::string_view vendor = "GenuineIntel";
 constexpr std::string_view brand = "Vitrine virtual CPU, 1 instruction per ns";
 static_assert(brand.size() < 48);
 
-constexpr u32 signature = 0x000106CA;  // extended model 1, family 6, model Ch, stepping Ah
 constexpr u32 frequency_hz = 1'000'000'000;
 
 // Leaf 1, EDX: FPU VME DE PSE TSC MSR PAE CX8 SEP MTRR PGE CMOV PAT PSE36 CLFSH MMX FXSR SSE SSE2
@@ -70,7 +70,7 @@ constexpr u32 highest_extended = 0x80000008;
 constexpr std::array leaves = {
     Leaf{0x0, 0, highest_basic, word(vendor, 0), word(vendor, 8), word(vendor, 4)},
     // EBX: CLFLUSH line of 8 quadwords; number and id of processors: add_place().
-    Leaf{0x1, 0, signature, 8u << 8, features_ecx, features_edx},
+    Leaf{0x1, 0, processor_signature, 8u << 8, features_ecx, features_edx},
     // Descriptors: 4-KiB TLBs, 32-KiB L1 caches, 512-KiB L2 (SDM vol. 2 table 3-12); what they say has no effect here.
     Leaf{0x2, 0, 0x007D2C01, 0, 0, 0x00000030},
     // Caches: type and level, ways, sets; line size 64.
