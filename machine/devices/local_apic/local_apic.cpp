@@ -41,7 +41,7 @@ void LocalApic::start(u8 first_id) {
   for (Input& input : fresh.inputs) {
     input.active = input.high;
     if (!input.high) input.request = RequestId{};
-    input.told = false;
+    input.told = input.was_open = false;
   }
   const Setting by_reset{0, now()};
   fresh.task_priority_set = fresh.spurious_vector_set = by_reset;
@@ -324,7 +324,7 @@ void LocalApic::State::exchange(Archive& archive) {
 }
 
 void LocalApic::exchange(Archive& archive) {
-  archive.section(name(), 1);
+  archive.section(name(), 2);
   State loaded = state_;
   DieTemperature temperature = temperature_;
   archive(loaded, temperature);

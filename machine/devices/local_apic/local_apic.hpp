@@ -130,8 +130,9 @@ class LocalApic final : public Device, public LocalInterrupts, public ApicBusAge
     bool high = false;
     bool active = false;  // LINT: high or low, as its polarity bit says
     RequestId request{};
-    bool told = false;  // that the entry's mask is in the way of `request`
-    void exchange(Archive& archive) { archive(high, active, request, told); }
+    bool told = false;      // that the entry's mask is in the way of `request`
+    bool was_open = false;  // the entry has been unmasked since reset
+    void exchange(Archive& archive) { archive(high, active, request, told, was_open); }
   };
   struct Timer {
     u32 initial_count = 0;

@@ -80,6 +80,7 @@ void LocalApic::sense(InputPin pin) {
   const ApicPin source = pin == lint0 ? ApicPin::Lint0 : ApicPin::Lint1;
   Input& input = state_.inputs[pin];
   const u32 entry = local_vector(source);
+  input.was_open |= !bit(entry, lvt_mask);
   const bool was_active = std::exchange(input.active, input.high != bit(entry, lvt_polarity));
   if (!input.active || !globally_enabled()) return;
   const bool rises = !was_active;
@@ -91,7 +92,9 @@ void LocalApic::sense(InputPin pin) {
     record({.id = input.request.value, .kind = RecordKind::Raised, .pin = static_cast<u8>(source)});
   }
   if (masked(source)) {
-    if (!std::exchange(input.told, true)) tell_entry_masked(source, input.request);
+    // The 8259s' wire goes to all local APICs and is meant for one: the first one's, or whose entry has been open.
+    const bool is_the_way = source != ApicPin::Lint0 || identity_.start == Start::Bootstrap || input.was_open;
+    if (is_the_way && !std::exchange(input.told, true)) tell_entry_masked(source, input.request);
     return;
   }
   if (mode_of(source) == MessageMode::ExtInt || (level && bit(entry, lvt_remote_irr))) return;

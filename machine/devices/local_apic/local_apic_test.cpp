@@ -373,6 +373,36 @@ TEST(LocalApic, external_interrupt_passes_while_the_pin_is_high) {
   EXPECT_TRUE(bench.wanted()) << "it is a level: unmasking finds it";
 }
 
+TEST(LocalApic, masked_lint0_is_told_by_the_first_cpu_and_by_one_whose_entry_was_open) {
+  ApicBench bench(3);
+  bench.enable();
+  for (unsigned i = 0; i < 3; ++i) bench.write(offset::lvt_lint0, 0x10700, i);
+  const auto ask = [&bench] {
+    bench.bench.forget_records();
+    for (unsigned i = 0; i < 3; ++i) bench.processors[i].pins[0].set(Level::High);
+    for (unsigned i = 0; i < 3; ++i) bench.processors[i].pins[0].set(Level::Low);
+    std::vector<u8> cpus;
+    for (const Record& told : bench.bench.records(RecordKind::Blocked)) cpus.push_back(told.cpu);
+    return cpus;
+  };
+  EXPECT_EQ(ask(), std::vector<u8>{0});
+  bench.write(offset::lvt_lint0, 0x700, 2);
+  bench.write(offset::lvt_lint0, 0x10700, 2);
+  EXPECT_EQ(ask(), (std::vector<u8>{0, 2}));
+}
+
+TEST(LocalApic, external_interrupt_by_a_message_reaches_every_addressed_cpu) {
+  ApicBench bench(3);
+  bench.enable();
+  for (unsigned i = 0; i < 3; ++i) bench.write(offset::logical_destination, u32{1} << (24 + i), i);
+  bench.send({.destination = 0b101, .mode = MessageMode::ExtInt, .logical = true});
+  EXPECT_EQ(bench.take(0), 0x08) << "the 8259's vector";
+  EXPECT_FALSE(bench.wanted(1));
+  EXPECT_EQ(bench.take(2), 0x08)
+      << "82093AA, 3.2.4: all that are listed; a second 8259 acknowledge is its spurious one";
+  EXPECT_FALSE(bench.wanted(0)) << "the message is used up";
+}
+
 TEST(LocalApic, pic_mode_input_passes_the_apic) {
   ApicBench bench;
   bench.processors[0].pins[2].set(Level::High);

@@ -21,7 +21,8 @@ inline constexpr u32 apic_base = 0x1B, clock_modulation = 0x19A, thermal_interru
                      temperature_target = 0x1A2, tsc_deadline = 0x6E0, x2apic_first = 0x800, x2apic_last = 0x8FF;
 }  // namespace msr
 
-/// Version 14h (all of 10h to 15h are the same to software), seven LVT entries, EOI broadcasts can be suppressed (figure 10-7).
+/// Version 14h (all of 10h to 15h are the same to software), seven LVT entries, EOI broadcasts can be suppressed
+/// (figure 10-7).
 inline constexpr u32 version = 1u << 24 | 6u << 16 | 0x14;
 
 /// IA32_APIC_BASE (figures 10-5 and 10-26).
