@@ -4,6 +4,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include "machine/boot/acpi_tables.hpp"
+#include "machine/devices/hpet/hpet.hpp"
+#include "machine/devices/interrupt_tester/interrupt_tester.hpp"
+
 namespace vitrine {
 
 namespace {
@@ -57,6 +61,12 @@ std::string controllers_text(const BoardTraits& board) {
   }
   text += fmt::format("  pic0's output as well: I/O APIC pin {} (masked)\n", io_apic_external_pin);
   text += "  NMI: LINT1 of every local APIC\n";
+  text += fmt::format(
+      "  HPET: {} timers, at {:X}h; each to an I/O APIC pin from {} to {}, or by message; with legacy replacement\n"
+      "    timer 0 to IRQ 0 in the place of the 8254, timer 1 to IRQ 8 in the place of the clock chip\n",
+      Hpet::timers, hpet_address, first_hpet_pin, io_apic_pins - 1);
+  text += fmt::format("  Interrupt tester: PCI device {}, {:04x}:{:04x}; INTA#, MSI or MSI-X when the guest says so\n",
+                      interrupt_tester_slot, InterruptTester::vendor, InterruptTester::device);
   text += fmt::format("  I/O APIC: version {:02X}h, {} pins, id 0, at {:X}h, all pins masked\n", board.io_apic_version,
                       io_apic_pins, io_apic_address);
   return text;
