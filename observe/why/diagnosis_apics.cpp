@@ -350,7 +350,11 @@ Diagnosis::Story Diagnosis::lost_message(const Record& lost) const {
   const ApicPicture::IoApic* chip = state_.apics().io_apic();
   Story story{.cause = std::string(loss_name(loss)), .stuck = true};
   story.clause = fmt::format("nobody took its message: {}", loss_clause(loss));
-  const bool by_io_apic = chip != nullptr && is_line(lost.pin) && lost.pin < ApicPicture::pins;
+  // What a local APIC refuses names no pin; the message did.
+  const Life* life = state_.lives().find(lost.id);
+  const Record* sent = life != nullptr ? life->last(RecordKind::MessageSent) : nullptr;
+  const u8 sender = sent != nullptr ? sent->pin : lost.pin;
+  const bool by_io_apic = chip != nullptr && is_line(sender) && sender < ApicPicture::pins;
   const u32 destination = static_cast<u32>(lost.extra);
   const bool physical = (lost.extra & message_extra::logical) == 0;
   const ApicPicture::Local* receiver =
@@ -374,16 +378,16 @@ Diagnosis::Story Diagnosis::lost_message(const Record& lost) const {
     story.clause =
         fmt::format("its message has vector {:#04x}, and vectors below 0x10 can't be delivered", lost.vector);
   }
-  if (by_io_apic && chip->pin[lost.pin].opened) {
-    const ApicPicture::Pin& pin = chip->pin[lost.pin];
+  if (by_io_apic && chip->pin[sender].opened) {
+    const ApicPicture::Pin& pin = chip->pin[sender];
     const bool half = pin.entry.has_vector() && pin.entry.vector() < first_legal_vector;
     if (half) story.cause = "half-written";
     story.clause +=
-        fmt::format("; entry {} of the I/O APIC {}{}", lost.pin, half ? "is open but only half-written," : "says so,",
+        fmt::format("; entry {} of the I/O APIC {}{}", sender, half ? "is open but only half-written," : "says so,",
                     since_by({.time = pin.written.time, .address = pin.written.address}));
     story.advice.push_back(fmt::format(
         "Write the high half of entry {} (the destination) first, then the low half with vector and mask bit.",
-        lost.pin));
+        sender));
   }
   if (lost.address != 0 && !by_io_apic) {
     story.evidence.push_back(

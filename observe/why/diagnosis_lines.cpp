@@ -142,6 +142,15 @@ WhyAnswer Diagnosis::waiting(const Life& life) const {
   const std::string begin =
       fmt::format("{} was {} at {} and not delivered", answer.subject, raised_word(line), moment(answer.since));
   const std::vector<Standing> obstacles = standing(life);
+  const Record* lost = obstacles.empty() && goes_by_apics(life) ? life.last(RecordKind::MessageLost) : nullptr;
+  if (lost != nullptr) {
+    Story story = lost_message(*lost);
+    answer.reason = story.clause;
+    answer.sentence = fmt::format("{}: {}.", begin, story.clause);
+    take(std::move(story), answer);
+    add_counts(line, source, answer);
+    return answer;
+  }
   if (obstacles.empty()) {
     answer.cause = "on-its-way";
     answer.sentence = fmt::format("{} yet: nothing is known to stand in its way, so it is about to be.", begin);

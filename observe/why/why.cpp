@@ -182,6 +182,8 @@ std::vector<WhyAnswer> WhyBuilder::about_what_is_stuck(const RunEnd& end, const 
     // The second start-up message of the usual pair, and a broadcast on a machine with one CPU, are in order.
     const bool to_all = (lost.extra >> message_extra::shorthand & 3) == 3;
     if (static_cast<MessageLoss>(lost.detail) == MessageLoss::NotWaiting || to_all || is_line(lost.pin)) continue;
+    const Life* life = state_.lives().find(lost.id);
+    if (life != nullptr && life->origin() != nullptr && is_line(life->origin()->pin)) continue;  // its line is told
     answers.push_back(diagnosis.message_to_nobody(lost));
   }
   return answers;

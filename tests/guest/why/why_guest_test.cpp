@@ -2,6 +2,7 @@
 // run ends, must give that reason with the file and line of the kernel's source.
 #include <gtest/gtest.h>
 
+#include <ostream>
 #include <sstream>
 #include <string>
 #include <string_view>
@@ -51,6 +52,8 @@ struct Case {
   std::vector<const char*> sentences;  ///< "{mark}": file and line
   bool told_unasked = true;
 };
+
+void PrintTo(const Case& test, std::ostream* out) { *out << test.guest; }
 
 const std::vector<Case> cases = {
     {"keyboard_without_eoi_32",
@@ -104,6 +107,27 @@ const std::vector<Case> cases = {
      {"--source", "timer"},
      83,
      {"IRQ 0 (timer)", "it has not been programmed to the end", "({half})"}},
+    {"wrong_polarity_64", {}, {"--line", "4"}, 80, {"entry 4 of the I/O APIC says active low", "({entry})"}},
+    {"wrong_trigger_64",
+     {},
+     {"--source", "interrupt-tester"},
+     80,
+     {"entry 18 of the I/O APIC is edge-triggered", "({entry})", "this line is a level, which devices share"},
+     false},
+    {"half_written_64",
+     {},
+     {"--line", "4"},
+     80,
+     {"entry 4 of the I/O APIC is open but only half-written", "({entry})"}},
+    {"apic_disabled_64", {}, {"--line", "4"}, 83, {"is switched off (SVR bit 8 is clear)", "({disable})"}},
+    {"entry_masked_64", {}, {"--line", "4"}, 83, {"bit 16 of entry 4 is set since", "({mask})"}},
+    {"task_priority_64", {}, {"--line", "4"}, 80, {"the task priority (TPR) of CPU 0 is 0x80", "({raise})"}},
+    {"level_without_eoi_64",
+     {},
+     {"--source", "interrupt-tester"},
+     80,
+     {"waits for its EOI (remote IRR of entry 18)", "({handler}) returned without EOI"}},
+    {"ipi_to_nobody_64", {}, {"--vector", "0x54"}, 83, {"which no local APIC has", "({send})"}},
 };
 
 class WhyGuest : public testing::TestWithParam<Case> {};
