@@ -24,7 +24,9 @@ void guest_main() {
   lock = 1;
   start_second_cpu();
   while (waits == 0) asm volatile("pause");
-  apic::send(vector | apic::asserted, 1);
+  volatile u32* const local = apic::registers();
+  local[apic::command_high / 4] = 1u << 24;
+  local[apic::command_low / 4] = vector | apic::asserted;
   for (u32 turns = 0; turns < 10'000'000 && answered == 0; turns = turns + 1) {
   }
   check("the second CPU has not answered", answered, 0);

@@ -1,0 +1,46 @@
+// On every CPU: a timer that is due again at once, errors, IPIs and NMIs from the others; and a level at the I/O APIC
+// that never falls, for all of them.
+#include "tests/guest/runtime/interrupt.hpp"
+#include "tests/guest/runtime/io_apic.hpp"
+#include "tests/guest/runtime/second_cpu.hpp"
+
+namespace {
+
+constexpr u32 others = 15;
+constexpr u8 timer = 0x41, error = 0x51, level = 0x61, call = 0x81;
+
+INTERRUPT_HANDLER(on_any) { apic::end_of_interrupt(); }
+INTERRUPT_HANDLER(on_nmi) {}
+
+}  // namespace
+
+void second_cpu_main() {
+  apic::write(apic::logical_destination, 0xFF000000);
+  apic::write(apic::task_priority, 0);
+  apic::write(apic::divide, apic::divide_by_1);
+  apic::write(apic::lvt_timer, apic::periodic | timer);
+  apic::write(apic::initial_count, 1);
+  apic::write(apic::lvt_error, error);
+  interrupts_on();
+  for (;;) {
+    apic::send(apic::to_others | apic::asserted | call);
+    apic::send(apic::to_others | apic::mode_nmi | apic::asserted);
+    apic::send(apic::to_all | apic::asserted | 3);  // an illegal vector
+    apic::write(apic::error_status, 0);
+    apic::send(apic::to_self | apic::asserted | error);
+  }
+}
+
+void guest_main() {
+  io_apic::start();
+  constexpr u8 vectors[] = {timer, error, level, call, 0xFF};
+  for (const u8 vector : vectors) {
+    set_gate_target(vector, reinterpret_cast<const void*>(on_any));
+  }
+  set_gate_target(2, reinterpret_cast<const void*>(on_nmi));
+  start_other_cpus(others);
+  io_apic::write(0x10 + 2 * 4 + 1, 0xFF000000);
+  io_apic::write_entry(4, io_apic::active_low | io_apic::level | 1u << 11 | level);
+  print("all CPUs run\n");
+  second_cpu_main();
+}
