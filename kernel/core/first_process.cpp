@@ -14,6 +14,7 @@
 #include "kernel/drivers/vga_console.hpp"
 #include "kernel/fs/block_file.hpp"
 #include "kernel/fs/devices.hpp"
+#include "kernel/fs/ext2/ext2.hpp"
 #include "kernel/fs/file_disk.hpp"
 #include "kernel/fs/path.hpp"
 #include "kernel/fs/terminal_device.hpp"
@@ -102,6 +103,22 @@ void start_ram_disk(const Ref<Node>& root) {
   (void)directory(*root, "dev")->make("ram0", node_mode::block | 0660, ram_disk);
 }
 
+/// The parameter mount=NAME: the ext2 of that disk is at /mnt before the first program starts.
+void mount_disk(Node& root) {
+  const auto name = kernel().parameters.text("mount");
+  if (!name) return;
+  for (const NamedBlockDevice& disk : block_devices()) {
+    if (disk.name != *name) continue;
+    const auto mounted = mount_ext2(*disk.blocks, MountAccess::ReadWrite);
+    if (!mounted) return log_warning("mount: no ext2 on {} (error {})", disk.name, static_cast<u16>(mounted.error()));
+    char source[32];
+    BufferSink text(source);
+    format(text, "/dev/{}", disk.name);
+    return mount(directory(root, "mnt"), *mounted, {text.text(), "ext2", "/mnt"});
+  }
+  log_warning("mount: there is no disk {}", *name);
+}
+
 void open_console(Node& root) {
   const auto console = directory(root, "dev")->look_up("console");
   Process& process = *find_process(1);
@@ -132,6 +149,7 @@ void start_user_space() {
   }
   fill_devices(*root);
   start_ram_disk(root);
+  mount_disk(*root);
   const std::string_view program = system.parameters.text("init").value_or("/init");
   const std::string_view arguments[] = {program};
   const std::string_view environment[] = {"HOME=/", "TERM=linux", "PATH=/sbin:/bin:/usr/sbin:/usr/bin"};
