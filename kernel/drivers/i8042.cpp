@@ -1,5 +1,6 @@
 #include "kernel/drivers/i8042.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include "kernel/arch/x86_64/cpu.hpp"
@@ -102,22 +103,32 @@ struct Polling : Timer {
 };
 Polling key_polling, mouse_polling;
 
-/// /dev/input/mice: packets as the mouse sent them.
+/// /dev/input/mice: packets as the mouse sent them; who reads less than one gets the rest the next time.
 class MouseFile final : public File {
  public:
   Result<std::size_t> read(IoBuffer& into) override {
     std::size_t moved = 0;
-    while (into.remaining() >= sizeof(MousePacket)) {
-      const InterruptsOff off;
-      if (packets.empty()) break;
-      const MousePacket packet = packets.take();
-      if (const auto done = into.put(packet); !done) return fail(done.error());
-      moved += packet.size();
+    while (into.remaining() > 0 && (used_ < packet_.size() || take_packet())) {
+      const std::size_t count = std::min(into.remaining(), packet_.size() - used_);
+      if (const auto done = into.put({packet_.data() + used_, count}); !done) return fail(done.error());
+      used_ += count;
+      moved += count;
     }
-    return moved > 0 ? Result<std::size_t>(moved) : fail(Errno::TryAgain);
+    return moved > 0 || into.remaining() == 0 ? Result<std::size_t>(moved) : fail(Errno::TryAgain);
   }
-  [[nodiscard]] u32 ready() const override { return packets.empty() ? 0 : pulse::ready::in; }
+  [[nodiscard]] u32 ready() const override { return used_ < packet_.size() || !packets.empty() ? pulse::ready::in : 0; }
   WaitQueue* wait_queue() override { return &packet_came; }
+
+ private:
+  bool take_packet() {
+    const InterruptsOff off;
+    if (packets.empty()) return false;
+    packet_ = packets.take();
+    used_ = 0;
+    return true;
+  }
+  MousePacket packet_{};
+  std::size_t used_ = sizeof(MousePacket);
 };
 
 /// False: it does not get ready in time.
