@@ -72,6 +72,10 @@ TEST(Values, keys_may_be_escapes_and_names) {
   EXPECT_EQ(parse_keys("\\n"), parse_keys("<enter>"));
   EXPECT_EQ(parse_keys("").value().size(), 0u);
   EXPECT_EQ(parse_keys("a<wait 1.5s>").value().back(), KeyStroke{.pause = 1'500'000'000});
+  EXPECT_EQ(parse_keys("<mouse 5 -3 1>").value(), (std::vector<KeyStroke>{{.motion = 0x100'FFFD'0005}}));
+  EXPECT_EQ(parse_keys("a<mouse -1 2><wait 1s>").value()[2], KeyStroke{.motion = 0x2'FFFF});
+  for (const char* bad : {"<mouse>", "<mouse 1>", "<mouse 1 x>", "<mouse 1 2 8>", "<mouse 40000 0>", "<mouse 1 2 3 4>"})
+    EXPECT_FALSE(parse_keys(bad).has_value()) << bad;
   for (const char* bad : {"\xC3\xA4", "\\q", "<f2", "<nokey>", "<wait>", "<wait 2", "<wait long>"})
     EXPECT_FALSE(parse_keys(bad).has_value()) << bad;
 }

@@ -260,6 +260,7 @@ class GuestRun {
     if (next_key_ >= options_.keys.size() || now() < key_due_ || !machine_->keyboard_wants_input()) return;
     const KeyStroke& stroke = options_.keys[next_key_++];
     if (stroke.scan_codes != 0) machine_->inject({.kind = InputKind::KeyScan, .value = stroke.scan_codes});
+    if (stroke.motion) machine_->inject({.kind = InputKind::MouseMotion, .value = *stroke.motion});
     key_due_ = now() + key_interval + stroke.pause;
   }
 

@@ -185,8 +185,9 @@ Command add_run_command(CLI::App& parent) {
   app->add_option("--debugcon", options.debug_console, "Port 0xE9: stdio, none, or file:PATH (stdio)")
       ->type_name("WHERE")
       ->group("Input and output");
-  app->add_option("--keys", words->keys,
-                  R"(Type this on the keyboard once the guest listens; \n or <enter>, <f2>, <ctrl-c>, <wait 2s>)")
+  app->add_option(
+         "--keys", words->keys,
+         R"(Type this on the keyboard once the guest listens; \n or <enter>, <f2>, <ctrl-c>, <wait 2s>, <mouse 5 -3 1>)")
       ->type_name("TEXT")
       ->group("Input and output");
   app->add_flag("--screen", options.screen, "Print the text screen when the run ends")->group("Input and output");

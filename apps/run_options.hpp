@@ -11,10 +11,11 @@
 
 namespace vitrine {
 
-/// One key that goes down or up, or a pause.
+/// One key that goes down or up, a movement of the mouse, or a pause.
 struct KeyStroke {
-  u64 scan_codes = 0;  ///< as InputKind::KeyScan wants them; 0: only the pause
-  u64 pause = 0;       ///< guest nanoseconds
+  u64 scan_codes = 0;         ///< as InputKind::KeyScan wants them; 0: none
+  u64 pause = 0;              ///< guest nanoseconds
+  std::optional<u64> motion;  ///< as InputKind::MouseMotion wants it
   bool operator==(const KeyStroke&) const = default;
 };
 

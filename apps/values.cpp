@@ -146,6 +146,43 @@ Parsed<u64> parse_number(std::string_view text) {
   return negative ? ~value + 1 : value;
 }
 
+namespace {
+
+/// "5 -3 1": what stands behind <mouse.
+Parsed<u64> parse_motion(std::string_view text) {
+  constexpr std::string_view form = "write it like <mouse 5 -3 1>: right, up, buttons (1 left, 2 right, 4 middle)";
+  i64 numbers[3] = {};
+  std::size_t count = 0;
+  for (; !text.empty() && count < std::size(numbers); ++count) {
+    const std::size_t end = std::min(text.find(' '), text.size());
+    const auto number = parse_number(text.substr(0, end));
+    if (!number) return std::unexpected(fmt::format("<mouse>: {}", form));
+    numbers[count] = static_cast<i64>(*number);
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  const auto fits = [](i64 value) { return value >= -0x8000 && value <= 0x7FFF; };
+  if (!text.empty() || count < 2 || !fits(numbers[0]) || !fits(numbers[1]) || numbers[2] < 0 || numbers[2] > 7)
+    return std::unexpected(fmt::format("<mouse>: {}", form));
+  return static_cast<u64>(static_cast<u16>(numbers[0])) | static_cast<u64>(static_cast<u16>(numbers[1])) << 16 |
+         static_cast<u64>(numbers[2]) << 40;
+}
+
+/// What "<wait 2s>" and "<mouse 5 -3>" mean, without the brackets.
+Parsed<KeyStroke> parse_action(std::string_view text) {
+  const std::size_t space = text.find(' ');
+  const std::string_view rest = text.substr(space + 1);
+  if (text.substr(0, space) == "mouse") {
+    const auto motion = parse_motion(rest);
+    if (!motion) return std::unexpected(motion.error());
+    return KeyStroke{.motion = *motion};
+  }
+  const auto pause = parse_duration(rest);
+  if (!pause) return std::unexpected(fmt::format("<wait {}>: {}", rest, pause.error()));
+  return KeyStroke{.pause = *pause};
+}
+
+}  // namespace
+
 Parsed<std::vector<KeyStroke>> parse_keys(std::string_view text) {
   std::string plain;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -163,19 +200,18 @@ Parsed<std::vector<KeyStroke>> parse_keys(std::string_view text) {
   }
   std::vector<KeyStroke> strokes;
   std::string_view rest = plain;
-  static constexpr std::string_view wait = "<wait ";
   for (;;) {
-    const std::size_t at = rest.find(wait);
+    const std::size_t at = std::min(rest.find("<wait "), rest.find("<mouse "));
     const auto typed = parse_keys_between_pauses(rest.substr(0, at));
     if (!typed) return std::unexpected(typed.error());
     for (const u64 scan_codes : *typed) strokes.push_back({.scan_codes = scan_codes});
     if (at == std::string_view::npos) return strokes;
-    rest.remove_prefix(at + wait.size());
+    rest.remove_prefix(at + 1);
     const std::size_t end = rest.find('>');
-    if (end == std::string_view::npos) return std::unexpected("'<wait' has no '>'; write it like <wait 2s>");
-    const auto pause = parse_duration(rest.substr(0, end));
-    if (!pause) return std::unexpected(fmt::format("<wait {}>: {}", rest.substr(0, end), pause.error()));
-    strokes.push_back({.pause = *pause});
+    if (end == std::string_view::npos) return std::unexpected("a '<' has no '>'; write <wait 2s>, <mouse 5 -3 1>");
+    const auto action = parse_action(rest.substr(0, end));
+    if (!action) return std::unexpected(action.error());
+    strokes.push_back(*action);
     rest.remove_prefix(end + 1);
   }
 }

@@ -23,8 +23,9 @@ using Parsed = std::expected<T, std::string>;
 /// A number in decimal, or in hexadecimal after 0x; with a minus sign: its two's complement.
 [[nodiscard]] Parsed<u64> parse_number(std::string_view text);
 
-/// Text to type: what scan_codes_for() knows (plain text, <enter>, <ctrl-c>, ...), \n, \t, \e, \b, \\, and pauses:
-/// <wait 1.5s>.
+/// Text to type: what scan_codes_for() knows (plain text, <enter>, <ctrl-c>, ...), \n, \t, \e, \b, \\, pauses:
+/// <wait 1.5s>, and the mouse: <mouse 5 -3 1>, right and up by so much (-32768 to 32767), with these buttons down (a
+/// sum of 1 left, 2 right, 4 middle; without a number none).
 [[nodiscard]] Parsed<std::vector<KeyStroke>> parse_keys(std::string_view text);
 
 /// "System.map@0x1000000": a file, and what is to be added to its addresses (0 without @).

@@ -31,6 +31,17 @@ TEST(PulseScreen, control_c_ends_what_runs) {
   EXPECT_NE(result.err.find("s=130"), std::string::npos) << result.err;
 }
 
+TEST(PulseScreen, the_mouse_is_read_as_packets_of_three_bytes) {
+  for (const char* const parameters : {"", "polled=mouse"}) {
+    const Result result = on_screen(parameters,
+                                    "dd if=/dev/input/mice bs=1 count=9 2>/dev/null | hexdump -v -e '9/1 \"%u \"'\\n"
+                                    "<wait 300ms><mouse 5 -3 1><wait 100ms><mouse -20 7 1><wait 100ms><mouse 0 0>"
+                                    "<wait 100ms>\\npoweroff -f\\n");
+    EXPECT_EQ(result.status, 0) << parameters << result.err;
+    EXPECT_NE(result.err.find("41 5 253 25 236 7 8 0 0"), std::string::npos) << parameters << result.err;
+  }
+}
+
 TEST(PulseScreen, a_polled_keyboard_types_the_same_without_interrupts) {
   const Result result =
       on_screen("polled=keyboard", "mount -t proc p /proc; grep -c keyb /proc/interrupts\\npoweroff -f\\n");
