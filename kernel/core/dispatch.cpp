@@ -22,7 +22,6 @@ namespace pulse {
 
 namespace {
 constexpr u64 nmi_vector = 2, exceptions_end = 32;
-constexpr u64 system_call_vector = 0x80;
 
 /// Those of the CPU's own interrupt controller.
 void serve_local_vector(Frame& frame) {
@@ -76,10 +75,6 @@ bool serve_without_kernel(const Frame& frame) {
 /// Whatever it is, but for what a return to ring 3 does.
 void serve(Frame& frame) {
   if (frame.vector < exceptions_end) return handle_exception(frame);
-  if (frame.vector == system_call_vector) {
-    frame.vector = Frame::syscall_vector;
-    return serve_system_call(frame);
-  }
   const u8 line = kernel().interrupts.line_of(frame.vector);
   PerCpu& cpu = this_cpu();
   ++cpu.interrupt_depth;
@@ -104,8 +99,7 @@ extern "C" void interrupt_entry(Frame& frame) {
     return LocalApic::end_of_interrupt();
   }
   if (frame.vector == vector::stop) halt_for_good();
-  const bool is_interrupt = frame.vector >= exceptions_end && frame.vector != system_call_vector;
-  if (!is_interrupt) {
+  if (frame.vector < exceptions_end) {
     enter_kernel();
   } else if (!try_enter_kernel()) {
     if (serve_without_kernel(frame)) return;
@@ -115,12 +109,6 @@ extern "C" void interrupt_entry(Frame& frame) {
   leave_kernel();
 }
 
-/// The running thread may not go on in ring 3 before somebody looks in the kernel.
-static bool is_wanted() {
-  const PerCpu& cpu = this_cpu();
-  return cpu.reschedule || cpu.owes_tick || has_signal_work(current_thread());
-}
-
 void leave_to_program(Frame& frame) {
   for (;;) {
     if (std::exchange(this_cpu().owes_tick, false)) local_tick(frame);
@@ -128,13 +116,13 @@ void leave_to_program(Frame& frame) {
     if (has_signal_work(current_thread()) || frame.vector == Frame::syscall_vector) deliver_signals(frame);
     leave_kernel();
     // Handlers that were left to this CPU ran just now, and may have found something for it.
-    if (!is_wanted()) return;
+    if (!is_wanted(current_thread())) return;
     enter_kernel_politely();
   }
 }
 
 extern "C" void return_to_user(Frame& frame) {
-  if (frame.vector != Frame::syscall_vector && !is_wanted()) return;
+  if (frame.vector != Frame::syscall_vector && !is_wanted(current_thread())) return;
   enter_kernel_politely();
   leave_to_program(frame);
 }

@@ -11,11 +11,15 @@
 
 namespace pulse {
 
-namespace {
-
-SpinLock kernel_lock;
-Atomic<u32> deferred_lines{0};  // bit n: line n
+namespace kernel_lock {
+SpinLock lock;
+Atomic<u32> deferred_lines{0};
 static_assert(InterruptManager::lines <= 32);
+}  // namespace kernel_lock
+
+using kernel_lock::deferred_lines;
+
+namespace {
 
 /// This CPU is in the kernel.
 void serve_deferred() {
@@ -30,21 +34,12 @@ void serve_deferred() {
 
 }  // namespace
 
-void enter_kernel() {
-  PerCpu& cpu = this_cpu();
-  if (cpu.kernel_depth == 0) kernel_lock.lock(answer_flush_request);
-  ++cpu.kernel_depth;
+void kernel_lock::wait() {
+  lock.lock(answer_flush_request);
+  ++this_cpu().kernel_depth;
 }
 
-bool try_enter_kernel() {
-  PerCpu& cpu = this_cpu();
-  if (cpu.kernel_depth == 0 && !kernel_lock.try_lock()) return false;
-  ++cpu.kernel_depth;
-  return true;
-}
-
-void enter_kernel_politely() {
-  if (try_enter_kernel()) return;
+void kernel_lock::wait_politely() {
   const PreemptionOff here;  // this CPU waits, and not the thread
   do {
     interrupts_on();
@@ -53,16 +48,11 @@ void enter_kernel_politely() {
   } while (!try_enter_kernel());
 }
 
-void leave_kernel() {
-  if (this_cpu().kernel_depth > 1) {
-    --this_cpu().kernel_depth;
-    return;
-  }
-  // One that is deferred after the last look finds the lock free, or this CPU looks once more.
+void kernel_lock::leave_with_deferred() {
   do {
     while (deferred_lines.load() != 0) serve_deferred();
     this_cpu().kernel_depth = 0;
-    kernel_lock.unlock();
+    lock.unlock();
   } while (deferred_lines.load() != 0 && try_enter_kernel());
 }
 

@@ -10,6 +10,7 @@
 // that waits for the answer would wait for ever. An NMI never takes it (exceptions.hpp).
 #pragma once
 
+#include "kernel/arch/x86_64/per_cpu.hpp"
 #include "kernel/core/atomic.hpp"
 #include "kernel/core/types.hpp"
 
@@ -37,13 +38,44 @@ class SpinLock {
   Atomic<u32> next_{0}, serving_{0};
 };
 
-/// Interrupts are off in all of them.
-void enter_kernel();
+namespace kernel_lock {
+extern SpinLock lock;
+extern Atomic<u32> deferred_lines;  // bit n: line n
+void wait();
+void wait_politely();
+void leave_with_deferred();
+}  // namespace kernel_lock
+
+// Interrupts are off in all of them.
+
 /// False: another CPU is in the kernel.
-[[nodiscard]] bool try_enter_kernel();
-/// The same as enter_kernel(), but interrupts are served while it waits.
-void enter_kernel_politely();
-void leave_kernel();
+[[nodiscard]] inline bool try_enter_kernel() {
+  PerCpu& cpu = this_cpu();
+  if (cpu.kernel_depth == 0 && !kernel_lock::lock.try_lock()) return false;
+  ++cpu.kernel_depth;
+  return true;
+}
+inline void enter_kernel() {
+  if (!try_enter_kernel()) kernel_lock::wait();
+}
+/// The same, but interrupts are served while it waits.
+inline void enter_kernel_politely() {
+  if (!try_enter_kernel()) kernel_lock::wait_politely();
+}
+inline void leave_kernel() {
+  PerCpu& cpu = this_cpu();
+  if (cpu.kernel_depth > 1) {
+    --cpu.kernel_depth;
+    return;
+  }
+  if (kernel_lock::deferred_lines.load() == 0) {
+    cpu.kernel_depth = 0;
+    kernel_lock::lock.unlock();
+    // One that is deferred after the last look finds the lock free, or this CPU looks once more.
+    if (kernel_lock::deferred_lines.load() == 0 || !try_enter_kernel()) return;
+  }
+  kernel_lock::leave_with_deferred();
+}
 
 /// The line interrupted and was ended, but its handlers have not run: whoever leaves the kernel next runs them.
 void defer(u8 line);

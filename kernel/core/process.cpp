@@ -69,6 +69,7 @@ void give_children_away(Process& process) {
   Process* const heir = find_process(first_process);
   for (Process* child : process.children) {
     child->parent = heir;
+    child->parent_id = heir->id;
     heir->children.push_back(child);
     if (child->ended) heir->child_changed.wake(ready::all);
   }
@@ -164,7 +165,6 @@ Found look_for_child(Process& self, i32 which, u32 options) {
 
 }  // namespace
 
-Process& current_process() { return *current_thread().process; }
 const std::vector<Process*>& all_processes() { return processes; }
 
 u64 cpu_time_of(const Process& process) {
@@ -262,6 +262,7 @@ Result<u32> clone_thread(const Frame& frame, const CloneRequest& request) {
     }
     if ((request.flags & clone_flag::fork_and_wait) != 0) process->loan = new Loan;
     process->parent = &self;
+    process->parent_id = self.id;
     process->group = self.group;
     process->session = self.session;
     process->terminal = self.terminal;
@@ -322,7 +323,8 @@ void exit_thread(i32 status) {
   Process& process = *thread.process;
   if (thread.clear_child_tid != 0 && process.threads.size() > 1) {
     (void)write_user(thread.clear_child_tid, u32{0});
-    (void)futex_wake(*process.space, thread.clear_child_tid, 1);
+    const auto word = futex_word(*process.space, thread.clear_child_tid, FutexScope::AnyProcess);
+    if (word) (void)futex_wake(*word, 1);
   }
   std::erase(process.threads, &thread);
   process.thread_ended.wake(ready::all);

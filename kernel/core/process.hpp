@@ -10,6 +10,7 @@
 #include "kernel/core/file_table.hpp"
 #include "kernel/core/ref.hpp"
 #include "kernel/core/result.hpp"
+#include "kernel/core/scheduler.hpp"
 #include "kernel/core/thread.hpp"
 #include "kernel/core/wait_queue.hpp"
 #include "kernel/memory/address_space.hpp"
@@ -48,6 +49,7 @@ class Loan : public Shared {
 struct Process {
   u32 id = 0;
   Process* parent = nullptr;
+  u32 parent_id = 0;  ///< 0: none. For who may not ask the parent, since it may just end
   u32 group = 0, session = 0;
   std::vector<Process*> children;
   std::vector<Thread*> threads;
@@ -74,7 +76,7 @@ struct Process {
   u64 user_ticks = 0, system_ticks = 0;  ///< of threads that have ended
 };
 
-[[nodiscard]] Process& current_process();
+[[nodiscard]] inline Process& current_process() { return *current_thread().process; }
 /// Nanoseconds that its threads have had CPUs, those that have ended too.
 [[nodiscard]] u64 cpu_time_of(const Process& process);
 [[nodiscard]] Process* find_process(u32 id);

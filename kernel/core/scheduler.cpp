@@ -127,7 +127,6 @@ void switch_to(Thread& next) {
 
 }  // namespace
 
-Thread& current_thread() { return *this_cpu().current; }
 TimerQueue& timers() { return timer_queue; }
 
 namespace {

@@ -6,6 +6,7 @@
 
 #include <string_view>
 
+#include "kernel/arch/x86_64/per_cpu.hpp"
 #include "kernel/core/thread.hpp"
 #include "kernel/core/wait_queue.hpp"
 
@@ -17,7 +18,7 @@ enum class SchedulingMode : u8 { Cooperative, Preemptive };
 void start_scheduler(SchedulingMode mode);
 /// The same on another CPU; and what idle threads do, for ever.
 [[noreturn]] void run_idle_thread();
-[[nodiscard]] Thread& current_thread();
+[[nodiscard]] inline Thread& current_thread() { return *this_cpu().current; }
 
 using ThreadFunction = void (*)(void* argument);
 /// A thread of the kernel that runs `function(argument)` and ends when that returns. Null if memory is short.
@@ -63,10 +64,13 @@ void preempt_if_wanted();
 /// While one lives, the running thread is not pre-empted.
 class PreemptionOff {
  public:
-  PreemptionOff() { ++current_thread().preemption_off; }
-  ~PreemptionOff() { --current_thread().preemption_off; }
+  explicit PreemptionOff(Thread& running = current_thread()) : thread_(&running) { ++thread_->preemption_off; }
+  ~PreemptionOff() { --thread_->preemption_off; }
   PreemptionOff(const PreemptionOff&) = delete;
   PreemptionOff& operator=(const PreemptionOff&) = delete;
+
+ private:
+  Thread* thread_;
 };
 
 /// A thread that stands in a wait queue.

@@ -136,19 +136,6 @@ vitrine::abi::SignalInformation information_of(const Process& process, u32 numbe
   return information;
 }
 
-u64 pending_of(const Thread& thread, u64 mask) {
-  return (thread.pending_signals | thread.process->pending_signals) & mask;
-}
-
-u64 deliverable_signals(const Thread& thread) {
-  return thread.process != nullptr ? pending_of(thread, ~thread.signal_mask) : 0;
-}
-
-bool has_signal_work(const Thread& thread) {
-  if (thread.process == nullptr) return false;
-  return deliverable_signals(thread) != 0 || (thread.process->stopped && !thread.ending);
-}
-
 u32 take_pending(Thread& thread, u64 mask) {
   const InterruptsOff off;
   const u64 now = pending_of(thread, mask);
@@ -252,8 +239,6 @@ void deliver_signals(Frame& frame) {
   if (thread.saved_mask_valid) thread.signal_mask = thread.saved_mask;
   thread.saved_mask_valid = false;
 }
-
-bool return_from_handler(Frame& frame) { return pop_signal_frame(frame, current_thread()); }
 
 bool wait_is_interrupted() { return deliverable_signals(current_thread()) != 0; }
 

@@ -28,14 +28,18 @@ void force_signal(u32 number, const SignalCause& cause = {});
 
 /// For siginfo_t.
 [[nodiscard]] vitrine::abi::SignalInformation information_of(const Process& process, u32 number);
-/// Signals that the thread would take now.
-[[nodiscard]] u64 deliverable_signals(const Thread& thread);
-
-/// It must go through deliver_signals() before it goes on in ring 3.
-[[nodiscard]] bool has_signal_work(const Thread& thread);
-
 /// Those of `mask` that wait for the thread or its process, blocked or not.
-[[nodiscard]] u64 pending_of(const Thread& thread, u64 mask);
+[[nodiscard]] inline u64 pending_of(const Thread& thread, u64 mask) {
+  return (thread.pending_signals | thread.process->pending_signals) & mask;
+}
+/// Signals that the thread would take now.
+[[nodiscard]] inline u64 deliverable_signals(const Thread& thread) {
+  return thread.process != nullptr ? pending_of(thread, ~thread.signal_mask) : 0;
+}
+/// The thread, a program's, must go through deliver_signals() before it goes on in ring 3.
+[[nodiscard]] inline bool has_signal_work(const Thread& thread) {
+  return pending_of(thread, ~thread.signal_mask) != 0 || (thread.process->stopped && !thread.ending);
+}
 /// Takes the lowest of them away; 0: there is none.
 u32 take_pending(Thread& thread, u64 mask);
 
@@ -43,7 +47,10 @@ u32 take_pending(Thread& thread, u64 mask);
 /// whose frame was made last runs first, and returns into the one before. `frame` of a system call that was interrupted
 /// is set up to be repeated or to tell of it.
 void deliver_signals(Frame& frame);
-/// rt_sigreturn(2): back to what the handler interrupted. False: the frame can't be read.
-[[nodiscard]] bool return_from_handler(Frame& frame);
+/// The system call was interrupted, and deliver_signals() says what becomes of it.
+[[nodiscard]] inline bool was_interrupted(const Frame& frame) {
+  const auto result = -static_cast<i64>(frame.rax);
+  return result == static_cast<i64>(Errno::RestartAlways) || result == static_cast<i64>(Errno::RestartNoHandler);
+}
 
 }  // namespace pulse

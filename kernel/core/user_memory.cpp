@@ -3,35 +3,9 @@
 #include <cstring>
 #include <new>
 
-#include "kernel/arch/x86_64/layout.h"
-
-extern "C" {
-pulse::u64 user_copy(void* to, const void* from, std::size_t size);
-pulse::i64 user_copy_string(char* to, const void* from, std::size_t size);
-}
+extern "C" pulse::i64 user_copy_string(char* to, const void* from, std::size_t size);
 
 namespace pulse {
-
-namespace {
-
-Result<void> copied(u64 missing) {
-  if (missing != 0) return fail(Errno::BadAddress);
-  return {};
-}
-
-}  // namespace
-
-bool is_user_range(u64 address, std::size_t size) { return address <= USER_END && size <= USER_END - address; }
-
-Result<void> copy_from_user(void* to, u64 from, std::size_t size) {
-  if (!is_user_range(from, size)) return fail(Errno::BadAddress);
-  return copied(user_copy(to, reinterpret_cast<const void*>(from), size));
-}
-
-Result<void> copy_to_user(u64 to, const void* from, std::size_t size) {
-  if (!is_user_range(to, size)) return fail(Errno::BadAddress);
-  return copied(user_copy(reinterpret_cast<void*>(to), from, size));
-}
 
 Result<UserText> read_user_text(u64 address, std::size_t limit) {
   if (address >= USER_END) return fail(Errno::BadAddress);

@@ -5,15 +5,28 @@
 #include <string_view>
 #include <type_traits>
 
+#include "kernel/arch/x86_64/layout.h"
 #include "kernel/core/result.hpp"
 #include "kernel/fs/file.hpp"
 
 namespace pulse {
 
 /// Is all of it below the kernel's half? Says nothing of what is mapped.
-[[nodiscard]] bool is_user_range(u64 address, std::size_t size);
-[[nodiscard]] Result<void> copy_from_user(void* to, u64 from, std::size_t size);
-[[nodiscard]] Result<void> copy_to_user(u64 to, const void* from, std::size_t size);
+[[nodiscard]] inline bool is_user_range(u64 address, std::size_t size) {
+  return address <= USER_END && size <= USER_END - address;
+}
+/// user_copy.S: how many bytes were not copied.
+extern "C" u64 user_copy(void* to, const void* from, std::size_t size);
+[[nodiscard]] inline Result<void> copy_from_user(void* to, u64 from, std::size_t size) {
+  if (!is_user_range(from, size) || user_copy(to, reinterpret_cast<const void*>(from), size) != 0)
+    return fail(Errno::BadAddress);
+  return {};
+}
+[[nodiscard]] inline Result<void> copy_to_user(u64 to, const void* from, std::size_t size) {
+  if (!is_user_range(to, size) || user_copy(reinterpret_cast<void*>(to), from, size) != 0)
+    return fail(Errno::BadAddress);
+  return {};
+}
 
 template <class T>
   requires std::is_trivially_copyable_v<T>

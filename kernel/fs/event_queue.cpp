@@ -156,26 +156,23 @@ bool EventQueue::has_events() const {
   return std::ranges::any_of(listed_, [](const WatchedFile* watched) { return found(*watched) != 0; });
 }
 
-std::vector<WatchEvent> EventQueue::take(std::size_t most) {
-  std::vector<WatchEvent> events;
-  events.reserve(std::min(most, files_.size()));
+std::size_t EventQueue::take(std::span<WatchEvent> events) {
   const Critical critical;
-  std::size_t left = listed_.size();
-  while (left > 0 && events.size() < most) {
-    --left;
+  std::size_t count = 0;
+  for (std::size_t left = listed_.size(); left > 0 && count < events.size(); --left) {
     WatchedFile& watched = *listed_.front();
     listed_.erase(listed_.begin());
     watched.listed = false;
     const u32 now = found(watched);
     if (now == 0) continue;
-    events.push_back({now, watched.wanted.data});
+    events[count++] = {now, watched.wanted.data};
     if ((watched.wanted.events & watch_flag::one_shot) != 0) {
       watched.armed = false;
     } else if ((watched.wanted.events & watch_flag::edge) == 0) {
       list(watched);
     }
   }
-  return events;
+  return count;
 }
 
 }  // namespace pulse

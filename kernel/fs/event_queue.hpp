@@ -5,6 +5,7 @@
 // ready, edge-triggered ones come back only when they are called again, one-shot ones not before they are armed anew.
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "kernel/fs/file.hpp"
@@ -48,8 +49,11 @@ class EventQueue final : public File {
   [[nodiscard]] Result<void> change(u32 descriptor, const File& file, const WatchEvent& event);
   [[nodiscard]] Result<void> remove(u32 descriptor, const File& file);
 
-  /// What is ready now, at most `most`; those that were told last go to the end of the line.
-  [[nodiscard]] std::vector<WatchEvent> take(std::size_t most);
+  /// Puts into `events` what is ready now, and says how many that are; those that were told last go to the end of the
+  /// line.
+  [[nodiscard]] std::size_t take(std::span<WatchEvent> events);
+  /// How many files it watches: take() never gives more.
+  [[nodiscard]] std::size_t size() const { return files_.size(); }
   /// Would take() give something?
   [[nodiscard]] bool has_events() const;
 

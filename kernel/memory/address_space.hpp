@@ -67,6 +67,8 @@ class AddressSpace : public Shared {
   void enter(u32 cpu) { cpus_ |= u64{1} << cpu; }
   void leave(u32 cpu) { cpus_ &= ~(u64{1} << cpu); }
   [[nodiscard]] const std::vector<Area>& areas() const { return areas_; }
+  /// The one that `address` lies in, or null.
+  [[nodiscard]] const Area* area_at(u64 address) { return find(address); }
   [[nodiscard]] bool is_heap(const Area& area) const { return area.begin < break_end_ && area.end > break_begin_; }
   /// Pages that are mapped now.
   [[nodiscard]] u64 resident_pages() const;

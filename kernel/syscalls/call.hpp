@@ -22,10 +22,15 @@ struct Call {
 using CallResult = Result<u64>;
 using CallFunction = CallResult (*)(Call& call);
 
+/// A call that is answered at once: it runs with interrupts off and without the lock around the kernel, and may touch
+/// nothing but what its own thread and process keep in a single word.
+using QuickCallFunction = u64 (*)(const Thread& thread);
+
 struct CallEntry {
-  u16 number;
+  u16 number = 0;
   std::string_view name;
-  CallFunction function;
+  CallFunction function = nullptr;
+  QuickCallFunction quick = nullptr;  ///< instead of `function`
 };
 /// What each file of this folder brings.
 [[nodiscard]] std::span<const CallEntry> process_calls();

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "kernel/core/scheduler.hpp"
+#include "kernel/core/short_list.hpp"
 #include "kernel/core/signals.hpp"
 #include "kernel/core/time.hpp"
 #include "kernel/core/user_memory.hpp"
@@ -66,6 +67,19 @@ CallResult sys_epoll_ctl(Call& call) {
   }
 }
 
+/// Takes what is ready, at most `most`, and writes it to `address`; the number.
+CallResult tell_events(EventQueue& queue, u64 address, u64 most) {
+  most = std::min<u64>(most, queue.size());
+  ShortList<WatchEvent, 8> events(most);
+  if (!events.has_room()) return fail(Errno::NoMemory);
+  while (events.size() < most) events.add();
+  const std::size_t count = queue.take(events.all());
+  if (count == 0) return 0;
+  if (const auto told = copy_to_user(address, events.all().data(), count * sizeof(WatchEvent)); !told)
+    return fail(told.error());
+  return count;
+}
+
 CallResult wait_for_events(Call& call, u64 deadline) {
   constexpr u64 most = 0x7FFF'FFFF / sizeof(WatchEvent);
   if (call.c == 0 || call.c > most) return fail(Errno::Invalid);
@@ -73,12 +87,8 @@ CallResult wait_for_events(Call& call, u64 deadline) {
   if (!file) return fail(file.error());
   EventQueue& queue = *(*file)->as_event_queue();
   for (;;) {
-    const auto events = queue.take(call.c);
-    if (!events.empty()) {
-      if (const auto told = copy_to_user(call.b, events.data(), events.size() * sizeof(WatchEvent)); !told)
-        return fail(told.error());
-      return events.size();
-    }
+    const auto count = tell_events(queue, call.b, call.c);
+    if (!count || *count > 0) return count;
     if (deadline == 0) return 0;
     const auto waited = wait_until(*queue.wait_queue(), [&] { return queue.has_events(); }, deadline);
     if (waited == WaitResult::TimedOut) return 0;

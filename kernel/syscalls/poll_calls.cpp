@@ -1,9 +1,9 @@
 // poll and select: way B of waiting. Asks every file; if none is ready, stands in all their wait queues at once.
 #include <algorithm>
-#include <memory>
-#include <vector>
+#include <bit>
 
 #include "kernel/core/scheduler.hpp"
+#include "kernel/core/short_list.hpp"
 #include "kernel/core/signals.hpp"
 #include "kernel/core/time.hpp"
 #include "kernel/core/user_memory.hpp"
@@ -18,17 +18,20 @@ namespace {
 struct Asked {
   Ref<File> file;  ///< null: no such descriptor
   u32 wanted = 0;
+  u32 place = 0;  ///< whatever the caller knows it by
   u32 found = 0;
+  ThreadWaiter waiter{current_thread()};
 };
+using AskedFiles = ShortList<Asked, 4>;
 
 u32 look(const Asked& asked) {
   if (!asked.file) return ready::invalid;
   return asked.file->ready() & (asked.wanted | ready::error | ready::hang_up);
 }
 
-std::size_t look_at_all(std::vector<Asked>& files) {
+std::size_t look_at_all(AskedFiles& files) {
   std::size_t count = 0;
-  for (Asked& asked : files) {
+  for (Asked& asked : files.all()) {
     asked.found = look(asked);
     if (asked.found != 0) ++count;
   }
@@ -36,29 +39,22 @@ std::size_t look_at_all(std::vector<Asked>& files) {
 }
 
 /// How many files are ready; 0: `deadline` came first.
-CallResult wait_for_any(std::vector<Asked>& files, u64 deadline) {
+CallResult wait_for_any(AskedFiles& files, u64 deadline) {
   deadline = kept_deadline_or(deadline);
   if (const std::size_t count = look_at_all(files); count > 0 || deadline == 0) return count;
   // One entry in each queue; each wakes this thread.
-  std::vector<std::unique_ptr<ThreadWaiter>> waiters;
-  const auto leave = [&] {
-    std::size_t i = 0;
-    for (Asked& asked : files) {
-      if (asked.file && asked.file->wait_queue() != nullptr) asked.file->wait_queue()->remove(*waiters[i++]);
-    }
-  };
-  for (Asked& asked : files) {
+  for (Asked& asked : files.all()) {
     if (!asked.file || asked.file->wait_queue() == nullptr) continue;
-    waiters.push_back(std::make_unique<ThreadWaiter>(current_thread()));
     const InterruptsOff off;
-    asked.file->wait_queue()->add(*waiters.back());
+    asked.file->wait_queue()->add(asked.waiter);
   }
   WaitQueue own;
   const auto result = wait_until(
-      own, [&] { return std::ranges::any_of(files, [](const Asked& asked) { return look(asked) != 0; }); }, deadline);
-  {
+      own, [&] { return std::ranges::any_of(files.all(), [](const Asked& asked) { return look(asked) != 0; }); },
+      deadline);
+  for (Asked& asked : files.all()) {
     const InterruptsOff off;
-    leave();
+    if (asked.waiter.queued) asked.file->wait_queue()->remove(asked.waiter);
   }
   if (result == WaitResult::Interrupted) {
     keep_deadline(deadline);
@@ -74,26 +70,25 @@ struct PollEntry {
 
 CallResult poll_files(Call& call, u64 deadline) {
   if (call.b > FileTable::most_files) return fail(Errno::Invalid);
-  std::vector<PollEntry> entries(call.b);
-  if (!entries.empty()) {
-    if (const auto read = copy_from_user(entries.data(), call.a, entries.size() * sizeof(PollEntry)); !read)
-      return fail(read.error());
+  ShortList<PollEntry, 4> entries(call.b);
+  AskedFiles files(call.b);
+  if (!entries.has_room() || !files.has_room()) return fail(Errno::NoMemory);
+  const std::size_t bytes = call.b * sizeof(PollEntry);
+  while (entries.size() < call.b) entries.add();
+  if (bytes != 0) {
+    if (const auto read = copy_from_user(entries.all().data(), call.a, bytes); !read) return fail(read.error());
   }
-  std::vector<Asked> files;
-  std::vector<std::size_t> places;  // negative descriptors are passed over
-  for (std::size_t i = 0; i < entries.size(); ++i) {
-    entries[i].found = 0;
-    if (entries[i].descriptor < 0) continue;
-    const auto file = call.process().files->get(static_cast<u64>(entries[i].descriptor));
-    files.push_back({file ? *file : Ref<File>(), entries[i].wanted});
-    places.push_back(i);
+  for (PollEntry& entry : entries.all()) {
+    entry.found = 0;
+    if (entry.descriptor < 0) continue;  // passed over
+    const auto file = call.process().files->get(static_cast<u64>(entry.descriptor));
+    files.add(file ? *file : Ref<File>(), entry.wanted, static_cast<u32>(&entry - entries.all().data()));
   }
   const auto count = wait_for_any(files, deadline);
   if (!count) return count;
-  for (std::size_t i = 0; i < files.size(); ++i) entries[places[i]].found = static_cast<u16>(files[i].found);
-  if (!entries.empty()) {
-    if (const auto told = copy_to_user(call.a, entries.data(), entries.size() * sizeof(PollEntry)); !told)
-      return fail(told.error());
+  for (const Asked& asked : files.all()) entries.all()[asked.place].found = static_cast<u16>(asked.found);
+  if (bytes != 0) {
+    if (const auto told = copy_to_user(call.a, entries.all().data(), bytes); !told) return fail(told.error());
   }
   return count;
 }
@@ -149,6 +144,11 @@ struct Set {
   u64 words[set_words] = {};
   [[nodiscard]] bool has(u64 number) const { return bit(words[number / 64], number % 64); }
   void add(u64 number) { words[number / 64] |= u64{1} << number % 64; }
+  [[nodiscard]] std::size_t size() const {
+    std::size_t count = 0;
+    for (const u64 word : words) count += static_cast<std::size_t>(std::popcount(word));
+    return count;
+  }
 };
 
 CallResult select_files(Call& call, u64 deadline) {
@@ -162,23 +162,22 @@ CallResult select_files(Call& call, u64 deadline) {
     if (addresses[i] == 0) continue;
     if (const auto read = copy_from_user(sets[i].words, addresses[i], bytes); !read) return fail(read.error());
   }
-  std::vector<Asked> files;
-  std::vector<u64> numbers;
+  AskedFiles files(sets[0].size() + sets[1].size() + sets[2].size());
+  if (!files.has_room()) return fail(Errno::NoMemory);
   for (u64 number = 0; number < count; ++number) {
     u32 wanted = 0;
     for (int i = 0; i < 3; ++i) wanted |= sets[i].has(number) ? kinds[i] : 0;
     if (wanted == 0) continue;
     const auto file = call.process().files->get(number);
     if (!file) return fail(Errno::BadFile);
-    files.push_back({*file, wanted});
-    numbers.push_back(number);
+    files.add(*file, wanted, static_cast<u32>(number));
   }
   if (const auto waited = wait_for_any(files, deadline); !waited) return waited;
   u64 total = 0;
-  for (std::size_t f = 0; f < files.size(); ++f) {
+  for (const Asked& asked : files.all()) {
     for (int i = 0; i < 3; ++i) {
-      if (!sets[i].has(numbers[f]) || (files[f].found & kinds[i]) == 0) continue;
-      found[i].add(numbers[f]);
+      if (!sets[i].has(asked.place) || (asked.found & kinds[i]) == 0) continue;
+      found[i].add(asked.place);
       ++total;
     }
   }

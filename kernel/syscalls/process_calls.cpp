@@ -22,10 +22,11 @@ namespace pulse {
 
 namespace {
 
-CallResult sys_getpid(Call& call) { return call.process().id; }
-CallResult sys_getppid(Call& call) { return call.process().parent != nullptr ? call.process().parent->id : 0; }
-CallResult sys_gettid(Call&) { return current_thread().number; }
-CallResult sys_zero(Call&) { return 0; }
+u64 quick_getpid(const Thread& thread) { return thread.process->id; }
+u64 quick_getppid(const Thread& thread) { return thread.process->parent_id; }
+u64 quick_getpgrp(const Thread& thread) { return thread.process->group; }
+u64 quick_gettid(const Thread& thread) { return thread.number; }
+u64 quick_zero(const Thread&) { return 0; }
 
 CallResult sys_clone(Call& call) {
   constexpr u64 exit_signal_mask = 0xFF;
@@ -101,7 +102,6 @@ CallResult sys_getpgid(Call& call) {
   if (process == nullptr) return fail(Errno::NoProcess);
   return process->group;
 }
-CallResult sys_getpgrp(Call& call) { return call.process().group; }
 CallResult sys_getsid(Call& call) {
   const Process* const process = call.a == 0 ? &call.process() : find_process(static_cast<u32>(call.a));
   if (process == nullptr) return fail(Errno::NoProcess);
@@ -326,9 +326,12 @@ CallResult sys_getrusage(Call& call) {
 CallResult sys_futex(Call& call) {
   constexpr u64 operation_mask = 0x7F, wait = 0, wake = 1, requeue = 3, compare_requeue = 4, wait_bits = 9,
                 wake_bits = 10;
-  constexpr u64 clock_realtime = 0x100;
+  constexpr u64 is_private = 0x80, clock_realtime = 0x100;
   AddressSpace& space = *call.process().space;
+  const FutexScope scope = (call.b & is_private) != 0 ? FutexScope::OwnProcess : FutexScope::AnyProcess;
   const u64 operation = call.b & operation_mask;
+  const auto word = futex_word(space, call.a, scope);
+  if (!word && operation <= wake_bits) return fail(word.error());
   switch (operation) {
     case wait:
     case wait_bits: {
@@ -341,12 +344,12 @@ CallResult sys_futex(Call& call) {
         if ((call.b & clock_realtime) != 0) deadline -= std::min(deadline, boot_wall_nanoseconds());
       }
       const u32 bits = operation == wait_bits ? static_cast<u32>(call.f) : ~u32{0};
-      return done(futex_wait(space, call.a, static_cast<u32>(call.c), deadline, bits));
+      return done(futex_wait(*word, call.a, static_cast<u32>(call.c), deadline, bits));
     }
     case wake:
-      return futex_wake(space, call.a, static_cast<u32>(call.c));
+      return futex_wake(*word, static_cast<u32>(call.c));
     case wake_bits:
-      return futex_wake(space, call.a, static_cast<u32>(call.c), static_cast<u32>(call.f));
+      return futex_wake(*word, static_cast<u32>(call.c), static_cast<u32>(call.f));
     case compare_requeue: {
       const auto value = read_user<u32>(call.a);
       if (!value) return fail(value.error());
@@ -354,7 +357,9 @@ CallResult sys_futex(Call& call) {
       [[fallthrough]];
     }
     case requeue: {
-      const auto moved = futex_requeue(space, call.a, static_cast<u32>(call.c), static_cast<u32>(call.d), call.e);
+      const auto to = futex_word(space, call.e, scope);
+      if (!to) return fail(to.error());
+      const auto moved = futex_requeue(*word, static_cast<u32>(call.c), static_cast<u32>(call.d), *to);
       if (!moved) return fail(moved.error());
       return *moved;
     }
@@ -393,7 +398,7 @@ CallResult sys_reboot(Call& call) {
 
 constexpr CallEntry entries[] = {
     {24, "sched_yield", sys_sched_yield},
-    {39, "getpid", sys_getpid},
+    {39, "getpid", nullptr, quick_getpid},
     {41, "socket", sys_socket},
     {56, "clone", sys_clone},
     {57, "fork", sys_fork},
@@ -405,18 +410,18 @@ constexpr CallEntry entries[] = {
     {97, "getrlimit", sys_getrlimit},
     {98, "getrusage", sys_getrusage},
     {99, "sysinfo", sys_sysinfo},
-    {102, "getuid", sys_zero},
-    {104, "getgid", sys_zero},
-    {105, "setuid", sys_zero},
-    {106, "setgid", sys_zero},
-    {107, "geteuid", sys_zero},
-    {108, "getegid", sys_zero},
+    {102, "getuid", nullptr, quick_zero},
+    {104, "getgid", nullptr, quick_zero},
+    {105, "setuid", nullptr, quick_zero},
+    {106, "setgid", nullptr, quick_zero},
+    {107, "geteuid", nullptr, quick_zero},
+    {108, "getegid", nullptr, quick_zero},
     {109, "setpgid", sys_setpgid},
-    {110, "getppid", sys_getppid},
-    {111, "getpgrp", sys_getpgrp},
+    {110, "getppid", nullptr, quick_getppid},
+    {111, "getpgrp", nullptr, quick_getpgrp},
     {112, "setsid", sys_setsid},
-    {115, "getgroups", sys_zero},
-    {116, "setgroups", sys_zero},
+    {115, "getgroups", nullptr, quick_zero},
+    {116, "setgroups", nullptr, quick_zero},
     {121, "getpgid", sys_getpgid},
     {124, "getsid", sys_getsid},
     {140, "getpriority", sys_getpriority},
@@ -426,13 +431,13 @@ constexpr CallEntry entries[] = {
     {169, "reboot", sys_reboot},
     {170, "sethostname", sys_sethostname},
     {171, "setdomainname", sys_setdomainname},
-    {186, "gettid", sys_gettid},
+    {186, "gettid", nullptr, quick_gettid},
     {202, "futex", sys_futex},
     {203, "sched_setaffinity", sys_sched_setaffinity},
     {204, "sched_getaffinity", sys_sched_getaffinity},
     {218, "set_tid_address", sys_set_tid_address},
     {231, "exit_group", sys_exit_group},
-    {273, "set_robust_list", sys_zero},
+    {273, "set_robust_list", nullptr, quick_zero},
     {302, "prlimit64", sys_prlimit64},
     {309, "getcpu", sys_getcpu},
     {318, "getrandom", sys_getrandom},

@@ -63,7 +63,7 @@ CallResult sys_rt_sigpending(Call& call) {
 }
 
 CallResult sys_rt_sigreturn(Call& call) {
-  if (!return_from_handler(call.frame)) exit_process(killed_by(signal::segmentation));
+  if (!pop_signal_frame(call.frame, current_thread())) exit_process(killed_by(signal::segmentation));
   return 0;
 }
 

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 #include "kernel/arch/x86_64/cpu.hpp"
 #include "kernel/arch/x86_64/layout.h"
@@ -18,7 +19,6 @@ namespace {
 
 constexpr std::size_t most_calls = 512;
 const CallEntry* calls[most_calls];
-bool traces_calls = false;
 bool told[most_calls];  // that it is not there: once is enough
 
 /// Calls that make something which stays. They are refused while memory is short, so that the kernel's own new, which
@@ -26,60 +26,92 @@ bool told[most_calls];  // that it is not there: once is enough
 constexpr u16 making_calls[] = {2,   9,   10,  12,  22,  32,  33,  56,  57,  58,  59,  82,  83,  85,  86,  88,
                                 133, 165, 213, 233, 257, 258, 264, 282, 283, 284, 289, 290, 291, 292, 293, 316};
 
-CallResult perform(Frame& frame) {
-  const u64 number = static_cast<u32>(frame.rax);
-  const CallEntry* const entry = number < most_calls ? calls[number] : nullptr;
-  if (entry == nullptr) {
-    if (number < most_calls && told[number]) return fail(Errno::NotImplemented);
-    if (number < most_calls) told[number] = true;
-    log(LogLevel::Notice, "{} ({}): system call {} is not there", static_cast<const char*>(current_thread().name),
-        current_thread().number, number);
-    return fail(Errno::NotImplemented);
-  }
-  if (memory_is_short() && std::ranges::find(making_calls, number) != std::end(making_calls)) [[unlikely]] {
-    return fail(Errno::NoMemory);
-  }
-  Call call(frame);
-  if (!traces_calls) [[likely]]
-    return entry->function(call);
+bool makes[most_calls];  // those, by number
+
+CallResult refuse(Call& call) {
+  const u64 number = static_cast<u32>(call.frame.error);
+  if (number < most_calls && std::exchange(told[number], true)) return fail(Errno::NotImplemented);
+  log(LogLevel::Notice, "{} ({}): system call {} is not there", static_cast<const char*>(current_thread().name),
+      current_thread().number, number);
+  return fail(Errno::NotImplemented);
+}
+constexpr CallEntry missing{.name = "?", .function = refuse};
+
+const CallEntry& entry_of(u64 rax) {
+  const u64 number = static_cast<u32>(rax);
+  return number < most_calls ? *calls[number] : missing;
+}
+
+/// With the boot parameter trace-calls all calls go through this one.
+const CallEntry* traced_calls[most_calls];
+CallResult call_and_log(Call& call) {
+  const CallEntry& entry = *traced_calls[static_cast<u32>(call.frame.error)];
   const u32 thread = current_thread().number;
-  const CallResult result = entry->function(call);
-  log_info("{} {}({:#x}, {:#x}, {:#x}) = {}", thread, entry->name, call.a, call.b, call.c,
+  const CallResult result = entry.quick != nullptr ? entry.quick(current_thread()) : entry.function(call);
+  log_info("{} {}({:#x}, {:#x}, {:#x}) = {}", thread, entry.name, call.a, call.b, call.c,
            result ? static_cast<i64>(*result) : -static_cast<i64>(result.error()));
   return result;
+}
+constexpr CallEntry traced{.name = "", .function = call_and_log};
+
+CallResult call_function(Frame& frame, CallFunction function) {
+  if (makes[frame.rax % most_calls] && memory_is_short()) return fail(Errno::NoMemory);
+  Call call(frame);
+  return function(call);
+}
+
+void perform(Frame& frame, CallFunction function, Thread& thread) {
+  frame.error = frame.rax;  // kept for a restart
+  const PreemptionOff alone(thread);
+  interrupts_on();
+  const CallResult result = call_function(frame, function);
+  interrupts_off();
+  // A deadline is kept for the call that begins again, and for no other one.
+  if (result || result.error() != Errno::RestartNoHandler) thread.restart_deadline = 0;
+  // Calls that replace the frame (execve, sigreturn) mark it so.
+  if (frame.vector != Frame::syscall_vector) return;
+  frame.rax = result ? *result : static_cast<u64>(-static_cast<i64>(result.error()));
 }
 
 }  // namespace
 
-void serve_system_call(Frame& frame) {
-  frame.error = frame.rax;  // kept for a restart
-  {
-    const PreemptionOff alone;
-    interrupts_on();
-    const CallResult result = perform(frame);
-    interrupts_off();
-    // A deadline is kept for the call that begins again, and for no other one.
-    if (result || result.error() != Errno::RestartNoHandler) current_thread().restart_deadline = 0;
-    // Calls that replace the frame (execve, sigreturn) mark it so.
-    if (frame.vector != Frame::syscall_vector) return;
-    frame.rax = result ? *result : static_cast<u64>(-static_cast<i64>(result.error()));
-  }
-}
-
 void register_calls() {
-  traces_calls = kernel().parameters.has("trace-calls");
+  std::ranges::fill(calls, &missing);
   for (const auto part : {process_calls(), memory_calls(), event_calls(), file_calls(), path_calls(), mount_calls(),
                           poll_calls(), signal_calls(), time_calls()}) {
     for (const CallEntry& entry : part) calls[entry.number] = &entry;
   }
+  for (const u16 number : making_calls) makes[number] = true;
+  if (!kernel().parameters.has("trace-calls")) return;
+  std::ranges::copy(calls, traced_calls);
+  std::ranges::fill(calls, &traced);
 }
 
 /// From SYSCALL's stub in entry.S, IF=0. True: SYSRET can give back the frame as it is now.
 extern "C" bool syscall_entry(Frame& frame) {
+  const CallEntry& entry = entry_of(frame.rax);
+  Thread& thread = current_thread();
+  if (entry.quick != nullptr) {
+    // What wants this thread meanwhile interrupts it as soon as it is back.
+    frame.rax = entry.quick(thread);
+    return frame.rip < USER_END;
+  }
   enter_kernel_politely();
-  serve_system_call(frame);
-  leave_to_program(frame);
+  perform(frame, entry.function, thread);
+  leave_kernel();
+  // Handlers that were left to this CPU ran just now, and may have found something for it.
+  if (is_wanted(thread) || was_interrupted(frame) || thread.saved_mask_valid) [[unlikely]] {
+    enter_kernel_politely();
+    leave_to_program(frame);
+  }
   return frame.vector == Frame::syscall_vector && frame.rip < USER_END;
+}
+
+/// From INT 0x80's: the same, with the same numbers and registers.
+extern "C" void int80_entry(Frame& frame) {
+  ++this_cpu().vector_counts[frame.vector];
+  frame.vector = Frame::syscall_vector;
+  (void)syscall_entry(frame);
 }
 
 }  // namespace pulse

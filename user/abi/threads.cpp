@@ -322,12 +322,45 @@ void signals() {
   wait_for_thread(&alive[0]);
 }
 
+/// A child waits for the word, up to 300 ms; it ends with 1 if it was woken.
+i64 start_waiter(u32* word) {
+  const i64 child = call(Call::fork);
+  if (child != 0) return child;
+  const Time limit{0, 300 * millisecond};
+  end(call(Call::futex, word, futex::wait, 0, &limit, nullptr, 0) == 0 ? 1 : 0);
+}
+
+void futexes_of_several_processes() {
+  begin_part("futex of several processes");
+  auto* const shared = reinterpret_cast<u32*>(fresh_pages(1, map::read | map::write, map::shared | map::anonymous));
+  auto* const own = reinterpret_cast<u32*>(fresh_pages(1));
+  *own = 0;
+  i64 child = start_waiter(shared + 5);
+  sleep_milliseconds(50);
+  show("wake at another word", call(Call::futex, shared + 6, futex::wake, 1, nullptr, nullptr, 0));
+  show("wake by a private futex",
+       call(Call::futex, shared + 5, futex::wake | futex::is_private, 1, nullptr, nullptr, 0));
+  show("wake", call(Call::futex, shared + 5, futex::wake, 1, nullptr, nullptr, 0));
+  show("the child", wait_for(child));
+  child = start_waiter(own);
+  sleep_milliseconds(50);
+  show("wake where memory is not shared", call(Call::futex, own, futex::wake, 1, nullptr, nullptr, 0));
+  show("the child", wait_for(child));
+  child = start_waiter(shared + 5);
+  sleep_milliseconds(50);
+  show("requeue", call(Call::futex, shared + 5, futex::requeue, 0, 1, shared + 7, 0));
+  show("wake at the old word", call(Call::futex, shared + 5, futex::wake, 1, nullptr, nullptr, 0));
+  show("wake at the new word", call(Call::futex, shared + 7, futex::wake, 1, nullptr, nullptr, 0));
+  show("the child", wait_for(child));
+}
+
 }  // namespace
 
 int main_program(int count, char**, char**) {
   if (count > 1) return 6;
   locks();
   futexes();
+  futexes_of_several_processes();
   ids();
   process_ends();
   stops();

@@ -29,6 +29,8 @@ entry_stubs:
   pushq $vector
   .if vector == 2 || vector == 8 || vector == 18
     jmp paranoid_entry
+  .elseif vector == 0x80
+    jmp int80_stub
   .else
     jmp common_entry
   .endif
@@ -74,6 +76,18 @@ paranoid_entry:
   jz 2f
   swapgs
 2:
+  POP_REGISTERS
+  addq $16, %rsp
+  iretq
+
+// INT 0x80: the other gate for system calls. Only programs come through it.
+.balign 16
+int80_stub:
+  PUSH_REGISTERS
+  swapgs
+  movq %rsp, %rdi
+  call int80_entry
+  swapgs
   POP_REGISTERS
   addq $16, %rsp
   iretq

@@ -84,37 +84,42 @@ bool push_signal_frame(Frame& frame, Thread& thread, const vitrine::abi::SignalA
 }
 
 bool pop_signal_frame(Frame& frame, Thread& thread) {
-  const auto saved = read_user<SignalFrame>(frame.rsp - 8);
-  if (!saved) return false;
-  const SignalContext& r = saved->context.registers;
+  constexpr std::size_t registers_at = __builtin_offsetof(SignalFrame, context.registers);
+  struct {
+    SignalContext registers;
+    u64 mask;  // which is what follows them in UserContext
+  } saved;
+  static_assert(sizeof saved == sizeof(SignalFrame) - registers_at - sizeof(SignalInformation));
+  if (!copy_from_user(&saved, frame.rsp - 8 + registers_at, sizeof saved)) return false;
+  const SignalContext& r = saved.registers;
   if (r.rip >= USER_END) return false;  // IRET would refuse it in the kernel
   if (r.floating_point != 0) {
-    if (!copy_from_user(thread.floating_point, r.floating_point, sizeof(FloatingPoint))) return false;
+    if (!copy_from_user(thread.floating_point, r.floating_point, FloatingPoint::used)) return false;
     load_floating_point(*thread.floating_point);
   }
-  frame = {.r15 = r.r15,
-           .r14 = r.r14,
-           .r13 = r.r13,
-           .r12 = r.r12,
-           .r11 = r.r11,
-           .r10 = r.r10,
-           .r9 = r.r9,
-           .r8 = r.r8,
-           .rdi = r.rdi,
-           .rsi = r.rsi,
-           .rbp = r.rbp,
-           .rdx = r.rdx,
-           .rcx = r.rcx,
-           .rbx = r.rbx,
-           .rax = r.rax,
-           .vector = 0,
-           .error = 0,
-           .rip = r.rip,
-           .cs = USER_CODE,
-           .flags = (frame.flags & ~user_flags) | (r.flags & user_flags),
-           .rsp = r.rsp,
-           .ss = USER_DATA};
-  thread.signal_mask = saved->context.mask & ~unblockable_signals;
+  frame.r15 = r.r15;
+  frame.r14 = r.r14;
+  frame.r13 = r.r13;
+  frame.r12 = r.r12;
+  frame.r11 = r.r11;
+  frame.r10 = r.r10;
+  frame.r9 = r.r9;
+  frame.r8 = r.r8;
+  frame.rdi = r.rdi;
+  frame.rsi = r.rsi;
+  frame.rbp = r.rbp;
+  frame.rdx = r.rdx;
+  frame.rcx = r.rcx;
+  frame.rbx = r.rbx;
+  frame.rax = r.rax;
+  frame.vector = 0;
+  frame.error = 0;
+  frame.rip = r.rip;
+  frame.cs = USER_CODE;
+  frame.flags = (frame.flags & ~user_flags) | (r.flags & user_flags);
+  frame.rsp = r.rsp;
+  frame.ss = USER_DATA;
+  thread.signal_mask = saved.mask & ~unblockable_signals;
   return true;
 }
 
