@@ -278,28 +278,28 @@ void stopped_while_suspended() {
          while (handled == 0) call(Call::epoll_pwait, queue, &event, 1, -1, &none, sizeof none);
          return own_mask();
        }));
-  show("a stop within an absolute sleep leaves the next one alone", in_child([] {
-                                                                      const i64 sleeper = start_child([] {
-                                                                        Time time{};
-                                                                        call(Call::clock_gettime, 1, &time);
-                                                                        time.seconds += 2;
-                                                                        handle(signal::user1, count);
-                                                                        change_mask(How::Set, 0);
-                                                                        call(Call::clock_nanosleep, 1, 1, &time,
-                                                                             nullptr);
-                                                                        const i64 begin = now();
-                                                                        time = {0, 20 * millisecond};
-                                                                        call(Call::nanosleep, &time, nullptr);
-                                                                        const i64 slept = now() - begin;
+  show("a stop within an absolute sleep leaves the next one alone",
+       in_child([] {
+         const i64 sleeper = start_child([] {
+           Time time{};
+           call(Call::clock_gettime, 1, &time);
+           time.seconds += 2;
+           handle(signal::user1, count);
+           change_mask(How::Set, 0);
+           call(Call::clock_nanosleep, 1, 1, &time, nullptr);
+           const i64 begin = now();
+           time = {0, 20 * millisecond};
+           call(Call::nanosleep, &time, nullptr);
+           const i64 slept = now() - begin;
            return slept >= 15 * millisecond && slept < second ? 1 : 0;
-                                                                      });
-                                                                      sleep_milliseconds(20);
-                                                                      call(Call::kill, sleeper, signal::stop);
-                                                                      sleep_milliseconds(20);
-                                                                      call(Call::kill, sleeper, signal::resume);
-                                                                      return static_cast<int>(wait_for(sleeper) >> 8);
-                                                                    }) >>
-                                                                        8);
+         });
+         sleep_milliseconds(20);
+         call(Call::kill, sleeper, signal::stop);
+         sleep_milliseconds(20);
+         call(Call::kill, sleeper, signal::resume);
+         return static_cast<int>(wait_for(sleeper) >> 8);
+       }) >>
+           8);
   change_mask(How::Set, 0);
 }
 
