@@ -43,15 +43,18 @@ constexpr std::array<std::string_view, 8> mode_names = {"fixed", "lowest-priorit
 struct LossWords {
   std::string_view name, clause;
 };
-constexpr std::array<LossWords, 8> loss_words = {{
+constexpr std::array<LossWords, 11> loss_words = {{
     {"unknown", "the reason is unknown"},
     {"no-receiver", "no local APIC has that address"},
     {"receiver-disabled", "the local APIC that has that address is switched off"},
     {"illegal-vector", "vectors below 16 can't be sent"},
     {"not-waiting", "that CPU does not wait for a start-up message"},
-    {"reserved-mode", "delivery mode 3 is reserved"},
+    {"reserved-mode", "that delivery mode is reserved there"},
     {"unsupported", "this machine has no system-management mode"},
     {"no-address", "the address is neither one of interrupts (FEEx_xxxxh) nor RAM"},
+    {"waits-for-start-up", "that CPU waits for a start-up message, and takes no NMI before"},
+    {"de-assert", "a level that is not asserted asks for nothing"},
+    {"shorthand", "what a CPU sends to itself by a shorthand must have delivery mode fixed"},
 }};
 
 const LossWords& words_of(MessageLoss loss) {
@@ -96,6 +99,8 @@ std::string lost_content(MessageLoss loss, u8 vector) {
   switch (loss) {
     case MessageLoss::NotWaiting:
       return content_words(MessageMode::StartUp, vector, true);
+    case MessageLoss::WaitsForStartUp:
+      return content_words(MessageMode::Nmi, vector, true);
     case MessageLoss::Unsupported:
       return content_words(MessageMode::Smi, vector, true);
     default:

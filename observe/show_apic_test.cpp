@@ -59,7 +59,7 @@ TEST(ShowMessage, names_the_pin_or_the_write_it_came_from) {
 }
 
 TEST(ShowMessage, every_loss_says_why) {
-  for (u8 loss = 1; loss <= detail(MessageLoss::NoAddress); ++loss) {
+  for (u8 loss = 1; loss <= detail(MessageLoss::Shorthand); ++loss) {
     const Record record{.extra = 1, .kind = RecordKind::MessageLost, .vector = 0x24, .detail = loss};
     EXPECT_EQ(words(record).find("unknown"), std::string::npos) << words(record);
     EXPECT_NE(loss_name(static_cast<MessageLoss>(loss)), "unknown");

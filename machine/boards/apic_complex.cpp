@@ -1,5 +1,6 @@
 #include "machine/boards/apic_complex.hpp"
 
+#include <algorithm>
 #include <array>
 #include <string>
 
@@ -80,19 +81,23 @@ void ApicComplex::connect_8259s(InterruptLine& output) {
   }
 }
 
-bool ApicComplex::could_wake(const Cpu& cpu, bool pic_can_ask, bool messages_can_come) const {
+bool ApicComplex::could_wake(const Cpu& cpu, bool pic_can_ask, MessageModes messages) const {
   const LocalApic& apic = *local_[cpu.number];
-  if (!apic.can_ever_wake(cpu.interruptible())) return false;
-  if (!cpu.interruptible() || cpu.state.intr || messages_can_come || io_apic_->can_send()) return true;
+  const bool takes_messages = apic.globally_enabled();
+  messages.add(io_apic_->message_modes());
+  // Past IF.
+  if (takes_messages && (messages.has(MessageMode::Nmi) || messages.has(MessageMode::Init))) return true;
+  if (!cpu.interruptible()) return apic.can_ever_wake(false);
+  // Past the priorities.
+  const bool is_past_apic = imcr_ != nullptr && !imcr_->is_through_apic() && cpu.number == 0;
+  if (cpu.state.intr || (is_past_apic && pic_can_ask)) return true;
+  if (takes_messages && apic.software_enabled() && messages.has(MessageMode::ExtInt)) return true;
+  if (!apic.can_ever_wake(true)) return false;
+  if (takes_messages && !messages.empty()) return true;
   // Nothing on these boards drives LINT1.
   static constexpr std::array own = {ApicPin::Timer, ApicPin::Thermal};
-  static constexpr u32 masked = 1u << 16;
-  for (const ApicPin source : own) {
-    if ((apic.local_vector(source) & masked) == 0) return true;
-  }
-  const bool takes_8259s = !apic.globally_enabled() || (apic.local_vector(ApicPin::Lint0) & masked) == 0 ||
-                           (imcr_ != nullptr && !imcr_->is_through_apic() && cpu.number == 0);
-  return pic_can_ask && takes_8259s;
+  if (std::ranges::any_of(own, [&apic](ApicPin source) { return !apic.masked(source); })) return true;
+  return pic_can_ask && (!apic.globally_enabled() || !apic.masked(ApicPin::Lint0));
 }
 
 void ApicComplex::exchange(Archive& archive) {

@@ -44,11 +44,13 @@ class ApicComplex {
   [[nodiscard]] InterruptLine& own_line(u8 pin) { return hpet_lines_[pin - first_hpet_pin]; }
   /// Where devices write their messages.
   [[nodiscard]] MessagePort& messages() { return messages_; }
-  [[nodiscard]] ApicBus& bus() { return bus_; }
 
   /// Could anything end the HLT of this CPU, while all CPUs are halted? `pic_can_ask`: the 8259s may yet ask.
-  /// `messages_can_come`: some device may yet send one.
-  [[nodiscard]] bool could_wake(const Cpu& cpu, bool pic_can_ask, bool messages_can_come) const;
+  /// `messages`: what devices may yet send.
+  [[nodiscard]] bool could_wake(const Cpu& cpu, bool pic_can_ask, MessageModes messages) const;
+
+  /// What no device of the board holds.
+  void reset() { bus_.reset(); }
 
   /// The wires. The devices are on the board.
   void exchange(Archive& archive);

@@ -238,6 +238,8 @@ Machine::RunResult Machine::run(const RunLimits& limits) {
       break;
     }
     const Tick deadline = std::min(events_.next_due(), limits.until);
+    // Whom an event or an input woke takes part from here on, wherever the caller cuts its runs.
+    if (schedule_.open() && schedule_.alone() && others_run()) schedule_.close();
     if (!schedule_.open()) begin_round();
     if (schedule_.open()) {
       take_turn(deadline, limits.instructions - retired);
@@ -304,7 +306,7 @@ void Machine::reset() {
   tell_context();
   schedule_.close();
   set_a20(true);
-  for (u16 id = 0; id < board_->device_count(); ++id) board_->device(DeviceId(id)).reset();
+  board_->reset();
   exit_ = ExitKind::None;
   exit_value_ = 0;
 }
@@ -325,7 +327,7 @@ void Machine::exchange(Archive& archive) {
   ledger_.exchange(archive);
   archive.sequence(journal_, most_inputs);
   archive(a20_, exit_, exit_value_);
-  schedule_.exchange(archive);
+  schedule_.exchange(archive, cpus, clock_.now());
   if (archive.loading() &&
       (clock_.now() >= latest || !have_devices(events_, board_->device_count()) || exit_ > ExitKind::Reset)) {
     archive.refuse(Archive::Error::BadValue);

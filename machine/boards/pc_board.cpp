@@ -14,9 +14,7 @@ namespace {
 // 82371AB, 4.2.4: these pins can't be made level-sensitive: timer, keyboard, cascade; clock, floating point.
 constexpr Pic8259::Wiring first_controller{Pic8259::Role::Primary, 0, 0xF8};
 constexpr Pic8259::Wiring second_controller{Pic8259::Role::Secondary, 8, 0xDE};
-}  // namespace
 
-namespace {
 std::vector<DeviceContext> places_of_chips(Places& places) {
   std::vector<DeviceContext> contexts;
   for (const std::string_view name : chip_names) contexts.push_back(places.next(name));
@@ -249,16 +247,10 @@ void PcBoard::add_disks() {
   pci->bus().add_window(ide->config(), Ide::bus_master_bar, *ide, Region(static_cast<u8>(Ide::Window::BusMaster)));
 }
 
-bool PcBoard::messages_can_come() const {
-  static constexpr u32 by_pin = 0;
-  if (interrupt_tester == nullptr) return false;
-  if (interrupt_tester->peek(InterruptTester::registers, InterruptTester::way, AccessSize(4)) != by_pin) return true;
-  for (u8 timer = 0; timer < Hpet::timers; ++timer) {
-    const u64 configuration =
-        apics->hpet().peek(Hpet::registers, Hpet::first_timer + timer * Hpet::timer_stride, AccessSize(8));
-    if ((configuration & Hpet::fsb_enable_bit) != 0) return true;
-  }
-  return false;
+MessageModes PcBoard::message_modes() const {
+  MessageModes modes = apics->hpet().message_modes();
+  modes.add(interrupt_tester->message_modes());
+  return modes;
 }
 
 bool PcBoard::could_wake(const Cpu& processor) const {
@@ -267,8 +259,13 @@ bool PcBoard::could_wake(const Cpu& processor) const {
   const u8 cascade = pic1.mask() == all ? mask_of<u8>(isa_cascade_pin.value) : u8{0};
   const bool pic_can_ask = static_cast<u8>(pic0.mask() | cascade) != all;
   if (processor.state.waits_for_startup) return false;
-  if (apics != nullptr) return apics->could_wake(processor, pic_can_ask, messages_can_come());
+  if (apics != nullptr) return apics->could_wake(processor, pic_can_ask, message_modes());
   return processor.interruptible() && (processor.state.intr || pic_can_ask);
+}
+
+void PcBoard::reset() {
+  for (u16 id = 0; id < places_.count(); ++id) places_.at(DeviceId(id)).reset();
+  if (apics != nullptr) apics->reset();
 }
 
 void PcBoard::take_input(const Input& input) {

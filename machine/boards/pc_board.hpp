@@ -102,6 +102,9 @@ class PcBoard {
   /// Could anything that is on its way end the HLT of this CPU? Only masks and switches count, not what is due.
   [[nodiscard]] bool could_wake(const Cpu& processor) const;
 
+  /// The reset line: all chips, and what is between them.
+  void reset();
+
   /// Gives an input to the device that it is for.
   void take_input(const Input& input);
   [[nodiscard]] bool serial_wants_input(u8 port) const;
@@ -123,7 +126,7 @@ class PcBoard {
   void add_interrupt_tester();
   void add_disks();
   void add_what_test_suites_expect();
-  [[nodiscard]] bool messages_can_come() const;
+  [[nodiscard]] MessageModes message_modes() const;
   void connect_wires();
 
   Surroundings surroundings_;

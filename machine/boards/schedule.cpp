@@ -1,7 +1,8 @@
 #include "machine/boards/schedule.hpp"
 
 #include <algorithm>
-#include <limits>
+
+#include "base/bits.hpp"
 
 namespace vitrine {
 
@@ -47,7 +48,23 @@ void Schedule::end_turn() {
   if (++position_ == order_.size()) close();
 }
 
-void Schedule::exchange(Archive& archive) {
+/// Can an open round have come about, of so many CPUs and at that time?
+bool Schedule::is_round_of(unsigned cpus, Tick now) const {
+  u64 seen = 0;
+  for (const u8 cpu : order_) {
+    if (cpu >= cpus || bit(seen, cpu)) return false;
+    seen |= u64{1} << cpu;
+  }
+  const u64 longest = alone() ? endless : 2 * most_slice;
+  if (position_ >= order_.size() || length_ == 0 || length_ > longest) return false;
+  if (phase_ > endless || turn_begin_ > phase_ || start_ > now.value || start_ > endless) return false;
+  // The clock has not got past the instruction that comes next. Where the CPU has given its turn away it may lag
+  // behind.
+  const u64 next = share().at(0);
+  return alone() ? next == now.value : next >= now.value && phase_ - turn_begin_ <= length_ + most_slice;
+}
+
+void Schedule::exchange(Archive& archive, unsigned cpus, Tick now) {
   u32 count = static_cast<u32>(order_.size());
   archive(slice_, random_, varies_, count);
   if (count > most_cpus) {
@@ -57,13 +74,12 @@ void Schedule::exchange(Archive& archive) {
   order_.resize(count);
   for (u8& cpu : order_) archive(cpu);
   archive(position_, start_, length_, turn_begin_, phase_);
-  const bool makes_sense = slice_ >= 1 && slice_ <= most_slice && length_ <= endless && turn_begin_ <= endless &&
-                           phase_ <= endless && (order_.empty() || position_ < order_.size());
-  if (archive.loading() && !makes_sense) {
-    order_.clear();
-    slice_ = usual_slice;
-    archive.refuse(Archive::Error::BadValue);
-  }
+  if (!archive.loading()) return;
+  const bool makes_sense = slice_ >= 1 && slice_ <= most_slice && (order_.empty() || is_round_of(cpus, now));
+  if (makes_sense) return;
+  order_.clear();
+  slice_ = usual_slice;
+  archive.refuse(Archive::Error::BadValue);
 }
 
 }  // namespace vitrine

@@ -46,10 +46,12 @@ class Schedule {
   /// To be called when the clock has come to turn_end(): the next CPU's turn, or the round is over.
   void end_turn();
 
-  void exchange(Archive& archive);
+  /// Of a machine with `cpus` CPUs whose clock shows `now`.
+  void exchange(Archive& archive, unsigned cpus, Tick now);
 
  private:
   u64 draw();
+  [[nodiscard]] bool is_round_of(unsigned cpus, Tick now) const;
 
   u64 slice_;
   u64 random_;

@@ -2,9 +2,13 @@
 #include <gtest/gtest.h>
 
 #include <initializer_list>
+#include <optional>
+#include <vector>
 
 #include "machine/boards/machine.hpp"
+#include "machine/boards/pc_board.hpp"
 #include "machine/boards/schedule.hpp"
+#include "machine/devices/local_apic/registers.hpp"
 
 namespace vitrine {
 namespace {
@@ -76,6 +80,56 @@ TEST(Schedule, a_seed_changes_order_and_length_and_repeats_them) {
   EXPECT_NE(turns(1), turns(0));
 }
 
+/// What an archive says of a schedule (of three CPUs, at 10,000 ns).
+struct SavedSchedule {
+  const char* what;
+  std::vector<u8> order = {0, 2};
+  u32 position = 0;
+  u64 start = 9'500, length = 1000, turn_begin = 0, phase = 1000;
+  u64 slice = 1000;
+};
+
+std::optional<Archive::Error> restored(const SavedSchedule& saved) {
+  Archive saver = Archive::saver();
+  SavedSchedule copy = saved;
+  u64 random = 0;
+  bool varies = false;
+  u32 count = static_cast<u32>(copy.order.size());
+  saver(copy.slice, random, varies, count);
+  for (u8& cpu : copy.order) saver(cpu);
+  saver(copy.position, copy.start, copy.length, copy.turn_begin, copy.phase);
+  Archive loader = Archive::loader(saver.bytes());
+  Schedule schedule(1000, 0);
+  schedule.exchange(loader, 3, Tick(10'000));
+  if (!loader.ok()) return loader.error();
+  return std::nullopt;
+}
+
+TEST(Schedule, an_archive_is_taken_only_if_a_run_can_have_made_it) {
+  const SavedSchedule good[] = {
+      {.what = "in a round"},
+      {.what = "between two", .order = {}},
+      {.what = "alone", .order = {1}, .start = 9'000, .length = u64{1} << 62},
+      {.what = "the turn was given away", .start = 10'000, .phase = 1000},
+  };
+  for (const SavedSchedule& saved : good) EXPECT_EQ(restored(saved), std::nullopt) << saved.what;
+  const SavedSchedule bad[] = {
+      {.what = "a CPU that is not there", .order = {0, 3}},
+      {.what = "a CPU twice", .order = {0, 0}},
+      {.what = "more than all", .order = {0, 1, 2, 0}},
+      {.what = "behind the last", .position = 2},
+      {.what = "turns of no length", .length = 0},
+      {.what = "turns without end", .length = u64{1} << 62},
+      {.what = "it begins in the future", .start = 10'001},
+      {.what = "the clock has got past it", .start = 9'000, .phase = 1000},
+      {.what = "far ahead of the clock", .phase = u64{1} << 60},
+      {.what = "a turn that begins after its instructions", .turn_begin = 1001},
+      {.what = "alone, and not at its place", .order = {1}, .start = 9'000, .length = u64{1} << 62, .phase = 999},
+      {.what = "no slice", .slice = 0},
+  };
+  for (const SavedSchedule& saved : bad) EXPECT_EQ(restored(saved), Archive::Error::BadValue) << saved.what;
+}
+
 constexpr u16 program = 0x1000, counters = 0x500;
 
 /// A machine whose CPUs all run the same 16-bit code at `program`, with DS:BX at a counter of their own.
@@ -128,6 +182,40 @@ TEST(SeveralCpus, a_run_in_many_pieces_equals_one_run) {
     for (unsigned cpu = 0; cpu < 3; ++cpu) EXPECT_EQ(counted(*whole, cpu), counted(*cut, cpu)) << cpu;
     EXPECT_EQ(whole->instructions(), cut->instructions());
   }
+}
+
+/// CPU 0 counts; CPU 1 sleeps until its local timer comes at 100 us, and then counts too.
+std::unique_ptr<Machine> with_a_sleeper() {
+  auto machine = started(2, count_forever);
+  constexpr u16 sleeper = 0x3000, handler = 0x3100;
+  const auto put = [&](u16 at, std::initializer_list<u8> bytes) {
+    EXPECT_TRUE(machine->memory().write_block(PhysicalAddress(at), std::vector<u8>(bytes)));
+  };
+  put(sleeper, {0xFB, 0xF4, 0x66, 0xFF, 0x07, 0xEB, 0xFB});  // sti; hlt; inc dword [bx]; jmp $-3
+  put(handler, {0xCF});
+  put(0x40 * 4, {handler & 0xFF, handler >> 8, 0, 0});
+  machine->cpu(1).state.rip = sleeper;
+  machine->cpu(1).state.gpr[rsp] = 0x7000;
+  LocalApic& apic = machine->board().apics->local(1);
+  apic.write_register(apic::offset::spurious_vector, 4, 0x1FF);
+  apic.write_register(apic::offset::divide, 4, 0xB);
+  apic.write_register(apic::offset::lvt_timer, 4, 0x40);
+  apic.write_register(apic::offset::initial_count, 4, 100'000);
+  return machine;
+}
+
+TEST(SeveralCpus, a_cpu_that_an_event_wakes_runs_at_once_beside_one_that_ran_alone) {
+  const auto machine = with_a_sleeper();
+  (void)machine->run({.until = Tick(102'000)});
+  EXPECT_GT(counted(*machine, 1), 400u);
+}
+
+TEST(SeveralCpus, a_run_in_many_pieces_equals_one_run_though_a_cpu_wakes) {
+  const auto whole = with_a_sleeper(), cut = with_a_sleeper();
+  (void)whole->run({.until = Tick(200'000)});
+  for (u64 until = 0; until <= 200'000; until += 77) (void)cut->run({.until = Tick(until)});
+  (void)cut->run({.until = Tick(200'000)});
+  for (unsigned cpu = 0; cpu < 2; ++cpu) EXPECT_EQ(counted(*whole, cpu), counted(*cut, cpu)) << cpu;
 }
 
 TEST(SeveralCpus, a_saved_machine_goes_on_as_the_other_does) {

@@ -17,6 +17,12 @@ u64 described(const InterruptMessage& message, ApicBus::Shorthand shorthand) {
   return extra | static_cast<u64>(shorthand) << message_extra::shorthand;
 }
 
+/// Table 10-3: to oneself only fixed. The INIT level de-assert, which goes to all, is older (§10.6.1).
+bool goes_with(ApicBus::Shorthand shorthand, const InterruptMessage& message) {
+  const bool to_self = shorthand == ApicBus::Shorthand::Self || shorthand == ApicBus::Shorthand::AllIncludingSelf;
+  return !to_self || message.mode == MessageMode::Fixed || !message.asserted;
+}
+
 }  // namespace
 
 bool ApicBus::is_receiver(const ApicBusAgent& agent, const InterruptMessage& message, Route route) {
@@ -71,6 +77,8 @@ unsigned ApicBus::send(const InterruptMessage& message, SourceId from, u8 pin, S
     why = MessageLoss::ReservedMode;
   } else if (message.mode == MessageMode::Smi) {
     why = MessageLoss::Unsupported;
+  } else if (!goes_with(shorthand, message)) {
+    why = MessageLoss::Shorthand;
   } else {
     for (ApicBusAgent* agent : agents_) {
       if (!is_receiver(*agent, message, route)) continue;
@@ -129,6 +137,14 @@ InterruptMessage message_of_msi(u64 address, u32 data, RequestId request) {
   // §10.6.1: there is no start-up by MSI; the encoding is reserved in §10.11.2.
   if (message.mode == MessageMode::StartUp) message.mode = MessageMode::Reserved;
   return message;
+}
+
+MessageModes mode_of_msi(u64 address, u32 data) {
+  MessageModes modes;
+  if (!is_msi_address(address)) return modes;
+  const MessageMode mode = message_of_msi(address, data, RequestId{}).mode;
+  if (mode != MessageMode::Reserved && mode != MessageMode::Smi) modes.add(mode);
+  return modes;
 }
 
 }  // namespace vitrine

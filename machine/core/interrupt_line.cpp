@@ -94,7 +94,9 @@ void InterruptLine::vote(u8 index, Level level, u8 detail, RequestId carried, Fa
     if (fall == Fall::CauseGone) request_ = RequestId{};
   }
   tell(level);
-  if (!is_high) request_ = RequestId{};
+  if (is_high) return;
+  request_ = RequestId{};
+  carried_ = false;
 }
 
 }  // namespace vitrine

@@ -21,7 +21,19 @@ enum class MessageMode : u8 {
   Nmi = 4,
   Init = 5,
   StartUp = 6,  ///< ICR only
-  ExtInt = 7,   ///< redirection entries and LINT only: the vector comes from the 8259s
+  ExtInt = 7,   ///< not ICR: the vector comes from the 8259s
+};
+
+/// Which delivery modes there may be.
+class MessageModes {
+ public:
+  constexpr void add(MessageMode mode) { bits_ |= 1u << static_cast<unsigned>(mode); }
+  constexpr void add(MessageModes others) { bits_ |= others.bits_; }
+  [[nodiscard]] constexpr bool has(MessageMode mode) const { return (bits_ >> static_cast<unsigned>(mode) & 1) != 0; }
+  [[nodiscard]] constexpr bool empty() const { return bits_ == 0; }
+
+ private:
+  u32 bits_ = 0;
 };
 
 struct InterruptMessage {
@@ -91,6 +103,7 @@ class ApicBus {
     for (EoiListener* listener : listeners_) listener->eoi_broadcast(vector);
   }
 
+  void reset() { last_winner_ = no_cpu; }
   void exchange(Archive& archive) { archive(last_winner_); }
 
  private:
@@ -111,6 +124,8 @@ class ApicBus {
 /// A write of a device to the address range of MSIs (SDM vol. 3A §10.11): what it means.
 /// `address`: 0xFEE00000..0xFEEFFFFF. `data`: 32 bits, of which 16 count.
 [[nodiscard]] InterruptMessage message_of_msi(u64 address, u32 data, RequestId request);
+/// As what a write of `data` to `address` would be delivered; none if it is no MSI, or one that is dropped.
+[[nodiscard]] MessageModes mode_of_msi(u64 address, u32 data);
 [[nodiscard]] constexpr bool is_msi_address(u64 address) { return (address & ~u64{0xFFFFF}) == 0xFEE00000; }
 
 }  // namespace vitrine

@@ -28,12 +28,12 @@ enum class RecordKind : u8 {
                 ///< ApicPin::Message; detail: cause (device's own enum); extra: number of an MSI(-X) message
   Lowered = 2,  ///< the line went low. id of the request that it carried; pin
   Latched = 3,  ///< a controller set the request bit. id; pin
-  Merged =
-      4,  ///< raised while an earlier request was still pending, which goes on for both. id; pin; other: id of the
-          ///< pending one. Also when the earlier one's pulse had ended before anybody took it (the PIT's next period)
+  Merged = 4,  ///< raised while an earlier request was still pending, which goes on for both. id; pin; other: id of the
+               ///< pending one. Also when the earlier one's pulse had ended before anybody took it (the PIT's next
+               ///< period). Of a CPU: a second NMI while one is pending
   Blocked = 5,       ///< a pending request can't proceed. id; pin; detail: Obstacle; address: instruction that set the
                      ///< obstacle; since: when it was set; other: id in service, if that is the obstacle
-  Withdrawn = 6,     ///< the request bit went away before acknowledge. id; pin
+  Withdrawn = 6,     ///< the request went away before acknowledge. id; pin; of a CPU: an NMI that INIT took away
   Acknowledged = 7,  ///< the controller handed its vector to the CPU. id; pin; vector; detail: AcknowledgeKind
   Spurious = 8,      ///< acknowledge found nothing. id 0; pin 7 or 15; vector; detail: SpuriousCause; other: id of the
                      ///< request that was there before, if any; address: instruction that took it away; since: when
@@ -119,9 +119,12 @@ enum class MessageLoss : u8 {
   ReceiverDisabled = 2,  ///< its local APIC is off (IA32_APIC_BASE), or off by SVR and the message needs it on
   IllegalVector = 3,     ///< vector below 16
   NotWaiting = 4,        ///< a SIPI for a CPU that does not wait for one
-  ReservedMode = 5,      ///< delivery mode 3
+  ReservedMode = 5,      ///< a delivery mode that is reserved where it was sent
   Unsupported = 6,       ///< SMI: there is no SMM
   NoAddress = 7,         ///< an MSI's address is neither FEEx_xxxxh nor RAM. since: the address
+  WaitsForStartUp = 8,   ///< an NMI for a CPU that waits for a SIPI
+  Deassert = 9,          ///< a level that is not asserted asks for nothing
+  Shorthand = 10,        ///< an IPI whose delivery mode its shorthand does not go with
 };
 
 /// Stretches with IF=0 of at least this many nanoseconds are in the ledger (RecordKind::InterruptsOff).

@@ -23,7 +23,6 @@ class LocalInterrupts : public InterruptAcknowledger {
   /// does nothing).
   virtual u64 read_register(u32 offset, u8 size) = 0;
   virtual void write_register(u32 offset, u8 size, u64 value) = 0;
-  [[nodiscard]] virtual u64 peek_register(u32 offset, u8 size) const = 0;
 
   enum class MsrResult : u8 {
     NotMine,  ///< the CPU looks itself
@@ -46,9 +45,9 @@ class LocalInterrupts : public InterruptAcknowledger {
   virtual void tsc_offset_changed(u64 offset) = 0;
   /// INIT: all registers but the id and IA32_APIC_BASE as after reset (SDM vol. 3A §10.4.7.3).
   virtual void init() = 0;
-  /// Could it ever give the halted CPU something, as it is now: a vector that it lets through, an NMI, INIT, SIPI? Only
-  /// masks and switches count, not whether anything is due. False lets the machine say that the CPU halted for good.
-  /// `interruptible`: IF is set.
+  /// Could it ever give the halted CPU something, as it is now: an NMI of a source of its own, or, with IF set
+  /// (`interruptible`), a vector that it lets through? Only masks and switches count, not whether anything is due. NMI,
+  /// INIT and ExtINT by message are the sender's matter.
   [[nodiscard]] virtual bool can_ever_wake(bool interruptible) const = 0;
 };
 

@@ -1,6 +1,7 @@
 #include "machine/core/pci_interrupts.hpp"
 
 #include <bit>
+#include <span>
 #include <utility>
 
 #include "base/assert.hpp"
@@ -100,6 +101,27 @@ PciInterrupts::Obstruction PciInterrupts::obstruction(Way way, const Entry& entr
   if (entry.masked) return {Obstacle::EntryMasked, entry.masking};
   if ((state_.command & PciConfig::bus_master_bit) == 0) return {Obstacle::BusMasterOff, state_.bus_master};
   return {};
+}
+
+MessageModes PciInterrupts::message_modes() const {
+  MessageModes modes;
+  if (way() == Way::Pin) return modes;
+  const bool msix = way() == Way::MsiX;
+  const std::vector<Entry>& entries = msix ? msix_entries_ : msi_entries_;
+  const std::size_t used = msix ? entries.size() : granted_messages();
+  for (const Entry& entry : std::span(entries).first(used)) {
+    if (obstruction(way(), entry).obstacle == Obstacle::None) modes.add(mode_of_msi(entry.address, entry.data));
+  }
+  return modes;
+}
+
+std::size_t PciInterrupts::slot_of(u8 number) const {
+  return way() == Way::MsiX ? number % msix_entries_.size() : number & (granted_messages() - 1u);
+}
+
+bool PciInterrupts::waits(u8 number) const {
+  if (way() == Way::Pin) return false;
+  return (way() == Way::MsiX ? msix_entries_ : msi_entries_)[slot_of(number)].waiting != RequestId{};
 }
 
 // What the guest sets up.
@@ -216,9 +238,7 @@ void PciInterrupts::send(u8 number, u8 cause) {
     return report(dropped, number, {Obstacle::FunctionMasked, setting});
   }
   std::vector<Entry>& entries = way == Way::MsiX ? msix_entries_ : msi_entries_;
-  const u8 slot =
-      way == Way::MsiX ? static_cast<u8>(number % entries.size()) : static_cast<u8>(number & (granted_messages() - 1));
-  Entry& entry = entries[slot];
+  Entry& entry = entries[slot_of(number)];
   if (entry.waiting != RequestId{}) {
     record({.id = id.value, .other = entry.waiting.value, .kind = RecordKind::Merged, .pin = message_pin});
     return;

@@ -37,6 +37,8 @@ class PciInterrupts {
   enum class Way : u8 { Pin = 0, Msi = 1, MsiX = 2 };
   /// What the guest has enabled. Both: MSI-X (unverified: forbidden by 6.8).
   [[nodiscard]] Way way() const;
+  /// As what messages could be delivered, of those that nothing holds back.
+  [[nodiscard]] MessageModes message_modes() const;
 
   /// The chip wants its pin asserted, or not any more. It drives the line unless messages are enabled or the command
   /// register disables it. `cause`: Raised::detail.
@@ -44,6 +46,9 @@ class PciInterrupts {
   /// The chip sends message `number`: of MSI, the low bits that the guest has granted; of MSI-X, the table entry,
   /// modulo their number.
   void send(u8 number, u8 cause);
+
+  /// Does message `number`, of the way that is enabled, wait for its mask or the bus?
+  [[nodiscard]] bool waits(u8 number) const;
 
   /// After each write to the function's configuration registers (PciFunction::config_written).
   void config_written();
@@ -86,6 +91,7 @@ class PciInterrupts {
   [[nodiscard]] bool msi_enabled() const;
   [[nodiscard]] bool msix_enabled() const;
   [[nodiscard]] u8 granted_messages() const;
+  [[nodiscard]] std::size_t slot_of(u8 number) const;
   [[nodiscard]] Obstruction obstruction(Way way, const Entry& entry) const;
   void read_msi_registers();
   void note_control(u16& shadow, u8 capability, Setting& setting);

@@ -6,6 +6,10 @@
 
 namespace vitrine {
 
+namespace {
+constexpr u8 no_pin = 0xFF;  // of records: an NMI comes by a message, or by a wire without number
+}
+
 Cpu::Cpu(DeviceContext device_context, MemoryBus& memory_bus, PortBus& port_bus,
          InterruptAcknowledger* interrupt_controller, u64 random_seed, CpuGroup* machine_group)
     : number(machine_group != nullptr ? static_cast<u8>(machine_group->cpus.size()) : u8{0}),
@@ -40,6 +44,13 @@ void Cpu::reset() {
 }
 
 void Cpu::restart(u64 kept_instructions) {
+  if (state.nmi_pending) {
+    context.ledger.append_for(number, {.id = state.nmi_request,
+                                       .kind = RecordKind::Withdrawn,
+                                       .vector = vector::nmi,
+                                       .pin = no_pin,
+                                       .source = context.source.value});
+  }
   const bool intr = state.intr;
   const u64 request = state.intr_request;
   const bool nmi_line = state.nmi_line;
@@ -71,7 +82,7 @@ void Cpu::line_changed(Pin pin, Level level, RequestId request) {
       state.intr_request = request.value;
       break;
     case nmi_pin:
-      if (level == Level::High && !state.nmi_line && !state.nmi_pending) nmi(request);
+      if (level == Level::High && !state.nmi_line) nmi(request);
       state.nmi_line = level == Level::High;
       break;
     case ignne_pin:
@@ -83,9 +94,20 @@ void Cpu::line_changed(Pin pin, Level level, RequestId request) {
 }
 
 void Cpu::nmi(RequestId request) {
-  if (state.waits_for_startup) return;  // SDM vol. 3A §8.4.1: nothing but a SIPI (and INIT) gets through
+  const u64 id = request.value != 0 ? request.value : context.ledger.next_request().value;
+  Record ended{.id = id, .vector = vector::nmi, .pin = no_pin, .source = context.source.value};
+  if (state.waits_for_startup) {  // SDM vol. 3A §8.4.1: nothing but a SIPI (and INIT) gets through
+    ended.kind = RecordKind::MessageLost;
+    ended.detail = static_cast<u8>(MessageLoss::WaitsForStartUp);
+    return context.ledger.append_for(number, ended);
+  }
+  if (state.nmi_pending) {
+    ended.kind = RecordKind::Merged;
+    ended.other = state.nmi_request;
+    return context.ledger.append_for(number, ended);
+  }
   state.nmi_pending = true;
-  state.nmi_request = request.value != 0 ? request.value : context.ledger.next_request().value;
+  state.nmi_request = id;
   if (!state.nmi_blocked) return;
   Record blocked{.id = state.nmi_request,
                  .since = state.nmi_blocked_since,
@@ -99,10 +121,33 @@ void Cpu::nmi(RequestId request) {
 }
 
 void Cpu::init(RequestId request) {
-  // Table 9-1: unlike RESET, INIT keeps the caches, x87 and SSE, the TSC and the MTRRs.
+  if (!executing) return take_init(request);
+  if (!pending_init) {
+    pending_init = request;
+    return;
+  }
+  context.ledger.append_for(number, {.id = request.value,
+                                     .other = pending_init->value,
+                                     .kind = RecordKind::Merged,
+                                     .pin = no_pin,
+                                     .source = context.source.value});
+}
+
+void Cpu::take_init(RequestId request) {
+  // Table 9-1: unlike RESET, INIT keeps the caches, x87 and SSE, and all model-specific registers but IA32_EFER and the
+  // bases of FS and GS.
   const CpuState before = state;
   restart(before.instructions);
   state.fpu = before.fpu;
+  state.star = before.star;
+  state.lstar = before.lstar;
+  state.cstar = before.cstar;
+  state.syscall_mask = before.syscall_mask;
+  state.kernel_gs_base = before.kernel_gs_base;
+  state.sysenter_cs = before.sysenter_cs;
+  state.sysenter_esp = before.sysenter_esp;
+  state.sysenter_eip = before.sysenter_eip;
+  state.tsc_aux = before.tsc_aux;
   state.tsc_offset = before.tsc_offset;
   state.tsc_adjust = before.tsc_adjust;
   state.mtrr_default = before.mtrr_default;

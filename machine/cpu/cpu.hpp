@@ -11,6 +11,7 @@
 
 #include <array>
 #include <memory>
+#include <optional>
 
 #include "machine/core/bus.hpp"
 #include "machine/core/device.hpp"
@@ -112,6 +113,7 @@ struct Cpu final : Device, ProcessorPins {
 
   // --- ProcessorPins ----------------------------------------------------------------------------------------------
   void nmi(RequestId request) override;
+  /// While it executes an instruction: when that is done.
   void init(RequestId request) override;
   void start_up(u8 vector, RequestId request) override;
   [[nodiscard]] u64 retired() const override { return state.instructions; }
@@ -287,6 +289,8 @@ struct Cpu final : Device, ProcessorPins {
   [[nodiscard]] bool any_code_touched(u64 physical, u64 size) const;
 
   // run.cpp internals
+  bool executing = false;                 ///< within run()
+  std::optional<RequestId> pending_init;  ///< came while it was executing: never there outside of run()
   u64 run_start_instructions = 0;
   TimeShare time_share;
   i64 run_budget = 0;
@@ -312,6 +316,7 @@ struct Cpu final : Device, ProcessorPins {
   void protect_code(u64 physical);
   void drop_own_code(u64 physical, u64 size);
   void restart(u64 kept_instructions);
+  void take_init(RequestId request);
   /// Forgets the translations of the page.
   void drop_translations(u64 linear);
 

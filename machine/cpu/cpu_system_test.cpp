@@ -278,6 +278,61 @@ TEST_F(Interrupts, second_nmi_waits_for_iret) {
   EXPECT_EQ(blocked[0].id, deliveries[1].id);
 }
 
+TEST_F(Interrupts, an_nmi_while_one_is_pending_merges_into_it) {
+  protected_mode();
+  set_gate(2);
+  put(program, {0xEB, 0xFE});
+  cpu->nmi(RequestId(11));
+  cpu->nmi(RequestId(12));
+  const std::vector<Record> merged = records(RecordKind::Merged);
+  ASSERT_EQ(merged.size(), 1u);
+  EXPECT_EQ(merged[0].id, 12u);
+  EXPECT_EQ(merged[0].other, 11u);
+  run(1);
+  ASSERT_EQ(records(RecordKind::Delivered).size(), 1u);
+  EXPECT_EQ(records(RecordKind::Delivered)[0].id, 11u);
+}
+
+TEST_F(Interrupts, an_nmi_that_is_pending_when_init_comes_is_withdrawn) {
+  cpu->nmi(RequestId(11));
+  cpu->init(RequestId(12));
+  EXPECT_FALSE(cpu->state.nmi_pending);
+  const std::vector<Record> withdrawn = records(RecordKind::Withdrawn);
+  ASSERT_EQ(withdrawn.size(), 1u);
+  EXPECT_EQ(withdrawn[0].id, 11u);
+  EXPECT_EQ(withdrawn[0].vector, 2u);
+}
+
+TEST_F(Interrupts, an_nmi_for_a_cpu_that_waits_for_a_start_up_message_is_lost) {
+  cpu->state.waits_for_startup = true;
+  cpu->nmi(RequestId(11));
+  EXPECT_FALSE(cpu->state.nmi_pending);
+  const std::vector<Record> lost = records(RecordKind::MessageLost);
+  ASSERT_EQ(lost.size(), 1u);
+  EXPECT_EQ(lost[0].id, 11u);
+  EXPECT_EQ(lost[0].detail, static_cast<u8>(MessageLoss::WaitsForStartUp));
+}
+
+// SDM vol. 3A table 9-1.
+TEST_F(Interrupts, init_keeps_what_the_table_says) {
+  CpuState& state = cpu->state;
+  u64 next = 1;
+  const auto kept = [&state] {
+    return std::array{
+        &state.star,        &state.lstar,        &state.cstar,        &state.syscall_mask,   &state.kernel_gs_base,
+        &state.sysenter_cs, &state.sysenter_esp, &state.sysenter_eip, &state.tsc_aux,        &state.tsc_adjust,
+        &state.tsc_offset,  &state.mtrr_default, &state.pat,          &state.mtrr_fixed[10], &state.mtrr_variable[15]};
+  };
+  for (u64* value : kept()) *value = next++;
+  state.efer = efer_bit::nxe;
+  state.cr4 = cr4_bit::tsd;
+  cpu->init(RequestId(1));
+  next = 1;
+  for (const u64* value : kept()) EXPECT_EQ(*value, next++);
+  EXPECT_EQ(state.efer, 0u);
+  EXPECT_EQ(state.cr4, 0u);
+}
+
 TEST_F(Interrupts, hlt_outside_privilege_zero_faults) {
   user_mode();
   set_gate(13);

@@ -270,7 +270,10 @@ bool Cpu::deliver_pending() {
     } else {
       fault_chain.clear();
       wake(*this, state.intr_request);
+      const Tick due = context.events.next_due();
       const Acknowledged acknowledged = controller->acknowledge();
+      // What the controller has scheduled may come within the budget, and its lines go to other CPUs too.
+      if (context.events.next_due() < due || group.count > 1) device_accessed = true;
       deliver(*this, {.vector = acknowledged.vector.value,
                       .kind = DeliveryKind::External,
                       .return_rip = state.rip,

@@ -238,7 +238,8 @@ bool Cpu::memory_slow(const Operation* operation, u64 linear, void* data, unsign
 void Cpu::access_device(const Operation* operation, u64 physical, u8* bytes, unsigned size, bool writes) {
   if (operation != nullptr) sync(operation);
   const bool local = apic != nullptr && apic->selects(physical);
-  if (writes || !local) device_accessed = true;  // reading a local APIC changes nothing
+  // Reading a local APIC changes nothing but its error status, and INTR if that interrupts: no event, no other's line.
+  if (writes || !local) device_accessed = true;
   // The bus carries 1, 2, 4 or 8 bytes at a time; wider and odd pieces are split.
   for (unsigned done = 0; done < size;) {
     unsigned chunk = 8;

@@ -1,5 +1,6 @@
 // The run loop: enters blocks, and does between them what the manual says happens at instruction boundaries.
 #include <algorithm>
+#include <utility>
 
 #include "machine/cpu/access.hpp"
 #include "machine/cpu/fpu.hpp"
@@ -197,7 +198,9 @@ CpuExit Cpu::run(u64 instructions, const TimeShare& share) {
   yielded = false;
   link_slot = nullptr;
   fp_enter(*this);
+  executing = true;
   const CpuExit reason = run_blocks();
+  executing = false;
   fp_leave(*this);
   settle();
   return reason;
@@ -205,6 +208,11 @@ CpuExit Cpu::run(u64 instructions, const TimeShare& share) {
 
 CpuExit Cpu::run_blocks() {
   for (;;) {
+    if (pending_init) [[unlikely]] {
+      settle();
+      take_init(*std::exchange(pending_init, std::nullopt));
+      link_slot = nullptr;
+    }
     if (blocks_outdated) drop_outdated_blocks();
     if (state.shutdown) return CpuExit::Shutdown;
     if (device_accessed) return CpuExit::DeviceAccess;

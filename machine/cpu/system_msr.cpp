@@ -9,13 +9,13 @@ namespace vitrine {
 namespace {
 
 namespace msr {
-constexpr u32 time_stamp = 0x10, platform_id = 0x17, feature_control = 0x3A, tsc_adjust = 0x3B, bios_sign_id = 0x8B,
-              mtrr_cap = 0xFE, sysenter_cs = 0x174, sysenter_esp = 0x175, sysenter_eip = 0x176, mcg_cap = 0x179,
-              mcg_status = 0x17A, misc_enable = 0x1A0, mtrr_variable_first = 0x200, mtrr_variable_last = 0x20F,
-              mtrr_fix_64k = 0x250, mtrr_fix_16k_first = 0x258, mtrr_fix_16k_last = 0x259, mtrr_fix_4k_first = 0x268,
-              mtrr_fix_4k_last = 0x26F, pat = 0x277, mtrr_default = 0x2FF, efer = 0xC0000080, star = 0xC0000081,
-              lstar = 0xC0000082, cstar = 0xC0000083, syscall_mask = 0xC0000084, fs_base = 0xC0000100,
-              gs_base = 0xC0000101, kernel_gs_base = 0xC0000102, tsc_aux = 0xC0000103;
+constexpr u32 time_stamp = 0x10, platform_id = 0x17, feature_control = 0x3A, apic_base = 0x1B, tsc_adjust = 0x3B,
+              bios_sign_id = 0x8B, mtrr_cap = 0xFE, sysenter_cs = 0x174, sysenter_esp = 0x175, sysenter_eip = 0x176,
+              mcg_cap = 0x179, mcg_status = 0x17A, misc_enable = 0x1A0, mtrr_variable_first = 0x200,
+              mtrr_variable_last = 0x20F, mtrr_fix_64k = 0x250, mtrr_fix_16k_first = 0x258, mtrr_fix_16k_last = 0x259,
+              mtrr_fix_4k_first = 0x268, mtrr_fix_4k_last = 0x26F, pat = 0x277, mtrr_default = 0x2FF, efer = 0xC0000080,
+              star = 0xC0000081, lstar = 0xC0000082, cstar = 0xC0000083, syscall_mask = 0xC0000084,
+              fs_base = 0xC0000100, gs_base = 0xC0000101, kernel_gs_base = 0xC0000102, tsc_aux = 0xC0000103;
 }
 
 /// Eight variable ranges, fixed ranges, write combining (SDM vol. 3A §11.11.1).
@@ -249,12 +249,15 @@ Outcome read_msr(Cpu& cpu, const Operation& operation) {
   cpu.sync(&operation);
   u64 value = 0;
   const auto number = static_cast<u32>(cpu.state.gpr[rcx]);
+  const bool had_attention = cpu.attention();
   const auto local = cpu.apic != nullptr ? cpu.apic->read_msr(number, value) : LocalInterrupts::MsrResult::NotMine;
   if (local == LocalInterrupts::MsrResult::Refused ||
       (local == LocalInterrupts::MsrResult::NotMine && !read_register_of_model(cpu, number, value))) {
     return cpu.raise(vector::general_protection, 0, FailedCheck::Undefined);
   }
   write_pair(cpu, value);
+  // A reading of the core's temperature may raise the APIC's thermal interrupt.
+  if (cpu.attention() != had_attention || cpu.pending_init) return Outcome::Stop;
   return Outcome::Next;
 }
 
@@ -266,7 +269,7 @@ Outcome write_msr(Cpu& cpu, const Operation& operation) {
   switch (cpu.apic != nullptr ? cpu.apic->write_msr(number, value) : LocalInterrupts::MsrResult::NotMine) {
     case LocalInterrupts::MsrResult::Done:
       cpu.device_accessed = true;
-      cpu.forget_device_pages();  // IA32_APIC_BASE may have moved
+      if (number == msr::apic_base) cpu.flush_tlb();  // another page may be the APIC's now
       return Outcome::Stop;
     case LocalInterrupts::MsrResult::Refused:
       return cpu.raise(vector::general_protection, 0, FailedCheck::ReservedValue, value);

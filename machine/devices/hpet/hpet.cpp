@@ -59,6 +59,16 @@ bool Hpet::sends_messages(u8 timer) const {
   return !is_on_legacy_line(timer) && (state_.timers[timer].configuration & fsb_enable_bit) != 0;
 }
 
+MessageModes Hpet::message_modes() const {
+  MessageModes modes;
+  for (u8 number = 0; number < timers; ++number) {
+    const Timer& timer = state_.timers[number];
+    if (!counts() || !is_enabled(timer.configuration) || !sends_messages(number)) continue;
+    modes.add(mode_of_msi(timer.fsb_route >> 32, static_cast<u32>(timer.fsb_route)));
+  }
+  return modes;
+}
+
 u8 Hpet::route(u8 timer) const {
   return static_cast<u8>(bits(state_.timers[timer].configuration, route_high, route_low));
 }
@@ -103,7 +113,7 @@ u64 Hpet::register_at(u64 offset) const {
       return timer.configuration | periodic_capable_bit | wide_capable_bit |
              (wiring_.messages != nullptr ? fsb_capable_bit : 0) | u64{route_capabilities()} << 32;
     case timer_comparator:
-      return timer.comparator & width_mask(timer.configuration);
+      return comparator_now(timer) & width_mask(timer.configuration);
     case timer_fsb_route:
       return timer.fsb_route;
     default:
@@ -135,11 +145,11 @@ void Hpet::write_register(u64 offset, u64 value, u64 written) {
       return configure(merged(state_.configuration));
     case interrupt_status:
       state_.status &= ~(value & written);
-      return;
+      return schedule_all();
     case main_counter:
       // HPET 2.3.7: only while it is halted. unverified: what a write does while it counts; here nothing.
       if (!counts()) state_.counter = merged(state_.counter);
-      return;
+      return schedule_all();
     default:
       break;
   }
@@ -180,6 +190,7 @@ void Hpet::programmed(ControllerRegister which, u8 pin, u64 old, u64 now) {
 }
 
 void Hpet::configure(u64 value) {
+  for (u8 number = 0; number < timers; ++number) follow(number);
   const u64 now_counting = counter();
   const u64 old = std::exchange(state_.configuration, value & general_writable);
   programmed(ControllerRegister::HpetControl, 0, old, state_.configuration);
@@ -189,7 +200,6 @@ void Hpet::configure(u64 value) {
     state_.started = context_.clock.now();
     for (u8 number = 0; number < timers; ++number) {
       if (!counts()) state_.timers[number].edge_high = false;
-      schedule(number);
     }
   }
   if ((changed & legacy_bit) != 0) {
@@ -198,6 +208,7 @@ void Hpet::configure(u64 value) {
     for (u8 number = 0; number < 2; ++number) state_.timers[number].edge_high = false;
     for (const LineDriver* line : {&wiring_.irq0, &wiring_.irq8}) line->set(Level::Low);
   }
+  schedule_all();
 }
 
 void Hpet::configure_timer(u8 number, u64 value) {
@@ -209,6 +220,7 @@ void Hpet::configure_timer(u8 number, u64 value) {
   }
   if (wiring_.messages == nullptr) wanted &= ~fsb_enable_bit;
   if (!is_periodic(wanted)) wanted &= ~set_accumulator_bit;
+  follow(number);
   const u64 old = std::exchange(timer.configuration, wanted);
   if (old == wanted) return;
   programmed(ControllerRegister::HpetTimer, number, old, wanted);
@@ -224,6 +236,7 @@ void Hpet::configure_timer(u8 number, u64 value) {
 // HPET 2.3.9.2: a write in periodic mode sets the period, and with the set-accumulator bit, which it clears, the next
 // match too.
 void Hpet::set_comparator(u8 number, u64 value, u64 written) {
+  follow(number);
   Timer& timer = state_.timers[number];
   const u64 mask = width_mask(timer.configuration);
   const auto merged = [&](u64 old) { return ((old & ~written) | (value & written)) & mask; };
@@ -237,13 +250,43 @@ void Hpet::set_comparator(u8 number, u64 value, u64 written) {
 
 // Matches.
 
+/// In periodic mode each match since follow() has added the period.
+u64 Hpet::comparator_now(const Timer& timer) const {
+  const u64 mask = width_mask(timer.configuration);
+  const u64 period = timer.period & mask;
+  const u64 passed = counter() - timer.followed;
+  if (!counts() || !is_periodic(timer.configuration) || period == 0 || passed == 0) return timer.comparator;
+  const u64 before = (timer.comparator - timer.followed - 1) & mask;  // one less than the steps to the first match
+  if (passed - 1 < before) return timer.comparator;
+  return (timer.comparator + (1 + (passed - 1 - before) / period) * period) & mask;
+}
+
+void Hpet::follow(u8 number) {
+  Timer& timer = state_.timers[number];
+  timer.comparator = comparator_now(timer);
+  timer.followed = counter();
+}
+
+bool Hpet::match_changes_nothing(u8 number) const {
+  const u64 configuration = state_.timers[number].configuration;
+  if (is_level(configuration) && !bit(state_.status, number)) return false;
+  return !is_enabled(configuration) || (is_level(configuration) && !sends_messages(number));
+}
+
 void Hpet::schedule(u8 number) {
+  follow(number);
   const Timer& timer = state_.timers[number];
   const u64 mask = width_mask(timer.configuration);
   const u64 steps = (timer.comparator - counter() - 1) & mask;  // one less: of 2^64 steps there is no number
-  if (!counts() || steps >= furthest) return context_.events.cancel(context_.id, number);
+  if (!counts() || match_changes_nothing(number) || steps >= furthest) {
+    return context_.events.cancel(context_.id, number);
+  }
   const u64 counted = (context_.clock.now().value - state_.started.value) / period_ns;
   context_.events.reschedule(Tick(state_.started.value + (counted + steps + 1) * period_ns), context_.id, number);
+}
+
+void Hpet::schedule_all() {
+  for (u8 number = 0; number < timers; ++number) schedule(number);
 }
 
 void Hpet::event(u16 kind, u64) {
@@ -255,9 +298,7 @@ void Hpet::event(u16 kind, u64) {
 
 void Hpet::match(u8 number) {
   Timer& timer = state_.timers[number];
-  if (is_periodic(timer.configuration)) {
-    timer.comparator = (timer.comparator + timer.period) & width_mask(timer.configuration);
-  }
+  follow(number);
   if (is_level(timer.configuration)) state_.status = with_bit(state_.status, number, true);
   if (!is_enabled(timer.configuration)) return;
   if (sends_messages(number)) return send_message(number);
@@ -338,7 +379,7 @@ void Hpet::update() {
 }
 
 void Hpet::exchange(Archive& archive) {
-  archive.section(name(), 1);
+  archive.section(name(), 2);
   archive(state_.configuration, state_.status, state_.counter, state_.started, state_.legacy, state_.timers,
           state_.passing);
   if (!archive.loading()) return;

@@ -9,7 +9,8 @@
 // its status bit is set, and its line is high until the guest clears the bit by writing a one. Edge type: its line goes
 // low and high again, and stays high until the next match. In periodic mode each match adds the period to the
 // comparator. A comparator that is written behind the counter waits for the counter to wrap (which takes 43 s in 32-bit
-// mode and 5849 years else): hardware compares for equality.
+// mode and 5849 years else): hardware compares for equality. Matches that change nothing but the comparator (its
+// interrupt is off, or its status bit is set already) have no event; the comparator is computed when it is asked for.
 //   Where it goes: with legacy replacement timer 0 to the line of IRQ 0 and timer 1 to that of IRQ 8, and what PIT and
 // clock chip drive there is cut off. Else, if FSB delivery is enabled, a message. Else the line that the timer's route
 // says; one that is not in its capability mask can't be set.
@@ -80,18 +81,23 @@ class Hpet final : public Device {
 
   /// The main counter now.
   [[nodiscard]] u64 counter() const;
+  /// As what the timers' messages could be delivered, as the guest has set them up.
+  [[nodiscard]] MessageModes message_modes() const;
   [[nodiscard]] bool is_legacy() const { return (state_.configuration & legacy_bit) != 0; }
 
  private:
   struct Timer {
     u64 configuration = 0;  // the writable bits
     u64 comparator = ~u64{0};
+    u64 followed = 0;  // the counter to which the comparator has been brought: it matches behind it
     u64 period = 0;
     u64 fsb_route = 0;       // value, address << 32
     bool edge_high = false;  // it has matched, as edge type: its line stays up
     Setting set{};           // the last change of the configuration
     Withholding told{};
-    void exchange(Archive& archive) { archive(configuration, comparator, period, fsb_route, edge_high, set, told); }
+    void exchange(Archive& archive) {
+      archive(configuration, comparator, followed, period, fsb_route, edge_high, set, told);
+    }
   };
   /// What the PIT or the clock chip drives on one of the two legacy lines.
   struct Passing {
@@ -123,7 +129,11 @@ class Hpet final : public Device {
   void configure(u64 value);
   void configure_timer(u8 number, u64 value);
   void set_comparator(u8 number, u64 value, u64 written_bits);
+  [[nodiscard]] u64 comparator_now(const Timer& timer) const;
+  [[nodiscard]] bool match_changes_nothing(u8 number) const;
+  void follow(u8 number);
   void schedule(u8 number);
+  void schedule_all();
   void match(u8 number);
   void send_message(u8 number);
   void report_no_line(u8 number);

@@ -147,6 +147,36 @@ TEST(Hpet, set_accumulator_lets_first_match_and_period_differ) {
   EXPECT_EQ(bench.get(Bench::timer(0, Hpet::timer_comparator)) & 0xFFFFFFFF, 220u);
 }
 
+TEST(Hpet, a_periodic_timer_without_interrupt_has_no_events_and_its_comparator_moves_on) {
+  Bench bench;
+  bench.set(Bench::timer(0), route_20 | Hpet::periodic_bit | Hpet::set_accumulator_bit);
+  bench.set(Bench::timer(0, Hpet::timer_comparator), 5);
+  bench.set(Bench::timer(0, Hpet::timer_comparator), 3);
+  bench.set(Hpet::configuration, Hpet::enable_bit);
+  EXPECT_EQ(bench.bench.events.next_due(), never);
+  constexpr u64 expected[] = {5, 5, 5, 5, 5, 8, 8, 8, 11};  // it matches at 5, 8, ...
+  for (u64 count = 0; count < std::size(expected); ++count, bench.steps(1)) {
+    EXPECT_EQ(bench.get(Bench::timer(0, Hpet::timer_comparator)), expected[count]) << count;
+  }
+  bench.steps(1);  // the counter is at 10
+  bench.set(Bench::timer(0), on | route_20 | Hpet::periodic_bit);
+  bench.steps(5);
+  EXPECT_EQ(bench.seen(20), "11+ 14- 14+");
+}
+
+TEST(Hpet, a_level_whose_status_is_set_has_no_further_events_until_it_is_cleared) {
+  Bench bench;
+  bench.set(Bench::timer(0), on | route_20 | Hpet::level_bit | Hpet::periodic_bit | Hpet::set_accumulator_bit);
+  bench.set(Bench::timer(0, Hpet::timer_comparator), 10);
+  bench.set(Hpet::configuration, Hpet::enable_bit);
+  bench.steps(25);
+  EXPECT_EQ(bench.bench.events.next_due(), never);
+  EXPECT_EQ(bench.get(Bench::timer(0, Hpet::timer_comparator)), 30u);
+  bench.set(Hpet::interrupt_status, 1);
+  bench.steps(10);
+  EXPECT_EQ(bench.seen(20), "10+ 25- 30+");
+}
+
 TEST(Hpet, in_32_bit_mode_a_one_shot_matches_again_when_the_counter_wraps) {
   Bench bench;
   bench.set(Hpet::main_counter, 0xFFFFFF00);

@@ -32,32 +32,53 @@ void InterruptTester::reset() {
   interrupts_.reset();
 }
 
+/// The state with those that fell due while it rested.
+InterruptTester::State InterruptTester::current() const {
+  State state = state_;
+  const Tick now = context_.clock.now();
+  if (state.rest == Rest::None || state.next > now) return state;
+  const u64 step = std::max(state.period, u32{1});
+  const u64 due = std::min<u64>(state.remaining, 1 + (now.value - state.next.value) / step);
+  state.raised += static_cast<u32>(due);
+  state.remaining -= static_cast<u32>(due);
+  if (state.rest == Rest::Pin) state.merged += static_cast<u32>(due);
+  state.last = state.next + (due - 1) * step;
+  state.next = state.last + step;
+  return state;
+}
+
+InterruptTester::Rest InterruptTester::rest() const {
+  if (interrupts_.way() == PciInterrupts::Way::Pin) return state_.asserted ? Rest::Pin : Rest::None;
+  return interrupts_.waits(static_cast<u8>(state_.vector)) ? Rest::Message : Rest::None;
+}
+
 u32 InterruptTester::register_at(u64 offset) const {
+  const State state = current();
   switch (offset) {
     case id:
       return id_value;
     case way:
       return static_cast<u32>(interrupts_.way());
     case vector:
-      return state_.vector;
+      return state.vector;
     case delay:
-      return state_.delay;
+      return state.delay;
     case period:
-      return state_.period;
+      return state.period;
     case start:
-      return state_.remaining;
+      return state.remaining;
     case status:
-      return state_.asserted ? 1 : 0;
+      return state.asserted ? 1 : 0;
     case raised:
-      return state_.raised;
+      return state.raised;
     case merged:
-      return state_.merged;
+      return state.merged;
     case cleared:
-      return state_.cleared;
+      return state.cleared;
     case time_low:
-      return static_cast<u32>(state_.last.value);
+      return static_cast<u32>(state.last.value);
     case time_high:
-      return static_cast<u32>(state_.last.value >> 32);
+      return static_cast<u32>(state.last.value >> 32);
     default:
       return 0;
   }
@@ -78,13 +99,15 @@ u64 InterruptTester::peek(Region region, u64 offset, AccessSize size) const {
 
 void InterruptTester::write(Region region, u64 offset, AccessSize size, u64 value) {
   if (region == messages) {
+    state_ = current();
     if (offset < pending_offset) interrupts_.write_table(offset, size, value);
-    return;
+    return arrange();
   }
   if (size.value == 4 && offset % 4 == 0) write_register(offset, static_cast<u32>(value));
 }
 
 void InterruptTester::write_register(u64 offset, u32 value) {
+  state_ = current();
   switch (offset) {
     case vector:
       state_.vector = value;
@@ -119,20 +142,16 @@ void InterruptTester::write_register(u64 offset, u32 value) {
 }
 
 void InterruptTester::begin(u32 count) {
-  context_.events.cancel(context_.id, due);
   state_.remaining = count;
-  if (count == 0) return;
-  if (state_.delay == 0) return raise();
-  context_.events.schedule(context_.clock.now() + state_.delay, context_.id, due);
+  state_.next = context_.clock.now() + state_.delay;
+  if (count != 0 && state_.delay == 0) raise();
 }
 
 void InterruptTester::raise() {
   --state_.remaining;
   ++state_.raised;
   state_.last = context_.clock.now();
-  if (state_.remaining != 0) {
-    context_.events.schedule(context_.clock.now() + std::max(state_.period, u32{1}), context_.id, due);
-  }
+  state_.next = state_.last + std::max(state_.period, u32{1});
   if (interrupts_.way() != PciInterrupts::Way::Pin) {
     interrupts_.send(static_cast<u8>(state_.vector), command_cause);
     return;
@@ -141,19 +160,33 @@ void InterruptTester::raise() {
   state_.asserted = true;
 }
 
+void InterruptTester::arrange() {
+  state_.rest = state_.remaining != 0 ? rest() : Rest::None;
+  if (state_.remaining == 0 || state_.rest != Rest::None) return context_.events.cancel(context_.id, due);
+  context_.events.reschedule(state_.next, context_.id, due);
+}
+
 void InterruptTester::event(u16, u64) {
-  if (state_.remaining != 0) raise();
+  if (state_.remaining != 0 && state_.rest == Rest::None) raise();
   update();
 }
 
-void InterruptTester::config_written(u8, AccessSize) { interrupts_.config_written(); }
+void InterruptTester::config_written(u8, AccessSize) {
+  state_ = current();
+  interrupts_.config_written();
+  arrange();
+}
 
-void InterruptTester::update() { interrupts_.set_pin(state_.asserted ? Level::High : Level::Low, command_cause); }
+void InterruptTester::update() {
+  interrupts_.set_pin(state_.asserted ? Level::High : Level::Low, command_cause);
+  arrange();
+}
 
 void InterruptTester::exchange(Archive& archive) {
-  archive.section(name(), 1);
+  archive.section(name(), 2);
   archive(state_.vector, state_.delay, state_.period, state_.remaining, state_.asserted, state_.raised, state_.merged,
-          state_.cleared, state_.last, config_, interrupts_);
+          state_.cleared, state_.last, state_.next, state_.rest, config_, interrupts_);
+  if (archive.loading() && state_.rest > Rest::Message) archive.refuse(Archive::Error::BadValue);
 }
 
 }  // namespace vitrine

@@ -18,9 +18,10 @@
 //   2Ch TimeHigh   RO
 // BAR 1, memory, 4 KiB: the MSI-X table at 000h, the pending bits at 800h.
 //
-// How its interrupt behaves: each one that falls due goes the way that is enabled then. INTA# is a level.
-// Wiring: a LineDriver on the line of its slot's INTA#, a MessagePort; attach config() to the PciBus with itself as the
-// listener, and both windows with add_window: BAR 0 is Window::Registers, BAR 1 is Window::Messages.
+// How its interrupt behaves: each one that falls due goes the way that is enabled then. INTA# is a level. While it is
+// asserted, or the message waits to be unmasked, those that fall due are counted and that is all: no events, no
+// records. Wiring: a LineDriver on the line of its slot's INTA#, a MessagePort; attach config() to the PciBus with
+// itself as the listener, and both windows with add_window.
 #pragma once
 
 #include "machine/core/device.hpp"
@@ -33,7 +34,6 @@ namespace vitrine {
 
 class InterruptTester final : public Device, public PciFunction {
  public:
-  enum class Window : u8 { Registers = 0, Messages = 1 };
   static constexpr Region registers{0}, messages{1};
   static constexpr u8 registers_bar = 0, messages_bar = 1;
   static constexpr u32 window_bytes = 0x1000;
@@ -71,19 +71,27 @@ class InterruptTester final : public Device, public PciFunction {
   void exchange(Archive& archive) override;
 
   PciConfig& config() { return config_; }
+  [[nodiscard]] MessageModes message_modes() const { return interrupts_.message_modes(); }
 
  private:
   enum EventKind : u16 { due };
+  /// Why further interrupts would change nothing.
+  enum class Rest : u8 { None, Pin, Message };
   struct State {
     u32 vector = 0, delay = 0, period = 0, remaining = 0;
     bool asserted = false;
     u32 raised = 0, merged = 0, cleared = 0;
     Tick last{};
+    Tick next = never;  // when the next one falls due
+    Rest rest = Rest::None;
   };
   [[nodiscard]] u32 register_at(u64 offset) const;
   void write_register(u64 offset, u32 value);
+  [[nodiscard]] State current() const;
+  [[nodiscard]] Rest rest() const;
   void begin(u32 count);
   void raise();
+  void arrange();
   void update();
 
   DeviceContext context_;

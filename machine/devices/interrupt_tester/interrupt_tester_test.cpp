@@ -126,6 +126,44 @@ TEST(InterruptTester, a_storm_raises_its_number_with_its_period_after_its_delay)
   EXPECT_EQ(bench.bench.events.next_due(), never);
 }
 
+TEST(InterruptTester, a_storm_into_an_asserted_pin_is_counted_without_events) {
+  Bench bench;
+  bench.set(InterruptTester::period, 10);
+  bench.set(InterruptTester::start, 0xFFFFFFFF);
+  EXPECT_TRUE(bench.asserted());
+  EXPECT_EQ(bench.bench.events.next_due(), never);
+  bench.bench.advance(105);
+  EXPECT_EQ(bench.get(InterruptTester::raised), 11u);
+  EXPECT_EQ(bench.get(InterruptTester::merged), 10u);
+  EXPECT_EQ(bench.get(InterruptTester::start), 0xFFFFFFFF - 11);
+  EXPECT_EQ(bench.get(InterruptTester::time_low), 100u);
+  bench.set(InterruptTester::status, 1);
+  EXPECT_FALSE(bench.asserted());
+  bench.bench.advance(4);
+  EXPECT_FALSE(bench.asserted());
+  bench.bench.advance(1);
+  EXPECT_TRUE(bench.asserted()) << "at 110, as without the rest";
+  EXPECT_EQ(bench.get(InterruptTester::raised), 12u);
+  EXPECT_EQ(bench.get(InterruptTester::merged), 10u);
+}
+
+TEST(InterruptTester, a_storm_of_a_message_that_waits_is_counted_without_events) {
+  Bench bench;
+  bench.enable_msix();
+  bench.entry(0, 0xFEE00000, 0x50, 1);
+  bench.set(InterruptTester::period, 10);
+  bench.set(InterruptTester::start, 5);
+  EXPECT_EQ(bench.bench.events.next_due(), never);
+  bench.bench.advance(25);
+  EXPECT_EQ(bench.get(InterruptTester::raised), 3u);
+  EXPECT_EQ(bench.port.take(), Data());
+  bench.entry(0, 0xFEE00000, 0x50, 0);
+  EXPECT_EQ(bench.port.take(), Data{0x50});
+  bench.bench.advance(100);
+  EXPECT_EQ(bench.port.take(), (Data{0x50, 0x50})) << "at 30 and 40";
+  EXPECT_EQ(bench.get(InterruptTester::raised), 5u);
+}
+
 TEST(InterruptTester, a_storm_is_stopped_by_starting_none) {
   Bench bench;
   bench.set(InterruptTester::period, 100);

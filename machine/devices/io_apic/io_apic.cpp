@@ -53,8 +53,13 @@ bool IoApic::active(Pin pin) const {
   return high != ((state.entry & active_low_bit) != 0);
 }
 
-bool IoApic::can_send() const {
-  return std::ranges::any_of(state_.pins, [](const PinState& state) { return !is_masked(state.entry); });
+MessageModes IoApic::message_modes() const {
+  MessageModes modes;
+  for (const PinState& state : state_.pins) {
+    const MessageMode mode = mode_of(state.entry);
+    if (!is_masked(state.entry) && mode != MessageMode::Reserved && mode != MessageMode::Smi) modes.add(mode);
+  }
+  return modes;
 }
 
 RequestId IoApic::request(u8 pin) const {

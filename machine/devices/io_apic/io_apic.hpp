@@ -71,8 +71,8 @@ class IoApic final : public Device, public EoiListener {
   [[nodiscard]] u64 entry(Pin pin) const;
   /// Is the input at the level that the entry's polarity takes for an interrupt?
   [[nodiscard]] bool active(Pin pin) const;
-  /// Can a change of any input still become a message? False while all entries are masked.
-  [[nodiscard]] bool can_send() const;
+  /// As what changes of the inputs could be delivered: the modes of all entries that are not masked.
+  [[nodiscard]] MessageModes message_modes() const;
 
  private:
   struct PinState {

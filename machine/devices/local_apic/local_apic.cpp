@@ -100,14 +100,14 @@ bool LocalApic::focus(u8 vector) const {
 
 u8 LocalApic::task_priority_class() const { return priority_class(state_.task_priority); }
 
-// The board knows what can come to `intr` and on the NMI wire; LINT1 passes it as firmware has left it.
+// The board knows what can come to `intr` and by messages.
 bool LocalApic::can_ever_wake(bool interruptible) const {
   if (!globally_enabled()) return interruptible;
   const auto gives_nmi = [this](ApicPin source) { return !masked(source) && mode_of(source) == MessageMode::Nmi; };
   if (gives_nmi(ApicPin::Lint0) || (gives_nmi(ApicPin::Thermal) && state_.thermal.sampling)) return true;
   if (!interruptible) return false;
-  if (winner()) return true;
-  return software_enabled() && (priority_class(processor_priority()) < 15 || external_input() != nullptr ||
+  if (external_input() != nullptr || winner()) return true;
+  return software_enabled() && (priority_class(processor_priority()) < 15 ||
                                 (!masked(ApicPin::Lint0) && mode_of(ApicPin::Lint0) == MessageMode::ExtInt));
 }
 
@@ -279,7 +279,13 @@ void LocalApic::accept(const InterruptMessage& message) {
   switch (message.mode) {
     case MessageMode::Fixed:
     case MessageMode::LowestPriority:
-      if (message.level && !message.asserted) return;
+      if (message.level && !message.asserted) {
+        return record({.id = message.request.value,
+                       .kind = RecordKind::MessageLost,
+                       .vector = message.vector,
+                       .pin = no_pin,
+                       .detail = static_cast<u8>(MessageLoss::Deassert)});
+      }
       return latch(message.vector, message.request, no_pin, message.level);
     case MessageMode::Nmi:
       return pins_.nmi(message.request);
@@ -289,7 +295,11 @@ void LocalApic::accept(const InterruptMessage& message) {
     case MessageMode::StartUp:
       return pins_.start_up(message.vector, message.request);
     case MessageMode::ExtInt:
-      if (state_.external == RequestId{}) state_.external = message.request;
+      if (state_.external != RequestId{}) {
+        return record(
+            {.id = message.request.value, .other = state_.external.value, .kind = RecordKind::Merged, .pin = no_pin});
+      }
+      state_.external = message.request;
       return update();
     case MessageMode::Smi:
     case MessageMode::Reserved:

@@ -11,9 +11,9 @@
 //
 // Software-disabled (SVR bit 8, also after reset): LVT entries are masked, only NMI, INIT and SIPI get through.
 // Globally disabled (IA32_APIC_BASE bit 11): LINT0 is the CPU's INTR, LINT1 its NMI; registers keep their values, which
-// §10.4.3 allows, and the id is the initial one again after enabling. The timer counts a bus clock of 1 GHz (CPUID leaf
-// 15h: the crystal) divided by DCR, in exact nanoseconds of virtual time; TSC-deadline mode compares with the same
-// clock plus the offset that the guest has given its TSC.
+// §10.4.3 allows, but the timer stops; the id is the initial one again after enabling. The timer counts a bus clock of
+// 1 GHz (CPUID leaf 15h: the crystal) divided by DCR, in exact nanoseconds of virtual time; TSC-deadline mode compares
+// with the same clock plus the offset that the guest has given its TSC.
 //
 // Thermal: the core's temperature (die_temperature.hpp) reads in IA32_THERM_STATUS in degrees below TjMax. While an
 // enable bit of IA32_THERM_INTERRUPT is set it is compared each 2^20 ns, and a crossing raises LVT thermal; with none
@@ -76,7 +76,6 @@ class LocalApic final : public Device, public LocalInterrupts, public ApicBusAge
   }
   u64 read_register(u32 offset, u8 size) override;
   void write_register(u32 offset, u8 size, u64 value) override;
-  [[nodiscard]] u64 peek_register(u32 offset, u8 size) const override;
   [[nodiscard]] MsrResult read_msr(u32 number, u64& value) override;
   [[nodiscard]] MsrResult write_msr(u32 number, u64 value) override;
   [[nodiscard]] u8 task_priority_class() const override;
@@ -106,6 +105,7 @@ class LocalApic final : public Device, public LocalInterrupts, public ApicBusAge
   [[nodiscard]] std::optional<u8> winner() const;
   /// The LVT entry of a local source.
   [[nodiscard]] u32 local_vector(ApicPin source) const { return state_.lvt[index_of(source)]; }
+  [[nodiscard]] bool masked(ApicPin source) const;
 
  private:
   enum EventKind : u16 { timer_expires, temperature_sampled };
@@ -198,7 +198,6 @@ class LocalApic final : public Device, public LocalInterrupts, public ApicBusAge
 
   // Local sources.
   [[nodiscard]] MessageMode mode_of(ApicPin source) const;
-  [[nodiscard]] bool masked(ApicPin source) const;
   void raise(ApicPin source);
   void deliver(ApicPin source, RequestId request);
   void write_local_vector(ApicPin source, u32 value);
@@ -208,6 +207,7 @@ class LocalApic final : public Device, public LocalInterrupts, public ApicBusAge
 
   // Registers.
   [[nodiscard]] bool has_register(u32 offset) const;
+  [[nodiscard]] u64 peek_register(u32 offset, u8 size) const;
   [[nodiscard]] u32 register_value(u32 offset) const;
   void set_register(u32 offset, u32 value);
   [[nodiscard]] MsrResult read_x2apic(u32 number, u64& value) const;
@@ -230,6 +230,7 @@ class LocalApic final : public Device, public LocalInterrupts, public ApicBusAge
   void arm_deadline();
   void timer_due();
   void follow_periods();
+  void stop_timer();
   void schedule_timer();
 
   // Thermal.
@@ -246,6 +247,7 @@ class LocalApic final : public Device, public LocalInterrupts, public ApicBusAge
   void tell_all_blocked();
   void tell_entry_masked(ApicPin source, RequestId request);
   void withdraw_all();
+  void withdraw_external();
 
   DeviceContext context_;
   Identity identity_;

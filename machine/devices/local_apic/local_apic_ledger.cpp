@@ -62,8 +62,9 @@ void LocalApic::tell_all_blocked() {
 }
 
 void LocalApic::tell_entry_masked(ApicPin source, RequestId request) {
-  const bool disabled = !software_enabled();
-  const Setting& setting = disabled ? state_.spurious_vector_set : state_.lvt_set[index_of(source)];
+  const bool disabled = !software_enabled() || !globally_enabled();
+  Setting setting = disabled ? state_.spurious_vector_set : state_.lvt_set[index_of(source)];
+  if (!globally_enabled()) setting = Setting{};
   record({.id = request.value,
           .address = setting.by,
           .since = setting.since.value,
@@ -79,6 +80,13 @@ void LocalApic::withdraw_all() {
     const VectorState& entry = state_.vectors[vector];
     record({.id = entry.pending.value, .kind = RecordKind::Withdrawn, .vector = vector, .pin = entry.pending_pin});
   });
+  withdraw_external();
+}
+
+/// An ExtINT that came by a message and waits.
+void LocalApic::withdraw_external() {
+  const RequestId request = std::exchange(state_.external, RequestId{});
+  if (request != RequestId{}) record({.id = request.value, .kind = RecordKind::Withdrawn, .pin = no_pin});
 }
 
 }  // namespace vitrine

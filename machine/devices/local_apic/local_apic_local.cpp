@@ -42,7 +42,7 @@ bool LocalApic::masked(ApicPin source) const { return bit(local_vector(source), 
 void LocalApic::raise(ApicPin source) {
   const RequestId request = context_.ledger.next_request();
   record({.id = request.value, .kind = RecordKind::Raised, .pin = static_cast<u8>(source)});
-  if (masked(source)) return tell_entry_masked(source, request);
+  if (masked(source) || !globally_enabled()) return tell_entry_masked(source, request);
   deliver(source, request);
   // §10.5.1: the mask bit is set when the performance counter's interrupt is delivered.
   if (source == ApicPin::Performance) lvt(source) |= lvt_masked;
@@ -122,6 +122,7 @@ void LocalApic::write_local_vector(ApicPin source, u32 value) {
   if (!software_enabled()) after |= lvt_masked;  // §10.4.7.2
   if (!bit(after, lvt_level)) after = with_bit(after, lvt_remote_irr, false);
   const TimerMode mode_before = timer_mode();
+  if (source == ApicPin::Timer && state_.timer.resting) follow_periods();
   lvt(source) = after;
   if (before != after) {
     state_.lvt_set[index_of(source)] = here();

@@ -194,7 +194,8 @@ void LocalApic::write_spurious_vector(u32 value) {
 
 // §10.6.1. The trigger mode counts for INIT only: other IPIs are edges.
 void LocalApic::send_command(u32 low, u32 destination) {
-  const auto mode = static_cast<MessageMode>(bits(low, 10, 8));
+  auto mode = static_cast<MessageMode>(bits(low, 10, 8));
+  if (mode == MessageMode::ExtInt) mode = MessageMode::Reserved;
   const auto vector = static_cast<u8>(low);
   const bool has_vector = mode == MessageMode::Fixed || mode == MessageMode::LowestPriority;
   if (has_vector && vector < first_legal_vector) return lose_own(vector);
@@ -332,7 +333,10 @@ LocalInterrupts::MsrResult LocalApic::write_base(u64 value) {
   const bool becomes_x2apic = x2apic && !x2apic_mode();
   programmed(ControllerRegister::ApicBase, state_.base, value);
   state_.base = value;
-  if (!enabled) state_.external = RequestId{};
+  if (!enabled) {
+    withdraw_external();
+    stop_timer();
+  }
   if (enabled && !was_enabled) state_.xapic_id = static_cast<u8>(identity_.initial_id);
   if (becomes_x2apic) {  // §10.12.5.1: id, LDR and the high half of ICR are not preserved
     state_.xapic_id = static_cast<u8>(identity_.initial_id);

@@ -336,6 +336,65 @@ TEST(LocalApic, cluster_model_compares_the_cluster_and_then_bits) {
   EXPECT_EQ(receivers(0xFF), "012");
 }
 
+// §10.6.1, table 10-3.
+TEST(LocalApic, an_ipi_that_its_mode_or_shorthand_does_not_allow_is_lost) {
+  struct Row {
+    const char* what;
+    u32 command;
+    MessageLoss loss;
+  };
+  constexpr u32 self = 1u << 18, all = 2u << 18;
+  constexpr Row rows[] = {
+      {"ExtINT", 7 << 8, MessageLoss::ReservedMode},
+      {"NMI to itself", self | 4 << 8, MessageLoss::Shorthand},
+      {"INIT to itself", self | 1u << command_assert | 5 << 8, MessageLoss::Shorthand},
+      {"start-up to itself", self | 6 << 8, MessageLoss::Shorthand},
+      {"lowest priority to itself", self | 1 << 8 | 0x40, MessageLoss::Shorthand},
+      {"NMI to all", all | 4 << 8, MessageLoss::Shorthand},
+      {"INIT to all", all | 5 << 8, MessageLoss::Shorthand},
+      {"start-up to all", all | 6 << 8, MessageLoss::Shorthand},
+  };
+  for (const Row& row : rows) {
+    ApicBench bench;
+    bench.enable();
+    bench.write(offset::command_low, row.command);
+    EXPECT_EQ(bench.around().said, "") << row.what;
+    EXPECT_FALSE(bench.wanted()) << row.what;
+    const std::vector<Record> lost = bench.bench.records(RecordKind::MessageLost);
+    ASSERT_EQ(lost.size(), 1u) << row.what;
+    EXPECT_EQ(lost[0].detail, static_cast<u8>(row.loss)) << row.what;
+  }
+  ApicBench bench;
+  bench.write(offset::command_low, all | 1u << command_level | 5 << 8);
+  EXPECT_TRUE(bench.bench.records(RecordKind::MessageLost).empty()) << "the INIT level de-assert goes to all";
+}
+
+TEST(LocalApic, a_second_extint_merges_and_init_withdraws_the_first) {
+  ApicBench bench;
+  bench.enable();
+  bench.send({.destination = 0, .mode = MessageMode::ExtInt});
+  const u64 first = bench.bench.records(RecordKind::MessageSent).at(0).id;
+  bench.send({.destination = 0, .mode = MessageMode::ExtInt});
+  const std::vector<Record> merged = bench.bench.records(RecordKind::Merged);
+  ASSERT_EQ(merged.size(), 1u);
+  EXPECT_EQ(merged[0].other, first);
+  bench.apic().init();
+  EXPECT_FALSE(bench.wanted());
+  const std::vector<Record> withdrawn = bench.bench.records(RecordKind::Withdrawn);
+  ASSERT_EQ(withdrawn.size(), 1u);
+  EXPECT_EQ(withdrawn[0].id, first);
+}
+
+TEST(LocalApic, a_level_that_is_not_asserted_is_lost_with_a_reason) {
+  ApicBench bench;
+  bench.enable();
+  bench.send({.destination = 0, .vector = 0x40, .level = true, .asserted = false});
+  EXPECT_FALSE(bench.wanted());
+  const std::vector<Record> lost = bench.bench.records(RecordKind::MessageLost);
+  ASSERT_EQ(lost.size(), 1u);
+  EXPECT_EQ(lost[0].detail, static_cast<u8>(MessageLoss::Deassert));
+}
+
 // §10.4.7.3.
 TEST(LocalApic, init_keeps_id_and_base_only) {
   ApicBench bench;

@@ -51,6 +51,14 @@ void LocalApic::follow_periods() {
   timer.expires = after(now(), period() - (now().value - timer.expires.value) % period());
 }
 
+/// Switched off by IA32_APIC_BASE.
+void LocalApic::stop_timer() {
+  state_.timer.expires = never;
+  state_.timer.deadline = 0;
+  state_.timer.resting = false;
+  schedule_timer();
+}
+
 void LocalApic::schedule_timer() {
   Timer& timer = state_.timer;
   if (timer.resting) follow_periods();
@@ -101,7 +109,7 @@ void LocalApic::write_divide(u32 value) {
 
 // §10.5.4.1: in the other modes the MSR reads 0 and writes do nothing.
 void LocalApic::write_deadline(u64 value) {
-  if (timer_mode() != TimerMode::Deadline) return;
+  if (timer_mode() != TimerMode::Deadline || !globally_enabled()) return;
   programmed(ControllerRegister::TimerInitialCount, std::exchange(state_.timer.deadline, value), value);
   state_.timer.told = false;
   arm_deadline();

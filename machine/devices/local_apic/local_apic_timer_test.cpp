@@ -202,6 +202,59 @@ TEST(LocalApicTimer, leaving_deadline_mode_disarms) {
   EXPECT_FALSE(bench.wanted());
 }
 
+TEST(LocalApicTimer, a_masked_periodic_timer_goes_on_with_its_count_when_it_becomes_one_shot) {
+  ApicBench bench;
+  bench.enable();
+  bench.write(offset::divide, 0xB);
+  bench.write(offset::lvt_timer, lvt_masked | periodic | 0x41);
+  bench.write(offset::initial_count, 1000);
+  bench.advance(2250);
+  EXPECT_EQ(bench.read(offset::current_count), 750u);
+  bench.write(offset::lvt_timer, 0x41);
+  EXPECT_EQ(bench.read(offset::current_count), 750u);
+  bench.advance(749);
+  EXPECT_FALSE(bench.wanted());
+  bench.advance(1);
+  EXPECT_EQ(bench.take(), 0x41);
+}
+
+// §10.4.3.
+TEST(LocalApicTimer, stops_when_the_apic_is_switched_off) {
+  for (const u32 mode : {u32{0}, periodic, deadline}) {
+    ApicBench bench;
+    bench.enable();
+    bench.write(offset::divide, 0xB);
+    bench.write(offset::lvt_timer, mode | 0x41);
+    bench.write(offset::initial_count, 1000);
+    bench.write_msr(msr::tsc_deadline, 1000);
+    const u64 base = bench.read_msr(msr::apic_base);
+    bench.write_msr(msr::apic_base, base & ~base_enabled);
+    bench.write_msr(msr::tsc_deadline, 1500);
+    bench.advance(2000);
+    bench.write_msr(msr::apic_base, base);
+    EXPECT_TRUE(bench.apic().requests().empty()) << mode;
+    EXPECT_EQ(bench.bench.records(RecordKind::Raised).size(), 0u) << mode;
+  }
+}
+
+TEST(LocalApicThermal, a_crossing_while_the_apic_is_off_is_blocked) {
+  ApicBench bench;
+  bench.enable();
+  bench.write(offset::lvt_thermal, 0xFA);
+  bench.write_msr(msr::thermal_interrupt, 1u << 15 | 30u << 8);
+  const u64 base = bench.read_msr(msr::apic_base);
+  bench.write_msr(msr::apic_base, base & ~base_enabled);
+  for (u64 i = 0; i < 600; ++i) {
+    bench.around().instructions += 1'000'000;
+    bench.advance(1'000'000);
+  }
+  bench.write_msr(msr::apic_base, base);
+  EXPECT_FALSE(bench.wanted());
+  const std::vector<Record> blocked = bench.bench.records(RecordKind::Blocked);
+  ASSERT_EQ(blocked.size(), 1u);
+  EXPECT_EQ(blocked[0].detail, static_cast<u8>(Obstacle::ApicDisabled));
+}
+
 /// Lets a core work (or sleep) for so many milliseconds.
 void live(ApicBench& bench, u64 milliseconds, bool busy) {
   for (u64 i = 0; i < milliseconds; ++i) {

@@ -25,12 +25,6 @@ class VectorSet {
   }
   /// Register `index`, 0..7, of the eight 32-bit registers that show the set.
   [[nodiscard]] u32 part(unsigned index) const { return static_cast<u32>(words_[index >> 1] >> 32 * (index & 1)); }
-  /// The vectors of this set that are not in `other`.
-  [[nodiscard]] VectorSet without(const VectorSet& other) const {
-    VectorSet left;
-    for (unsigned i = 0; i < 4; ++i) left.words_[i] = words_[i] & ~other.words_[i];
-    return left;
-  }
   /// Calls `visit` for each vector, the highest first. `visit` may change this set.
   template <class Visit>
   void for_each(Visit visit) const {

@@ -21,7 +21,6 @@ namespace vitrine {
 
 class PcTestdev final : public Device {
  public:
-  enum class Window : u8 { Echo, Lines, Memory };
   static constexpr Region echo{0}, lines_region{1}, memory{2};
   static constexpr Port echo_port{0xE0}, lines_port{0x2000};
   static constexpr u32 echo_ports = 4;
