@@ -196,7 +196,7 @@ class GuestRun {
         case Machine::StopReason::Stopped:
           break;
         case Machine::StopReason::HaltedForever:
-          if (uses_input && !input_.at_end() && machine_->cpu().interruptible()) {
+          if (uses_input && !input_.at_end() && some_cpu_is_interruptible()) {
             // Only a person (or a pipe) can wake it.
             if (!more) input_.wait(InputStream::forever, signals.wake_descriptor());
             pacer = Pacer(wall_nanoseconds(), now());
@@ -284,8 +284,36 @@ class GuestRun {
     return machine_->cpu();
   }
 
+  bool some_cpu_is_interruptible() const {
+    for (unsigned number = 0; number < machine_->processors(); ++number) {
+      const Cpu& cpu = machine_->cpu(number);
+      if (!cpu.state.waits_for_startup && cpu.interruptible()) return true;
+    }
+    return false;
+  }
+
+  std::string halted_sentence() const {
+    std::vector<const Cpu*> halted;
+    for (unsigned number = 0; number < machine_->processors(); ++number) {
+      if (!machine_->cpu(number).state.waits_for_startup) halted.push_back(&machine_->cpu(number));
+    }
+    const auto place = [this](const Cpu& cpu) { return describe_address(cpu.linear_rip(), &symbols_); };
+    const auto flag = [](const Cpu& cpu) { return cpu.interruptible() ? "on" : "off"; };
+    if (halted.size() == 1) {
+      return fmt::format("The guest halted for good at {}: HLT with interrupts {}, and nothing can wake it.",
+                         place(*halted[0]), flag(*halted[0]));
+    }
+    static constexpr std::size_t most_told = 4;
+    std::string text = "All CPUs halted for good, and nothing can wake them:";
+    for (std::size_t i = 0; i < std::min(halted.size(), most_told); ++i) {
+      text += fmt::format("{} CPU {} at {} with interrupts {}", i == 0 ? "" : ",", halted[i]->number, place(*halted[i]),
+                          flag(*halted[i]));
+    }
+    if (halted.size() > most_told) text += fmt::format(", and {} more", halted.size() - most_told);
+    return text + ".";
+  }
+
   RunEnd ended(const Machine::RunResult& result) {
-    const Cpu& cpu = machine_->cpu();
     switch (result.reason) {
       case Machine::StopReason::InstructionLimit:
         return {
@@ -293,11 +321,7 @@ class GuestRun {
             .sentence = fmt::format("The budget of {} is used up.", counted(options_.max_instructions, "instruction")),
             .status = status::budget};
       case Machine::StopReason::HaltedForever:
-        return {
-            .reason = "halted",
-            .sentence = fmt::format("The guest halted for good at {}: HLT with interrupts {}, and nothing can wake it.",
-                                    describe_address(cpu.linear_rip(), &symbols_), cpu.interruptible() ? "on" : "off"),
-            .status = status::halted};
+        return {.reason = "halted", .sentence = halted_sentence(), .status = status::halted};
       case Machine::StopReason::TripleFault:
         return {.reason = "triple-fault",
                 .sentence = machine_->processors() == 1
