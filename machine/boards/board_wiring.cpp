@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "machine/cpu/signature.hpp"
+#include "machine/devices/isa_bridge/isa_bridge.hpp"
 
 namespace vitrine {
 
@@ -34,7 +35,6 @@ InterruptMap interrupt_map_of(BoardKind kind, unsigned cpus) {
   for (u32 cpu = 0; cpu < cpus; ++cpu) map.apic_ids.push_back(cpu);
   map.io_apic_address = static_cast<u32>(io_apic_address);
   map.io_apic_version = board.io_apic_version;
-  map.imcr = board.has_imcr;
   map.cpu_signature = processor_signature;
   map.cpu_features = processor_mp_features;
   for (const IsaWire& wire : isa_wires) {
@@ -47,7 +47,7 @@ InterruptMap interrupt_map_of(BoardKind kind, unsigned cpus) {
       map.pci.push_back({.device = device,
                          .pin = pin,
                          .io_apic_pin = static_cast<u8>(first_pirq_pin + pirq),
-                         .link = route_register_of(pirq),
+                         .link = IsaBridge::route_register(pirq),
                          .isa_irqs = pci_isa_irqs});
     }
   }
@@ -80,7 +80,7 @@ std::vector<WiringRow> wiring_table(BoardKind kind) {
     rows.push_back({.source = "PCI slots",
                     .line = std::string("PIRQ ") + static_cast<char>('A' + pirq),
                     .irq = irq,
-                    .route_register = route_register_of(pirq),
+                    .route_register = IsaBridge::route_register(pirq),
                     .io_apic_pin = pin_if_there(static_cast<u8>(first_pirq_pin + pirq)),
                     .trigger = LineTrigger::Level,
                     .polarity = LinePolarity::ActiveLow,

@@ -83,8 +83,6 @@ inline constexpr u8 ide_function = 1;
   if (device >= first_inner_slot) return pin;
   return static_cast<u8>(4 + (device + pin) % 4);
 }
-/// The router's register for a PIRQ, in its configuration space.
-[[nodiscard]] constexpr u8 route_register_of(u8 pirq) { return static_cast<u8>(pirq < 4 ? 0x60 + pirq : 0x64 + pirq); }
 /// The ISA lines that no device of the board has.
 inline constexpr u16 pci_isa_irqs = 1u << 10 | 1u << 11;
 /// Where firmware leads a PIRQ.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "machine/devices/isa_bridge/isa_bridge.hpp"
+
 namespace vitrine {
 
 namespace {
@@ -97,7 +99,7 @@ void set_up_pci(PortBus& ports, BoardKind board) {
   const BoardTraits& traits = traits_of(board);
   Function southbridge(ports, traits.southbridge);
   for (u8 pirq = 0; pirq < traits.pirqs; ++pirq) {
-    southbridge.write(route_register_of(pirq), firmware_route_of(pirq), 1);
+    southbridge.write(IsaBridge::route_register(pirq), firmware_route_of(pirq), 1);
   }
   Addresses next;
   for (u8 device = 0; device < pci_slots; ++device) {

@@ -16,13 +16,6 @@ constexpr u32 enabled = 1;
 constexpr u32 first_x2apic_id = 255;
 constexpr u8 lint1 = 1;
 
-// MPS INTI flags (table 5-50): polarity in bits 0 and 1, trigger in bits 2 and 3; 0: as the bus has it.
-u16 flags_of(LinePolarity polarity, LineTrigger trigger) {
-  const u16 polarity_bits = polarity == LinePolarity::ActiveHigh ? 1 : 3;
-  const u16 trigger_bits = trigger == LineTrigger::Edge ? 1 : 3;
-  return static_cast<u16>(polarity_bits | trigger_bits << 2);
-}
-
 bool is_as_isa_has_it(const IsaRoute& route) {
   return route.pin == route.irq && route.trigger == LineTrigger::Edge && route.polarity == LinePolarity::ActiveHigh;
 }
@@ -89,7 +82,7 @@ std::vector<u8> make_madt(const InterruptMap& map) {
     table.put32(route.pin);
     // An edge on an active-high pin is what ISA has anyway; 0 says so.
     const bool conforms = route.trigger == LineTrigger::Edge && route.polarity == LinePolarity::ActiveHigh;
-    table.put16(conforms ? 0 : flags_of(route.polarity, route.trigger));
+    table.put16(conforms ? 0 : inti_flags_of(route.polarity, route.trigger));
   }
   put_nmi(table, map);
   return finish_acpi_table(table);

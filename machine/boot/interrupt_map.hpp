@@ -13,6 +13,14 @@ enum class LineTrigger : u8 { Edge, Level };
 /// Which level on the I/O APIC's pin means that it asks.
 enum class LinePolarity : u8 { ActiveHigh, ActiveLow };
 
+/// MPS INTI flags, as the MADT (table 5-50) and the MP table (table 4-10) have them: polarity in bits 0 and 1, trigger
+/// in bits 2 and 3. 0 would mean: as the bus has it.
+constexpr u16 inti_flags_of(LinePolarity polarity, LineTrigger trigger) {
+  const u16 polarity_bits = polarity == LinePolarity::ActiveHigh ? 1 : 3;
+  const u16 trigger_bits = trigger == LineTrigger::Edge ? 1 : 3;
+  return static_cast<u16>(polarity_bits | trigger_bits << 2);
+}
+
 /// ISA interrupt line `irq` ends at pin `pin` of the I/O APIC.
 struct IsaRoute {
   u8 irq = 0;
@@ -50,7 +58,6 @@ struct InterruptMap {
   u8 io_apic_id = 0;
   u8 io_apic_version = 0x11;
   /// Pin 0 of the I/O APIC is the 8259s' output.
-  bool imcr = false;  ///< ports 22h and 23h can take the APICs out of the way
   std::vector<IsaRoute> isa;
   std::vector<PciRoute> pci;
   PciRouter router;

@@ -10,7 +10,6 @@ namespace {
 constexpr u64 pointer_size = 16;
 constexpr u64 table_length = 4, table_checksum = 7, entry_count = 34;
 constexpr u8 specification = 4;  // 1.4
-constexpr u8 imcr_present = 0x80;
 
 // 4.3: types of entries, in the order in which they must come.
 constexpr u8 processor = 0, bus = 1, io_apic = 2, io_interrupt = 3, local_interrupt = 4;
@@ -22,13 +21,8 @@ constexpr u32 beyond_8_bits = 255;
 // Table 4-10.
 enum class Kind : u8 { Vectored = 0, Nmi = 1, Smi = 2, ExtInt = 3 };
 
-// Table 4-10, flags: polarity in bits 0 and 1, trigger in bits 2 and 3; 0: as the bus has it.
+// Table 4-10, flags. Else inti_flags_of().
 constexpr u16 as_the_bus = 0;
-constexpr u16 flags_of(LinePolarity polarity, LineTrigger trigger) {
-  const u16 polarity_bits = polarity == LinePolarity::ActiveHigh ? 1 : 3;
-  const u16 trigger_bits = trigger == LineTrigger::Edge ? 1 : 3;
-  return static_cast<u16>(polarity_bits | trigger_bits << 2);
-}
 
 class Table {
  public:
@@ -103,13 +97,13 @@ std::vector<u8> make_configuration(const InterruptMap& map) {
   for (const IsaRoute& route : map.isa) {
     const bool as_isa_has_it = route.trigger == LineTrigger::Edge && route.polarity == LinePolarity::ActiveHigh;
     table.put_interrupt(io_interrupt, Kind::Vectored,
-                        as_isa_has_it ? as_the_bus : flags_of(route.polarity, route.trigger), isa_bus, route.irq,
+                        as_isa_has_it ? as_the_bus : inti_flags_of(route.polarity, route.trigger), isa_bus, route.irq,
                         map.io_apic_id, route.pin);
   }
   // Appendix D.3: bits 0 and 1 are the interrupt pin, bits 2 to 6 the slot.
   for (const PciRoute& route : map.pci) {
-    table.put_interrupt(io_interrupt, Kind::Vectored, flags_of(LinePolarity::ActiveLow, LineTrigger::Level), pci_bus,
-                        static_cast<u8>(route.device << 2 | route.pin), map.io_apic_id, route.io_apic_pin);
+    table.put_interrupt(io_interrupt, Kind::Vectored, inti_flags_of(LinePolarity::ActiveLow, LineTrigger::Level),
+                        pci_bus, static_cast<u8>(route.device << 2 | route.pin), map.io_apic_id, route.io_apic_pin);
   }
   table.put_interrupt(local_interrupt, Kind::ExtInt, as_the_bus, isa_bus, 0, all_local_apics, 0);
   table.put_interrupt(local_interrupt, Kind::Nmi, as_the_bus, isa_bus, 0, all_local_apics, 1);
@@ -127,8 +121,9 @@ std::vector<u8> make_mp_tables(const InterruptMap& map, PhysicalAddress base) {
   pointer.put8(specification);
   pointer.put8(0);
   pointer.put8(0);  // feature byte 1: a configuration table is there
-  // Byte 2: with an IMCR a kernel has to connect the APICs itself ("PIC mode"), unless firmware has done it already.
-  pointer.put8(map.imcr ? imcr_present : 0);
+  // 4.1, byte 2: the IMCR bit would say that the board is in PIC mode. Firmware leaves it in virtual wire mode, with
+  // the IMCR set.
+  pointer.put8(0);
   pointer.align(pointer_size);
   pointer.set8(pointer_checksum, checksum_of(pointer.bytes()));
   pointer.put_bytes(make_configuration(map));
