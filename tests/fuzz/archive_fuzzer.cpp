@@ -1,7 +1,7 @@
 // A machine's archive with changed bytes: it is refused, or the machine that comes of it is as harmless as any other.
 //
-// The input: which archive, then changes of five bytes each: place (three), kind, value. What is left over when a kind
-// says so is a list of accesses to the machine that was made.
+// The input: which archive (of one or two CPUs) and how many changes, then those, of five bytes each: place (three),
+// kind, value. What is left over when a kind says so is a list of accesses to the machine that was made.
 
 #include <array>
 #include <memory>
@@ -12,6 +12,7 @@
 #include "machine/boards/machine.hpp"
 #include "machine/boards/pc_board.hpp"
 #include "machine/cpu/cpu.hpp"
+#include "machine/devices/local_apic/registers.hpp"
 #include "tests/fuzz/input_bytes.hpp"
 
 namespace vitrine {
@@ -25,16 +26,44 @@ std::vector<u8> saved(Machine& machine) {
   return archive.bytes();
 }
 
-std::unique_ptr<Machine> make_machine() {
+std::unique_ptr<Machine> make_machine(unsigned cpus) {
   constexpr std::size_t disk_bytes = 20 * DiskImage::sector_bytes;
   return *Machine::create({.memory_bytes = memory_bytes,
+                           .cpus = cpus,
                            .disks = {DiskImage(std::make_shared<const DiskImage::Bytes>(disk_bytes, u8{0x5A}))}});
 }
 
-/// A machine with something going on in every chip.
-std::vector<u8> busy_archive() {
-  const std::unique_ptr<Machine> machine = make_machine();
+/// The APICs, with requests on their way, and a CPU that its timer will wake.
+void set_up_apics(Machine& machine) {
+  namespace offset = apic::offset;
+  for (unsigned cpu = 0; cpu < machine.processors(); ++cpu) {
+    LocalApic& apic = machine.board().apics->local(cpu);
+    const std::array<std::array<u32, 2>, 6> registers = {{{offset::spurious_vector, 0x1FF},
+                                                          {offset::divide, 0xB},
+                                                          {offset::lvt_timer, 0x20040 + cpu},
+                                                          {offset::initial_count, 700},
+                                                          {offset::lvt_thermal, 0x50},
+                                                          {offset::task_priority, 0x30}}};
+    for (const auto& [at, value] : registers) apic.write_register(at, 4, value);
+    (void)apic.write_msr(apic::msr::thermal_interrupt, 1u << 15 | 60u << 8);
+  }
+  static constexpr std::array<std::array<u64, 2>, 9> memory = {{{0xFEC00000, 0x14},
+                                                                {0xFEC00010, 0x141},
+                                                                {0xFEC00000, 0x10},
+                                                                {0xFEC00010, 0x700},
+                                                                {0xFED00100, 0x1404C},
+                                                                {0xFED00108, 20},
+                                                                {0xFED00120, 0x48},
+                                                                {0xFED00128, 3},
+                                                                {0xFED00010, 1}}};
+  for (const auto& [at, value] : memory) machine.memory().write(PhysicalAddress(at), AccessSize(4), value);
+}
+
+/// A machine with something going on in every chip. With two CPUs, it is in the midst of a round.
+std::vector<u8> busy_archive(unsigned cpus) {
+  const std::unique_ptr<Machine> machine = make_machine(cpus);
   machine->initialise_as_firmware();
+  if (cpus > 1) set_up_apics(*machine);
   static constexpr std::array<std::array<u16, 2>, 25> ports = {
       {{0x21, 0x00}, {0xA1, 0x00},  {0x43, 0x34},  {0x40, 0x10},  {0x40, 0x00},  {0x43, 0xB6},  {0x42, 0x20},
        {0x42, 0x01}, {0x61, 0x03},  {0x70, 0x0B},  {0x71, 0x72},  {0x3F9, 0x0F}, {0x3FA, 0xC7}, {0x3FC, 0x1B},
@@ -50,13 +79,16 @@ std::vector<u8> busy_archive() {
   static constexpr std::array<u8, 6> loop = {0xFB, 0xFF, 0x06, 0x00, 0x05, 0xEB};
   VITRINE_ASSERT(machine->memory().write_block(PhysicalAddress(0x1000), loop));
   machine->memory().write(PhysicalAddress(0x1006), AccessSize(1), 0xF9);
-  CpuState& state = machine->cpu().state;
-  for (Segment& segment : state.segments) segment.selector = 0, segment.base = 0;
-  state.rip = 0x1000;
-  state.gpr[rsp] = 0x9000;
-  machine->cpu().state_changed();
+  for (unsigned cpu = 0; cpu < cpus; ++cpu) {
+    machine->cpu(cpu).start_up(0, RequestId(0));
+    CpuState& state = machine->cpu(cpu).state;
+    for (Segment& segment : state.segments) segment.selector = 0, segment.base = 0;
+    state.rip = 0x1000;
+    state.gpr[rsp] = 0x9000 - 0x800 * cpu;
+    machine->cpu(cpu).state_changed();
+  }
   machine->board().ide->disk(0).write(3, std::array<u8, DiskImage::sector_bytes>{});
-  (void)machine->run({.instructions = 30'000});
+  (void)machine->run({.instructions = 30'300});
   return saved(*machine);
 }
 
@@ -91,7 +123,7 @@ void use(Machine& machine, InputBytes& bytes) {
   machine.inject({.kind = static_cast<InputKind>(1 + bytes.take(1) % 4), .port = 1, .value = 'q'});
   for (int i = 0; i < 8; ++i) {
     const Tick now = machine.clock().now();
-    (void)machine.run({.until = now + 5'000, .instructions = machine.cpu().state.instructions + 2'000});
+    (void)machine.run({.until = now + 5'000, .instructions = machine.instructions() + 2'000});
     const Port port(static_cast<u16>(bytes.take(2)));
     (void)machine.ports().peek(port, AccessSize(1));
     (void)machine.ports().read(port, AccessSize(1));
@@ -108,11 +140,13 @@ void use(Machine& machine, InputBytes& bytes) {
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
   using namespace vitrine;
-  static const std::vector<u8> original = busy_archive();
-  static const std::unique_ptr<Machine> machine = make_machine();
+  static const std::array<std::vector<u8>, 2> originals = {busy_archive(1), busy_archive(2)};
+  static const std::array<std::unique_ptr<Machine>, 2> machines = {make_machine(1), make_machine(2)};
   InputBytes bytes({data, size});
-  std::vector<u8> archive = original;
-  for (u64 count = 1 + bytes.take(1) % 8; count > 0; --count) change(archive, bytes);
+  const u64 first = bytes.take(1);
+  const std::unique_ptr<Machine>& machine = machines[first >> 7];
+  std::vector<u8> archive = originals[first >> 7];
+  for (u64 count = 1 + first % 8; count > 0; --count) change(archive, bytes);
   Archive loader = Archive::loader(archive);
   machine->exchange(loader);
   if (!loader.ok() || !loader.at_end()) return 0;
