@@ -83,8 +83,13 @@ void step(Machine& machine, InputBytes& bytes, Action action) {
       machine.memory().write(address, size, bytes.take(size.value));
       break;
     }
-    case Action::Wait: {  // the CPU stands at HLT with IF=0 until it is given code, so time passes by events alone
+    case Action::Wait: {
       const Tick until = machine.clock().now() + bytes.take(3) % 1'000'000;
+      if (machine.cpu().runs()) {  // whatever it has found to execute
+        (void)machine.run({.until = until, .instructions = machine.instructions() + 4'000});
+        break;
+      }
+      // It stands at HLT with IF=0: time passes by events alone.
       while (machine.events().next_due() <= until) {
         machine.clock().advance_to(std::max(machine.events().next_due(), machine.clock().now()));
         (void)machine.run({.until = machine.clock().now()});
