@@ -50,9 +50,10 @@ class GuestRun {
     }
     if (options_.live) attach_live();
     RunEnd end;
+    // Until the disks are saved, too: what the guest wrote is nowhere else.
+    const StopSignals signals;
     {
       const bool uses_input = options_.serial == "stdio";
-      const StopSignals signals;
       // In raw mode only while the guest runs: what we print afterwards is printed on the terminal as it was.
       std::unique_ptr<RawTerminal> terminal;
       interactive_ = uses_input && standard_input_is_terminal();

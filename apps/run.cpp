@@ -1,4 +1,7 @@
 // vitrine run [GUEST]: the command line. guest_run.cpp does the running.
+#include <filesystem>
+#include <set>
+
 #include "apps/commands.hpp"
 #include "apps/default_guest.hpp"
 #include "apps/run_options.hpp"
@@ -11,6 +14,17 @@
 namespace vitrine {
 
 namespace {
+
+/// The first path that leads where one before it leads; null if all differ.
+const std::string* named_twice(const std::vector<std::string>& paths) {
+  std::set<std::filesystem::path> seen;
+  for (const std::string& path : paths) {
+    std::error_code problem;
+    const auto real = std::filesystem::weakly_canonical(path, problem);
+    if (!seen.insert(problem ? std::filesystem::path(path) : real).second) return &path;
+  }
+  return nullptr;
+}
 
 constexpr const char* run_footer = R"(
 Status: 0 --until was printed, or the guest switched itself off or asked for a reset; 2v+1 it wrote v to port 0xF4;
@@ -112,6 +126,10 @@ int check(const Words& words, RunOptions& options) {
   if (saves > disks) {
     return wrong("--disk-save", options.disk_saves[disks],
                  disks == 0 ? "there is no disk to save; give one with --disk" : "there are fewer disks than that");
+  }
+
+  if (const std::string* twice = named_twice(options.disk_saves)) {
+    return wrong("--disk-save", *twice, "two disks can't be saved in one file");
   }
 
   const bool runs_pulse = options.guest.empty();

@@ -1,6 +1,7 @@
 #include "host/file.hpp"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -8,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <utility>
@@ -192,6 +194,13 @@ std::expected<OutputFile, std::string> OutputFile::create(const std::string& pat
   return OutputFile(descriptor, true);
 }
 
+std::expected<OutputFile, std::string> OutputFile::create_unique(std::string& path, unsigned mode) {
+  const int descriptor = ::mkostemp(path.data(), O_CLOEXEC);
+  if (descriptor < 0) return std::unexpected(errno == ENOENT ? "its directory does not exist" : clause_of(errno));
+  ::fchmod(descriptor, mode);
+  return OutputFile(descriptor, true);
+}
+
 OutputFile OutputFile::standard_output() { return {STDOUT_FILENO, false}; }
 OutputFile OutputFile::standard_error() { return {STDERR_FILENO, false}; }
 
@@ -219,6 +228,12 @@ void OutputFile::flush() {
   buffer_.clear();
 }
 
+bool OutputFile::sync() {
+  flush();
+  if (!failed() && descriptor_ >= 0 && ::fsync(descriptor_) != 0 && errno != EINVAL) error_ = clause_of(errno);
+  return !failed();
+}
+
 bool OutputFile::close() {
   if (descriptor_ < 0) return !failed();
   flush();
@@ -237,11 +252,13 @@ std::expected<ReplacementFile, std::string> ReplacementFile::create(const std::s
   const std::filesystem::path real = is_there ? std::filesystem::canonical(path, problem) : std::filesystem::path(path);
   const bool replaces = !is_there || S_ISREG(status.st_mode);
   const std::string target = problem ? path : real.string();
-  std::string written = replaces ? target + ".new" : std::string();
+  std::string written = replaces ? target + ".new-XXXXXX" : std::string();
   if (is_there && replaces && ::access(target.c_str(), W_OK) != 0) return std::unexpected(clause_of(errno));
-  auto file = OutputFile::create(replaces ? written : target);
+  const mode_t masked = ::umask(0);
+  ::umask(masked);
+  auto file = replaces ? OutputFile::create_unique(written, is_there ? status.st_mode & 07777 : 0666 & ~masked)
+                       : OutputFile::create(target);
   if (!file) return std::unexpected(file.error());
-  if (is_there && replaces) ::chmod(written.c_str(), status.st_mode & 07777);
   return ReplacementFile(target, std::move(written), std::move(*file));
 }
 
@@ -253,10 +270,19 @@ ReplacementFile::ReplacementFile(ReplacementFile&& other) noexcept
     : path_(std::move(other.path_)), written_(std::exchange(other.written_, {})), file_(std::move(other.file_)) {}
 
 std::expected<void, std::string> ReplacementFile::finish() {
-  if (!file_.close()) return std::unexpected(file_.error());
+  const bool is_complete = (written_.empty() || file_.sync()) && file_.close();
+  if (!is_complete) return std::unexpected(file_.error());
   if (written_.empty()) return {};
-  if (::rename(written_.c_str(), path_.c_str()) != 0) return std::unexpected(clause_of(errno));
-  written_.clear();
+  const std::string written = std::exchange(written_, {});
+  if (::rename(written.c_str(), path_.c_str()) != 0) {
+    return std::unexpected(fmt::format("{}; all of it is in '{}'", clause_of(errno), written));
+  }
+  // The new name is on the disk when its directory is.
+  const std::string folder = std::filesystem::path(path_).parent_path().string();
+  const int directory = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (directory < 0) return {};
+  ::fsync(directory);
+  ::close(directory);
   return {};
 }
 

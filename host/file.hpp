@@ -65,12 +65,16 @@ class OutputFile {
 
   /// Creates or empties the file; on failure the clause for people.
   [[nodiscard]] static std::expected<OutputFile, std::string> create(const std::string& path);
+  /// A file that was not there: the last six characters of `path`, XXXXXX, become others. Rights as `mode` says.
+  [[nodiscard]] static std::expected<OutputFile, std::string> create_unique(std::string& path, unsigned mode);
   [[nodiscard]] static OutputFile standard_output();
   [[nodiscard]] static OutputFile standard_error();
 
   void write(std::span<const u8> bytes);
   void write(std::string_view text) { write({reinterpret_cast<const u8*>(text.data()), text.size()}); }
   void flush();
+  /// Has what was written put on the disk. False if anything was lost.
+  bool sync();
   /// Flushes, and closes what create() opened. False if anything was lost.
   bool close();
   [[nodiscard]] bool failed() const { return !error_.empty(); }
@@ -89,8 +93,9 @@ class OutputFile {
   bool reader_left_ = false;
 };
 
-/// A file that appears, or takes the place of the one that is there, only when it is complete: until finish() it has
-/// another name beside it, which goes if nobody finishes.
+/// A file that appears, or takes the place of the one that is there, only when it is complete and on the disk: until
+/// finish() it has a name of its own beside it, which goes if nobody finishes. Where it can't get its name in the end,
+/// it stays, and the clause says where.
 class ReplacementFile {
  public:
   ~ReplacementFile();

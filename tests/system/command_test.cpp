@@ -32,6 +32,10 @@ class Command : public testing::Test {
     return folder_.file(name, contents);
   }
 
+  [[nodiscard]] std::ptrdiff_t files_in_folder() const {
+    return std::distance(fs::directory_iterator(folder_.path), fs::directory_iterator());
+  }
+
   Folder folder_;
 };
 
@@ -258,14 +262,29 @@ TEST_F(Command, what_a_guest_writes_goes_where_disk_save_says_and_nowhere_else) 
   EXPECT_EQ(contents_of(saved), after);
   EXPECT_EQ(run({"run", kernel, "--disk", disk, "--disk-save", disk, "--max-time", "1s"}).status, 33);
   EXPECT_EQ(contents_of(disk), after);
-  EXPECT_FALSE(fs::exists(disk.string() + ".new"));
+  EXPECT_EQ(files_in_folder(), 3) << "the kernel and two disks";
+}
+
+TEST_F(Command, saving_a_disk_touches_no_other_file) {
+  const fs::path disk = file("disk", std::string(512, ' '));
+  const fs::path other = file("disk.new", "of somebody else");
+  EXPECT_EQ(run({"run", file("kernel", multiboot(halt_forever)), "--disk", disk, "--disk-save", disk}).status, 83);
+  EXPECT_EQ(contents_of(other), "of somebody else");
+}
+
+TEST_F(Command, two_disks_are_not_saved_in_one_file) {
+  const fs::path disk = file("disk", std::string(512, ' '));
+  const Result result = run({"run", file("kernel", multiboot(halt_forever)), "--disk", disk, "--disk", disk,
+                             "--disk-save", disk, "--disk-save", disk.parent_path() / "." / "disk"});
+  EXPECT_EQ(result.status, 64);
+  expect_one_line(result);
 }
 
 TEST_F(Command, a_run_that_can_not_begin_leaves_no_half_of_a_saved_disk) {
   const fs::path disk = file("disk", std::string(512, ' '));
   EXPECT_EQ(run({"run", file("text", "no guest"), "--disk", disk, "--disk-save", disk}).status, 65);
   EXPECT_EQ(contents_of(disk), std::string(512, ' '));
-  EXPECT_FALSE(fs::exists(disk.string() + ".new"));
+  EXPECT_EQ(files_in_folder(), 2) << "the text and the disk";
 }
 
 TEST_F(Command, every_end_of_a_run_has_its_status) {
