@@ -32,7 +32,7 @@ class FwCfg final : public Device {
   static constexpr Port first_port{0x510};
   static constexpr u32 port_count = 12;
   static constexpr u64 select_offset = 0, data_offset = 1, dma_offset = 4;
-  static constexpr u32 most_dma_bytes = 1u << 24;
+  static constexpr u32 most_dma_bytes = 1u << 16;
   enum Item : u16 {
     signature = 0x0000,
     revision = 0x0001,

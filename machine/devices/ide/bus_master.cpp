@@ -95,7 +95,7 @@ std::size_t BusMaster::move(MemoryBus& memory, std::span<u8> data, Direction dir
 
 void BusMaster::exchange(Archive& archive) {
   archive(state_.command, state_.status, state_.table, state_.next, state_.address, state_.left, state_.last);
-  if (state_.left > whole_region) archive.refuse(Archive::Error::BadValue);
+  if (state_.left > whole_region || state_.left % 2 != 0) archive.refuse(Archive::Error::BadValue);
 }
 
 }  // namespace vitrine

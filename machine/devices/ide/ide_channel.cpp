@@ -166,6 +166,7 @@ void IdeChannel::begin(u8 command) {
       begin_verify();
       break;
     case Protocol::Identify:
+      state_.sector = 0;
       state_.left = 1;
       wait(command_time, Phase::Fetching);
       break;
@@ -306,18 +307,21 @@ bool IdeChannel::sensible() const {
       s.left > 65536) {
     return false;
   }
+  const bool transfers = s.phase >= Phase::Fetching && s.phase <= Phase::DmaMoves;
+  const AtaDrive& drive = drives_[s.active];
+  if (transfers && (!drive.present() || s.sector > drive.sectors() || s.left == 0)) return false;
   const bool has_buffer = s.phase == Phase::DataIn || s.phase == Phase::DataOut || s.phase == Phase::Storing;
   const bool by_dma = s.phase == Phase::DmaSeeks || s.phase == Phase::DmaWaits || s.phase == Phase::DmaMoves;
   if (has_buffer && (s.length == 0 || s.length / sector_bytes > s.left)) return false;
   if (has_buffer && s.phase != Phase::Storing && s.position == s.length) return false;
-  return !by_dma || (s.length == sector_bytes && s.position < sector_bytes && s.left != 0);
+  return !by_dma || (s.length == sector_bytes && s.position < sector_bytes);
 }
 
 void IdeChannel::exchange(Archive& archive) {
   archive(state_.selected, state_.control, state_.phase, state_.active, state_.command, state_.error, state_.sector,
           state_.left, state_.position, state_.length, state_.mastering, state_.asserted, state_.cause,
           state_.interrupt_switched, state_.told);
-  if (!archive.ok() || !sensible()) {
+  if (!archive.ok() || (archive.loading() && !sensible())) {
     archive.refuse(Archive::Error::BadValue);
     state_ = State{};
     return;
