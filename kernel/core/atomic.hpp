@@ -1,5 +1,5 @@
 // What several CPUs read and write at once. Every operation is ordered as all CPUs see it (sequentially consistent),
-// but for the two that say less; on x86 those cost no more than a plain access.
+// but for the one that says less; on x86 it costs no more than a plain access.
 #pragma once
 
 namespace pulse {
@@ -13,10 +13,8 @@ class Atomic {
 
   [[nodiscard]] T load() const { return __atomic_load_n(&value_, __ATOMIC_SEQ_CST); }
   void store(T value) { __atomic_store_n(&value_, value, __ATOMIC_SEQ_CST); }
-  /// What another CPU wrote before it published this value is there.
+  /// What another CPU wrote before this value is there.
   [[nodiscard]] T load_published() const { return __atomic_load_n(&value_, __ATOMIC_ACQUIRE); }
-  /// After all that was written before.
-  void publish(T value) { __atomic_store_n(&value_, value, __ATOMIC_RELEASE); }
 
   T exchange(T value) { return __atomic_exchange_n(&value_, value, __ATOMIC_SEQ_CST); }
   T fetch_add(T value) { return __atomic_fetch_add(&value_, value, __ATOMIC_SEQ_CST); }

@@ -26,7 +26,7 @@ Result<FutexWord> futex_word(AddressSpace& space, u64 address, FutexScope scope)
   if (address % sizeof(u32) != 0) return fail(Errno::Invalid);
   const Area* const area = scope == FutexScope::AnyProcess ? space.area_at(address) : nullptr;
   if (area == nullptr || !area->shared) return FutexWord{&space, address};
-  return FutexWord{area->node.get(), area->node_offset + (address - area->begin)};
+  return FutexWord{area->node.get(), area->node_offset + (address - area->begin), area->node};
 }
 
 Result<void> futex_wait(const FutexWord& word, u64 address, u32 expected, u64 deadline, u32 bits) {

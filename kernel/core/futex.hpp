@@ -11,6 +11,7 @@ namespace pulse {
 struct FutexWord {
   const void* of = nullptr;
   u64 place = 0;
+  Ref<Node> file = {};  ///< that file: while somebody waits, no other one gets its address
   bool operator==(const FutexWord&) const = default;
 };
 enum class FutexScope : u8 { OwnProcess, AnyProcess };

@@ -32,7 +32,8 @@ class SpinLock {
     const u32 ticket = serving_.load_published();
     return next_.replace(ticket, ticket + 1);
   }
-  void unlock() { serving_.publish(serving_.load_published() + 1); }
+  /// What is loaded afterwards is not older: a locked operation, and not just a publication.
+  void unlock() { serving_.fetch_add(1); }
 
  private:
   Atomic<u32> next_{0}, serving_{0};

@@ -289,23 +289,24 @@ Result<u32> clone_thread(const Frame& frame, const CloneRequest& request) {
   thread->affinity = parent_thread.affinity;
   if ((request.flags & clone_flag::child_clear_tid) != 0) thread->clear_child_tid = request.child_tid;
   const Ref<Loan> loan = same_process ? Ref<Loan>() : process->loan;
-  const InterruptsOff off;  // it does not run before all is told
-  start_thread(*thread);
-  const u32 number = thread->number;
+  const InterruptsOff off;
+  const u32 number = number_thread(*thread);
   if (!same_process) {
-    process->id = thread->number;
+    process->id = number;
     self.children.push_back(process);
     processes.push_back(process);
   }
+  // Writing may wait for a page. The child does not run before all is told, or it might be gone by then.
   if ((request.flags & clone_flag::parent_tid) != 0) (void)write_user(request.parent_tid, number);
   if ((request.flags & clone_flag::child_set_tid) != 0) {
     // In the child's memory: the copy is its own as soon as it is written to.
     use_address_space(process->space.get());
-    this_cpu().current->process = process;
+    parent_thread.process = process;
     (void)write_user(request.child_tid, number);
-    this_cpu().current->process = &self;
+    parent_thread.process = &self;
     use_address_space(self.space.get());
   }
+  start_thread(*thread);
   if (loan) (void)wait_unless_killed(loan->returned, [&] { return loan->over; });
   return number;
 }

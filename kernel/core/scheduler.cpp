@@ -195,9 +195,15 @@ Thread* make_kernel_thread(std::string_view name, ThreadFunction function, void*
   return thread;
 }
 
+u32 number_thread(Thread& thread) {
+  const InterruptsOff off;
+  if (thread.number == 0) thread.number = next_number++;
+  return thread.number;
+}
+
 void start_thread(Thread& thread) {
   const InterruptsOff off;
-  thread.number = next_number++;
+  number_thread(thread);
   vitrine_thread_name(thread.number, thread.name);
   vitrine_annotate(VITRINE_THREAD_WOKEN | thread.number);
   make_ready(thread);

@@ -24,6 +24,8 @@ using ThreadFunction = void (*)(void* argument);
 /// A thread of the kernel that runs `function(argument)` and ends when that returns. Null if memory is short.
 [[nodiscard]] Thread* make_kernel_thread(std::string_view name, ThreadFunction function, void* argument,
                                          u8 priority = RunEntry::normal_priority);
+/// Gives a new thread its number, if it has none yet: for who has to tell it before the thread runs.
+u32 number_thread(Thread& thread);
 /// Makes a new thread known and ready. `function` begins on its own stack.
 void start_thread(Thread& thread);
 [[noreturn]] void end_thread();

@@ -28,7 +28,9 @@ Ref<Node> uncovered(Ref<Node> node) {
 Ref<Node> above(const Location& location, const Ref<Node>& node) {
   if (node == location.root) return node;
   for (auto mounted = mounts.rbegin(); mounted != mounts.rend(); ++mounted) {
-    if (mounted->upper == node) return above(location, mounted->covered);
+    if (!(mounted->upper == node)) continue;
+    const Ref<Node> covered = mounted->covered;  // it may be unmounted while a disk is asked
+    return above(location, covered);
   }
   const Ref<Node> parent = node->parent();
   return parent ? parent : node;
@@ -144,6 +146,7 @@ void mount(const Ref<Node>& covered, const Ref<Node>& upper, const MountText& te
 Result<void> unmount(const Ref<Node>& upper) {
   for (std::size_t i = mounts.size(); i-- > 0;) {
     if (!(mounts[i].upper == upper)) continue;
+    const Mount gone = std::move(mounts[i]);  // giving up the nodes may wait for a disk: after the list is whole
     mounts.erase(mounts.begin() + static_cast<std::ptrdiff_t>(i));
     return {};
   }

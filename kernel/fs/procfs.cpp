@@ -199,9 +199,10 @@ class ProcessDirectory final : public Directory {
                                        process->program));
     }
     if (process->location && (name == "cwd" || name == "root")) {
-      const Ref<Node> to = name == "cwd" ? process->location->current : process->location->root;
+      const Ref<Location> location = process->location;  // the process may end while a disk is asked
+      const Ref<Node> to = name == "cwd" ? location->current : location->root;
       char buffer[512];
-      const auto path = path_of(*process->location, to, buffer);
+      const auto path = path_of(*location, to, buffer);
       return Ref<Node>(new LeadingLink(inode(place + (name == "cwd" ? 2 : 3)), path ? *path : "?", to));
     }
     return fail(Errno::NoEntry);

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstring>
 
+#include "kernel/core/make_room.hpp"
 #include "kernel/core/time.hpp"
 
 namespace pulse::ext2 {
@@ -89,6 +90,7 @@ Result<std::unique_ptr<Volume>> Volume::open(BlockDevice& device, Access access)
 Result<void> Volume::read_groups() {
   const u32 count = group_of(super_.blocks - 1) + 1;
   const u32 in_block = block_bytes_ / sizeof(GroupDescriptor);
+  if (!make_room(groups_, count)) return fail(Errno::NoMemory);
   groups_.resize(count);
   for (u32 i = 0; i < count; i += in_block) {
     const u32 block = super_.first_data_block + 1 + i / in_block;
