@@ -6,7 +6,7 @@
 extern "C" {
 u32 apic_bench_left;
 volatile u32* apic_bench_trigger;  // the PCI function's register that makes it interrupt
-volatile u32* apic_bench_clear;  // and the one that must be written afterwards, if there is one
+volatile u32* apic_bench_clear;    // and the one that must be written afterwards, if there is one
 extern const char apic_bench_count[], apic_bench_rearm[], apic_bench_answer[], apic_bench_message[];
 extern const char apic_bench_other_start[], apic_bench_other_end[];
 }
