@@ -1,6 +1,7 @@
 // Pulse's paths do not get longer unseen: instructions from a cause to its effect (user/measure/path_lengths.cpp),
-// counted on Vitrine, and at most what stands here. The bounds are a third of what Debian's Linux 6.1 needs for the
-// same, or less (docs/performance.md has both). Whoever makes a path longer says so here.
+// counted on Vitrine, and at most what stands here. But for the return from a signal, the bounds are a third of what
+// Debian's Linux 6.1 needs for the same, or less (docs/performance.md has both). Whoever makes a path longer says so
+// here.
 #include <gtest/gtest.h>
 
 #include <filesystem>
