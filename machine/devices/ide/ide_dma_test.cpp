@@ -207,6 +207,39 @@ TEST(DiskImage, an_archive_is_refused_by_a_machine_with_another_disk) {
   EXPECT_EQ(got[0], 0xEE);
 }
 
+// One data word before the head moves, where a wrong drive or sector would be divided by or sought.
+TEST(IdeArchive, whatever_is_not_refused_can_be_used_and_saved_again) {
+  constexpr u64 sectors = 20;
+  IdeBench begun(Ide::Model::Isa, sectors);
+  begun.address(5, 1);
+  begun.command(WriteSectors);
+  begun.bench.advance_to(begun.bench.clock.now() + IdeBench::ms);
+  begun.put(std::vector<u8>(510, 0x11));
+  Archive saver = Archive::saver();
+  begun.ide.exchange(saver);
+  unsigned accepted = 0;
+  for (std::size_t place = 0; place < saver.bytes().size(); ++place) {
+    for (const int value : {0, 1, 2, 0x80, 0xFF}) {
+      std::vector<u8> changed(saver.bytes().begin(), saver.bytes().end());
+      changed[place] = static_cast<u8>(value);
+      IdeBench bench(Ide::Model::Isa, sectors);
+      Archive loader = Archive::loader(changed);
+      bench.ide.exchange(loader);
+      if (!loader.ok()) continue;
+      ++accepted;
+      bench.put(std::vector<u8>(2, 0x22));
+      bench.wait();
+      Archive again = Archive::saver();
+      bench.ide.exchange(again);
+      IdeBench other(Ide::Model::Isa, sectors);
+      Archive reader = Archive::loader(again.bytes());
+      other.ide.exchange(reader);
+      EXPECT_TRUE(reader.ok()) << "byte " << place << " was " << value;
+    }
+  }
+  EXPECT_GT(accepted, 0u);
+}
+
 // --- the common suite
 // -------------------------------------------------------------------------------------------------
 
