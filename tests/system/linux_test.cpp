@@ -22,6 +22,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/system/witness.hpp"
+
 namespace {
 
 namespace fs = std::filesystem;
@@ -227,31 +229,9 @@ TEST_F(Linux, keys_reach_who_reads_the_screen_s_terminal) {
   EXPECT_THAT(boot_.out, HasSubstr("From the keyboard\r\n"));
 }
 
-/// What /proc/interrupts said, by the first word of its rows ("0", "ERR"), and the moment of which it was true.
-struct Witness {
-  std::string moment;
-  std::map<std::string, std::uint64_t> counts;
-};
-
-Witness read_witness(const std::string& output) {
-  Witness witness;
-  const std::string begin = "witness at ";
-  std::istringstream lines(output.substr(std::min(output.find(begin), output.size())));
-  std::string line;
-  std::getline(lines, line);
-  if (line.size() > begin.size()) witness.moment = line.substr(begin.size(), line.find('\r') - begin.size()) + "ns";
-  while (std::getline(lines, line) && !line.starts_with("witness ends")) {
-    std::istringstream words(line);
-    std::string name;
-    std::uint64_t count = 0;
-    if (words >> name >> count && name.ends_with(':')) witness.counts[name.substr(0, name.size() - 1)] = count;
-  }
-  return witness;
-}
-
 // witness.cpp says how its figures come to be true at one moment; the report is of the trace up to that moment.
 TEST_F(Linux, the_report_has_exactly_the_counts_of_proc_interrupts) {
-  const Witness witness = read_witness(boot_.out);
+  const vitrine::tests::Witness witness = vitrine::tests::read_witness(boot_.out, 1);
   ASSERT_FALSE(witness.counts.empty()) << boot_.out;
   const Result cut = vitrine({"report", trace(), "--to", witness.moment, "--json"});
   ASSERT_EQ(cut.status, 0) << cut.err;
@@ -267,12 +247,12 @@ TEST_F(Linux, the_report_has_exactly_the_counts_of_proc_interrupts) {
   EXPECT_GT(ours["4"], 10u);
   for (const auto& [irq, count] : ours) {
     const auto row = witness.counts.find(irq);
-    EXPECT_EQ(count, row == witness.counts.end() ? 0 : row->second) << "IRQ " << irq;
+    EXPECT_EQ(count, row == witness.counts.end() ? 0 : row->second[0]) << "IRQ " << irq;
   }
-  for (const auto& [name, count] : witness.counts) {
-    if (name.find_first_not_of("0123456789") == std::string::npos) EXPECT_EQ(count, ours[name]) << "IRQ " << name;
+  for (const auto& [name, counts] : witness.counts) {
+    if (name.find_first_not_of("0123456789") == std::string::npos) EXPECT_EQ(counts[0], ours[name]) << "IRQ " << name;
   }
-  EXPECT_EQ(witness.counts.at("ERR"), spurious);
+  EXPECT_EQ(witness.counts.at("ERR")[0], spurious);
 }
 
 TEST_F(Linux, every_request_is_accounted_for) {
