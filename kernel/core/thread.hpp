@@ -19,7 +19,6 @@ enum class ThreadState : u8 {
 
 /// x87 and SSE state as FXSAVE writes it (SDM vol. 1 §10.5).
 struct alignas(16) FloatingPoint {
-  static constexpr std::size_t used = 416;  ///< the rest belongs to software
   u8 bytes[512];
 };
 

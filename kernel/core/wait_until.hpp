@@ -1,4 +1,4 @@
-// The body of wait_until(): part of scheduler.hpp.
+// The body of wait_until() and wait_in_any_case(): part of scheduler.hpp.
 #pragma once
 
 #include "kernel/arch/x86_64/cpu.hpp"
@@ -7,8 +7,12 @@
 
 namespace pulse {
 
-template <class IsReady>
-WaitResult wait_until(WaitQueue& queue, IsReady is_ready, u64 deadline) {
+namespace blocking {
+
+enum class Signals : u8 { EndIt, Wait };
+
+template <Signals signals, class IsReady>
+WaitResult until(WaitQueue& queue, IsReady is_ready, u64 deadline) {
   const InterruptsOff off;
   Thread& thread = current_thread();
   ThreadWaiter waiter(thread);
@@ -17,7 +21,7 @@ WaitResult wait_until(WaitQueue& queue, IsReady is_ready, u64 deadline) {
   // Looking and blocking are one step, because interrupts are off from the one to the other: a wake-up that comes in
   // between would be lost.
   while (!is_ready()) {
-    if (wait_is_interrupted()) {
+    if (signals == Signals::EndIt && wait_is_interrupted()) {
       result = WaitResult::Interrupted;
       break;
     }
@@ -25,29 +29,7 @@ WaitResult wait_until(WaitQueue& queue, IsReady is_ready, u64 deadline) {
       result = WaitResult::TimedOut;
       break;
     }
-    thread.state = ThreadState::Blocked;
-    if (deadline != TimerQueue::never) timers().add(thread.sleep, deadline);
-    schedule();
-    timers().remove(thread.sleep);
-  }
-  queue.remove(waiter);
-  return result;
-}
-
-template <class IsReady>
-WaitResult wait_in_any_case(WaitQueue& queue, IsReady is_ready, u64 deadline) {
-  const InterruptsOff off;
-  Thread& thread = current_thread();
-  const bool is_idle = thread.priority == RunEntry::idle_priority;
-  ThreadWaiter waiter(thread);
-  queue.add(waiter);
-  WaitResult result = WaitResult::Ready;
-  while (!is_ready()) {
-    if (nanoseconds_since_boot() >= deadline) {
-      result = WaitResult::TimedOut;
-      break;
-    }
-    if (is_idle) {
+    if (signals == Signals::Wait && thread.priority == RunEntry::idle_priority) {
       wait_for_interrupt();
       continue;
     }
@@ -58,6 +40,18 @@ WaitResult wait_in_any_case(WaitQueue& queue, IsReady is_ready, u64 deadline) {
   }
   queue.remove(waiter);
   return result;
+}
+
+}  // namespace blocking
+
+template <class IsReady>
+WaitResult wait_until(WaitQueue& queue, IsReady is_ready, u64 deadline) {
+  return blocking::until<blocking::Signals::EndIt>(queue, is_ready, deadline);
+}
+
+template <class IsReady>
+WaitResult wait_in_any_case(WaitQueue& queue, IsReady is_ready, u64 deadline) {
+  return blocking::until<blocking::Signals::Wait>(queue, is_ready, deadline);
 }
 
 }  // namespace pulse

@@ -134,6 +134,52 @@ void handlers() {
   change_mask(How::Set, 0);
 }
 
+u8* state_of(abi::UserContext* context) { return reinterpret_cast<u8*>(context->registers.floating_point); }
+u32& mxcsr_of(abi::UserContext* context) { return *reinterpret_cast<u32*>(state_of(context) + 24); }
+
+/// What a handler leaves where its frame says that x87 and SSE registers are.
+void floating_point_frames() {
+  begin_part("floating point frame");
+  static constexpr u64 elsewhere[] = {0x1000, 0x8000'0000'0000'0000, 0xFFFF'8000'0000'0000, 0x7FFF'FFFF'EFF0};
+  static u64 address;
+  for (const u64 one : elsewhere) {
+    address = one;
+    show("at a bad address", in_child([] {
+                               handle(signal::user1, [](int, abi::SignalInformation*, abi::UserContext* context) {
+                                 context->registers.floating_point = address;
+                               });
+                               send(signal::user1);
+                               return 0;
+                             }) & 0x7F);
+  }
+  show("not on 16 bytes", in_child([] {
+                            handle(signal::user1, [](int, abi::SignalInformation*, abi::UserContext* context) {
+                              context->registers.floating_point += 8;
+                            });
+                            send(signal::user1);
+                            return 0;
+                          }) & 0x7F);
+  show("with a reserved bit of MXCSR",
+       in_child([] {
+         handle(signal::user1, [](int, abi::SignalInformation*, abi::UserContext* c) { mxcsr_of(c) |= 0x8000'0000; });
+         send(signal::user1);
+         return 0;
+       }) & 0x7F);
+  constexpr u32 round_up = 0x5F80, round_down = 0x3F80;
+  handle(signal::user1, [](int, abi::SignalInformation*, abi::UserContext* context) { mxcsr_of(context) = round_up; });
+  send(signal::user1);
+  u32 mxcsr = 0;
+  asm volatile("stmxcsr %0" : "=m"(mxcsr));
+  show("MXCSR of the handler's choice", mxcsr);
+  handle(signal::user1,
+         [](int, abi::SignalInformation*, abi::UserContext* context) { context->registers.floating_point = 0; });
+  mxcsr = round_down;
+  asm volatile("ldmxcsr %0" ::"m"(mxcsr));
+  send(signal::user1);
+  asm volatile("stmxcsr %0" : "=m"(mxcsr));
+  show("MXCSR without a frame", mxcsr);
+}
+
 void selectors() {
   begin_part("selector");
   show("a far jump to 0x1B", in_child([] {
@@ -178,6 +224,7 @@ int main_program(int, char**, char**) {
   watched_signal_files();
   nested_task_flag();
   handlers();
+  floating_point_frames();
   selectors();
   sizes();
   return 0;

@@ -1,6 +1,7 @@
 #include "kernel/arch/x86_64/exceptions.hpp"
 
 #include "kernel/arch/x86_64/cpu.hpp"
+#include "kernel/arch/x86_64/fixups.hpp"
 #include "kernel/arch/x86_64/page_fault.hpp"
 #include "kernel/core/atomic.hpp"
 #include "kernel/core/log.hpp"
@@ -18,6 +19,7 @@ enum class ErrorCode : u8 { None, Zero, Selector, PageFault, ControlProtection, 
 enum Vector : u64 {
   debug = 1,
   double_fault = 8,
+  general_protection = 13,
   page_fault = 14,
   x87_error = 16,
   machine_check = 18,
@@ -204,7 +206,11 @@ void handle_exception(Frame& frame) {
     if (!handle_page_fault(frame)) give_up(frame);
     return;
   }
-  if (!frame.from_user()) give_up(frame);
+  if (!frame.from_user()) {
+    // FXRSTOR of what a program wrote: a reserved bit of MXCSR (SDM vol. 1 §10.5.1.2), or no address of such a state.
+    if (frame.vector == general_protection && fix_up(frame)) return;
+    give_up(frame);
+  }
   force_signal(signal_of(frame.vector));
 }
 

@@ -1,6 +1,7 @@
 #include "kernel/arch/x86_64/page_fault.hpp"
 
 #include "kernel/arch/x86_64/cpu.hpp"
+#include "kernel/arch/x86_64/fixups.hpp"
 #include "kernel/arch/x86_64/layout.h"
 #include "kernel/core/log.hpp"
 #include "kernel/core/process.hpp"
@@ -10,20 +11,6 @@
 namespace pulse {
 
 namespace {
-
-struct Fixup {
-  u64 instruction, target;
-};
-extern "C" const Fixup fixups_begin[], fixups_end[];
-
-bool fix_up(Frame& frame) {
-  for (const Fixup* fixup = fixups_begin; fixup != fixups_end; ++fixup) {
-    if (fixup->instruction != frame.rip) continue;
-    frame.rip = fixup->target;
-    return true;
-  }
-  return false;
-}
 
 // Bits of the error code (SDM vol. 3A §4.7).
 constexpr unsigned write_bit = 1, reserved_bit = 3, fetch_bit = 4;

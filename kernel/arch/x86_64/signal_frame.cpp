@@ -93,9 +93,11 @@ bool pop_signal_frame(Frame& frame, Thread& thread) {
   if (!copy_from_user(&saved, frame.rsp - 8 + registers_at, sizeof saved)) return false;
   const SignalContext& r = saved.registers;
   if (r.rip >= USER_END) return false;  // IRET would refuse it in the kernel
-  if (r.floating_point != 0) {
-    if (!copy_from_user(thread.floating_point, r.floating_point, FloatingPoint::used)) return false;
+  if (r.floating_point == 0) {          // Linux begins anew then
+    reset_floating_point(*thread.floating_point);
     load_floating_point(*thread.floating_point);
+  } else if (!load_user_floating_point(r.floating_point)) {
+    return false;
   }
   frame.r15 = r.r15;
   frame.r14 = r.r14;

@@ -1,5 +1,5 @@
-// Copies between kernel and program. A page fault that can't be resolved goes on at the fix-up (fault.cpp looks it up by
-// the address of the instruction), and the caller learns how much is missing.
+// Copies between kernel and program. A fault that can't be resolved goes on at the fix-up (fixups.cpp looks it up by the
+// address of the instruction), and the caller learns how much is missing.
 .text
 .balign 16
 .globl user_copy
@@ -39,7 +39,19 @@ user_string_fixup:
   movq $-1, %rax
   ret
 
+.balign 16
+.globl user_load_floating_point
+user_load_floating_point:           // (from): 0, or -1 if it can't be read or is no such state
+  xorl %eax, %eax
+user_floating_point_access:
+  fxrstor64 (%rdi)
+  ret
+user_floating_point_fixup:
+  movl $-1, %eax
+  ret
+
 .section .fixups, "a"
   .quad user_copy_words, user_copy_words_fixup
   .quad user_copy_bytes, user_copy_done
   .quad user_string_access, user_string_fixup
+  .quad user_floating_point_access, user_floating_point_fixup
