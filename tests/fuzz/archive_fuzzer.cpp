@@ -1,13 +1,16 @@
 // A machine's archive with changed bytes: it is refused, or the machine that comes of it is as harmless as any other.
 //
-// The input: which archive (of one or two CPUs) and how many changes, then those, of five bytes each: place (three),
-// kind, value. What is left over when a kind says so is a list of accesses to the machine that was made.
+// The input: which archive (of one or two CPUs, or in the middle of transfers of disks) and how many changes, then
+// those, of five bytes each: place (three), kind, value. What is left over is a list of accesses to the machine that
+// was made.
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <span>
 #include <vector>
 
+#include "abi/ata.hpp"
 #include "base/assert.hpp"
 #include "machine/boards/machine.hpp"
 #include "machine/boards/pc_board.hpp"
@@ -20,6 +23,13 @@ namespace {
 
 constexpr u64 memory_bytes = 1u << 20;
 
+struct Original {
+  unsigned cpus;
+  std::vector<u8> bytes;
+  std::size_t first, size;      // where it is changed
+  std::vector<u16> ports = {};  // where it is used; empty: everywhere
+};
+
 std::vector<u8> saved(Machine& machine) {
   Archive archive = Archive::saver();
   machine.exchange(archive);
@@ -28,9 +38,8 @@ std::vector<u8> saved(Machine& machine) {
 
 std::unique_ptr<Machine> make_machine(unsigned cpus) {
   constexpr std::size_t disk_bytes = 20 * DiskImage::sector_bytes;
-  return *Machine::create({.memory_bytes = memory_bytes,
-                           .cpus = cpus,
-                           .disks = {DiskImage(std::make_shared<const DiskImage::Bytes>(disk_bytes, u8{0x5A}))}});
+  const DiskImage disk(std::make_shared<const DiskImage::Bytes>(disk_bytes, u8{0x5A}));
+  return *Machine::create({.memory_bytes = memory_bytes, .cpus = cpus, .disks = {disk, {}, disk, {}}});
 }
 
 /// The APICs, with requests on their way, and a CPU that its timer will wake.
@@ -59,8 +68,23 @@ void set_up_apics(Machine& machine) {
   for (const auto& [at, value] : memory) machine.memory().write(PhysicalAddress(at), AccessSize(4), value);
 }
 
+/// A loop that counts in memory, with interrupts on.
+void start_loops(Machine& machine) {
+  static constexpr std::array<u8, 6> loop = {0xFB, 0xFF, 0x06, 0x00, 0x05, 0xEB};
+  VITRINE_ASSERT(machine.memory().write_block(PhysicalAddress(0x1000), loop));
+  machine.memory().write(PhysicalAddress(0x1006), AccessSize(1), 0xF9);
+  for (unsigned cpu = 0; cpu < machine.processors(); ++cpu) {
+    machine.cpu(cpu).start_up(0, RequestId(0));
+    CpuState& state = machine.cpu(cpu).state;
+    for (Segment& segment : state.segments) segment.selector = 0, segment.base = 0;
+    state.rip = 0x1000;
+    state.gpr[rsp] = 0x9000 - 0x800 * cpu;
+    machine.cpu(cpu).state_changed();
+  }
+}
+
 /// A machine with something going on in every chip. With two CPUs, it is in the midst of a round.
-std::vector<u8> busy_archive(unsigned cpus) {
+Original busy_machine(unsigned cpus) {
   const std::unique_ptr<Machine> machine = make_machine(cpus);
   machine->initialise_as_firmware();
   if (cpus > 1) set_up_apics(*machine);
@@ -75,25 +99,73 @@ std::vector<u8> busy_archive(unsigned cpus) {
     machine->inject({.kind = InputKind::KeyScan, .value = 0x1C});
     machine->inject({.kind = InputKind::MouseMotion, .value = 0x00010001});
   }
-  // A loop that counts in memory, with interrupts on.
-  static constexpr std::array<u8, 6> loop = {0xFB, 0xFF, 0x06, 0x00, 0x05, 0xEB};
-  VITRINE_ASSERT(machine->memory().write_block(PhysicalAddress(0x1000), loop));
-  machine->memory().write(PhysicalAddress(0x1006), AccessSize(1), 0xF9);
-  for (unsigned cpu = 0; cpu < cpus; ++cpu) {
-    machine->cpu(cpu).start_up(0, RequestId(0));
-    CpuState& state = machine->cpu(cpu).state;
-    for (Segment& segment : state.segments) segment.selector = 0, segment.base = 0;
-    state.rip = 0x1000;
-    state.gpr[rsp] = 0x9000 - 0x800 * cpu;
-    machine->cpu(cpu).state_changed();
-  }
+  start_loops(*machine);
   machine->board().ide->disk(0).write(3, std::array<u8, DiskImage::sector_bytes>{});
   (void)machine->run({.instructions = 30'300});
-  return saved(*machine);
+  const std::vector<u8> bytes = saved(*machine);
+  return {cpus, bytes, 0, bytes.size()};
 }
 
-void change(std::vector<u8>& archive, InputBytes& bytes) {
-  const u64 place = bytes.take(3) % archive.size();
+/// One channel's disk in the middle of a transfer by DMA, the other's by the data register. Only the controller is
+/// changed, and used.
+Original machine_that_transfers(ata::Command by_dma, ata::Command by_port) {
+  namespace bm = ata::bus_master;
+  constexpr u16 primary = 0x1F0, secondary = 0x170;
+  constexpr u8 sectors = 6;
+  const std::unique_ptr<Machine> machine = make_machine(1);
+  machine->initialise_as_firmware();
+  start_loops(*machine);
+  Ide& ide = *machine->board().ide;
+  ide.config().write(PciConfig::command_register, AccessSize(2), PciConfig::io_space_bit | PciConfig::bus_master_bit);
+  ide.config_written(PciConfig::command_register, AccessSize(2));
+  const auto engine = static_cast<u16>(
+      ide.config().read(PciConfig::first_bar_register + 4 * Ide::bus_master_bar, AccessSize(4)) & 0xFFFC);
+  const auto out = [&](unsigned port, u32 value, u8 size = 1) {
+    machine->ports().write(Port(static_cast<u16>(port)), AccessSize(size), value);
+  };
+  const auto run = [&](u64 nanoseconds) { (void)machine->run({.until = machine->clock().now() + nanoseconds}); };
+  const auto begin = [&](u16 channel, ata::Command command) {
+    out(channel + ata::reg::device, ata::device::lba | ata::device::obsolete);
+    out(channel + ata::reg::lba_low, 0);
+    out(channel + ata::reg::count, sectors);
+    out(channel + ata::reg::command, static_cast<u8>(command));
+  };
+  for (u32 i = 0; i < 2 * sectors; ++i) {
+    machine->memory().write(PhysicalAddress(0x2000 + 8 * i), AccessSize(4), 0x4000 + 0x180 * i);
+    machine->memory().write(PhysicalAddress(0x2004 + 8 * i), AccessSize(4), 0x180);
+  }
+  out(engine + bm::table, 0x2000, 4);
+  const bool reads = by_dma == ata::Command::ReadDma;
+  out(engine + bm::command, (reads ? bm::to_memory : 0) | bm::start);
+  begin(primary, by_dma);
+  begin(secondary, by_port);
+  run(2 * IdeChannel::command_time + 2 * IdeChannel::sector_time);
+  for (unsigned i = 0; i < 100; ++i) {
+    if (by_port == ata::Command::WriteSectors) {
+      out(secondary, 0x1122, 2);
+    } else {
+      (void)machine->ports().read(Port(secondary), AccessSize(2));
+    }
+  }
+  const auto in = [&](unsigned port) { return machine->ports().peek(Port(static_cast<u16>(port)), AccessSize(1)); };
+  VITRINE_ASSERT(in(engine + bm::status) == bm::active && in(primary + ata::reg::status) == ata::status::busy);
+  VITRINE_ASSERT((in(secondary + ata::reg::status) & ata::status::data_request) != 0);
+  Archive part = Archive::saver();
+  ide.exchange(part);
+  const std::vector<u8> bytes = saved(*machine);
+  const auto found = std::ranges::search(bytes, part.bytes());
+  VITRINE_ASSERT(!found.empty());
+  Original original = {1, bytes, static_cast<std::size_t>(found.begin() - bytes.begin()), found.size()};
+  for (const u16 channel : {primary, secondary}) {
+    for (u16 i = 0; i < Ide::command_ports; ++i) original.ports.push_back(channel + i);
+    original.ports.push_back(channel + 0x206);
+  }
+  for (u16 i = 0; i < Ide::bus_master_ports; ++i) original.ports.push_back(engine + i);
+  return original;
+}
+
+void change(std::vector<u8>& archive, const Original& original, InputBytes& bytes) {
+  const u64 place = std::min<u64>(original.first + bytes.take(3) % original.size, archive.size() - 1);
   const u64 kind = bytes.take(1);
   const auto value = static_cast<u8>(bytes.take(1));
   // The places of a number's high bytes, and of counts, matter as much as single bits.
@@ -119,12 +191,25 @@ void change(std::vector<u8>& archive, InputBytes& bytes) {
   }
 }
 
-void use(Machine& machine, InputBytes& bytes) {
+/// What a driver would do that waits for either direction.
+void move_data(Machine& machine) {
+  for (const Port data : {Ide::primary_port, Ide::secondary_port}) {
+    for (u64 i = 0; i < DiskImage::sector_bytes / 2; ++i) {
+      (void)machine.ports().read(data, AccessSize(2));
+      machine.ports().write(data, AccessSize(2), 0x3344);
+    }
+  }
+}
+
+void use(Machine& machine, const Original& original, InputBytes& bytes) {
   machine.inject({.kind = static_cast<InputKind>(1 + bytes.take(1) % 4), .port = 1, .value = 'q'});
   for (int i = 0; i < 8; ++i) {
-    const Tick now = machine.clock().now();
-    (void)machine.run({.until = now + 5'000, .instructions = machine.instructions() + 2'000});
-    const Port port(static_cast<u16>(bytes.take(2)));
+    const bool transfers = !original.ports.empty();
+    if (transfers) move_data(machine);
+    const u64 most = transfers ? 2 * IdeChannel::sector_time : 2'000;  // ns, and instructions
+    (void)machine.run({.until = machine.clock().now() + most + 3'000, .instructions = machine.instructions() + most});
+    const u64 drawn = bytes.take(2);
+    const Port port(transfers ? original.ports[drawn % original.ports.size()] : static_cast<u16>(drawn));
     (void)machine.ports().peek(port, AccessSize(1));
     (void)machine.ports().read(port, AccessSize(1));
     machine.ports().write(port, AccessSize(1), static_cast<u32>(bytes.take(1)));
@@ -140,13 +225,16 @@ void use(Machine& machine, InputBytes& bytes) {
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
   using namespace vitrine;
-  static const std::array<std::vector<u8>, 2> originals = {busy_archive(1), busy_archive(2)};
+  static const std::array<Original, 4> originals = {
+      busy_machine(1), busy_machine(2), machine_that_transfers(ata::Command::ReadDma, ata::Command::WriteSectors),
+      machine_that_transfers(ata::Command::WriteDma, ata::Command::ReadSectors)};
   static const std::array<std::unique_ptr<Machine>, 2> machines = {make_machine(1), make_machine(2)};
   InputBytes bytes({data, size});
   const u64 first = bytes.take(1);
-  const std::unique_ptr<Machine>& machine = machines[first >> 7];
-  std::vector<u8> archive = originals[first >> 7];
-  for (u64 count = 1 + first % 8; count > 0; --count) change(archive, bytes);
+  const Original& original = originals[first >> 6];
+  const std::unique_ptr<Machine>& machine = machines[original.cpus - 1];
+  std::vector<u8> archive = original.bytes;
+  for (u64 count = 1 + first % 8; count > 0; --count) change(archive, original, bytes);
   Archive loader = Archive::loader(archive);
   machine->exchange(loader);
   if (!loader.ok() || !loader.at_end()) return 0;
@@ -156,6 +244,6 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
   machine->exchange(second);
   VITRINE_ASSERT(second.ok() && second.at_end());
   VITRINE_ASSERT(saved(*machine) == again);
-  use(*machine, bytes);
+  use(*machine, original, bytes);
   return 0;
 }

@@ -29,6 +29,18 @@ void AtaDrive::post_signature() {
   if (state_.power == Power::Sleep) state_.power = Power::Standby;
 }
 
+void AtaDrive::software_reset() {
+  post_signature();
+  if (!state_.reverts) return;
+  const State defaults;
+  state_.multiple = defaults.multiple;
+  state_.mode = defaults.mode;
+  state_.heads = defaults.heads;
+  state_.track = defaults.track;
+  state_.write_cache = defaults.write_cache;
+  state_.look_ahead = defaults.look_ahead;
+}
+
 u8 AtaDrive::read(u64 offset, bool high_order) const {
   const auto half = [&](const Register& value) { return high_order ? value.previous : value.current; };
   switch (offset) {
@@ -160,6 +172,7 @@ bool AtaDrive::set_feature(u8 which, u8 value) {
       return true;
     case ata::feature::keep_after_reset:
     case ata::feature::defaults_after_reset:
+      state_.reverts = which == ata::feature::defaults_after_reset;
       return true;
     default:
       return false;
@@ -209,7 +222,7 @@ bool AtaDrive::execute(ata::Command command) {
 void AtaDrive::exchange(Archive& archive) {
   archive(state_.error, state_.device, state_.status, state_.features, state_.count, state_.low, state_.mid,
           state_.high, state_.interrupting, state_.multiple, state_.mode, state_.heads, state_.track,
-          state_.write_cache, state_.look_ahead, state_.power, state_.head);
+          state_.write_cache, state_.look_ahead, state_.reverts, state_.power, state_.head);
   const bool sensible = state_.multiple <= most_multiple &&
                         (state_.multiple == 0 || std::has_single_bit(state_.multiple)) &&
                         state_.mode <= last_ultra_mode && state_.heads != 0 && state_.heads <= 16 &&

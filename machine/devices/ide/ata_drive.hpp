@@ -33,8 +33,10 @@ class AtaDrive {
 
   /// Power-on. What is on the disk stays.
   void reset() { state_ = State{}; }
-  /// After a software reset or EXECUTE DEVICE DIAGNOSTIC (9.12): settings stay.
+  /// After EXECUTE DEVICE DIAGNOSTIC (9.12): settings stay.
   void post_signature();
+  /// The same, and settings go back to their defaults if SET FEATURES has asked for that (8.46).
+  void software_reset();
 
   // Registers. `offset`: ata::reg.
   [[nodiscard]] u8 read(u64 offset, bool high_order) const;
@@ -83,6 +85,7 @@ class AtaDrive {
     u8 mode = 0;      // of DMA, as SET FEATURES had it; 0: none
     u8 heads = 16, track = 63;
     bool write_cache = true, look_ahead = true;
+    bool reverts = false;  // settings, at a software reset. unverified: the standard leaves the default to the drive
     Power power = Power::Active;
     u64 head = 0;  // the sector that comes next under it
   };

@@ -14,6 +14,8 @@ constexpr u8 command_bits = bm::start | bm::to_memory;
 constexpr u32 descriptor_bytes = 8, whole_region = 0x10000;
 constexpr u64 end_of_addresses = u64{1} << 32;
 
+bool is_reachable(u64 address, std::size_t bytes) { return address + bytes <= end_of_addresses; }
+
 u32 little_endian(std::span<const u8> bytes) {
   return u32{bytes[0]} | u32{bytes[1]} << 8 | u32{bytes[2]} << 16 | u32{bytes[3]} << 24;
 }
@@ -59,6 +61,7 @@ void BusMaster::interrupted() { state_.status |= bm::interrupt; }
 
 bool BusMaster::fetch(const MemoryBus& memory) {
   std::array<u8, descriptor_bytes> descriptor{};
+  if (!is_reachable(state_.next, descriptor_bytes)) return false;
   if (!memory.read_block(PhysicalAddress(state_.next), descriptor)) return false;
   const u32 second = little_endian(std::span(descriptor).subspan(4));
   state_.address = little_endian(descriptor) & ~u32{1};
@@ -78,15 +81,15 @@ std::size_t BusMaster::move(MemoryBus& memory, std::span<u8> data, Direction dir
     }
     const std::span<u8> piece = data.subspan(moved, std::min<std::size_t>(data.size() - moved, state_.left));
     const PhysicalAddress address(state_.address);
-    const bool inside = address.value + piece.size() <= end_of_addresses;
-    const bool done = inside && (direction == Direction::ToMemory ? memory.write_block(address, piece)
-                                                                  : memory.read_block(address, piece));
+    const bool done =
+        is_reachable(state_.address, piece.size()) &&
+        (direction == Direction::ToMemory ? memory.write_block(address, piece) : memory.read_block(address, piece));
     if (!done) {
       stop(bm::error);
       break;
     }
     moved += piece.size();
-    state_.address += static_cast<u32>(piece.size());
+    state_.address += piece.size();
     state_.left -= static_cast<u32>(piece.size());
     if (state_.left == 0 && state_.last) stop(0);
   }
@@ -95,7 +98,9 @@ std::size_t BusMaster::move(MemoryBus& memory, std::span<u8> data, Direction dir
 
 void BusMaster::exchange(Archive& archive) {
   archive(state_.command, state_.status, state_.table, state_.next, state_.address, state_.left, state_.last);
-  if (state_.left > whole_region || state_.left % 2 != 0) archive.refuse(Archive::Error::BadValue);
+  if (state_.left > whole_region || state_.left % 2 != 0 || state_.next > end_of_addresses ||
+      state_.address > end_of_addresses)
+    archive.refuse(Archive::Error::BadValue);
 }
 
 }  // namespace vitrine

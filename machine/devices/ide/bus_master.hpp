@@ -3,9 +3,10 @@
 // Manuals: Programming Interface for Bus Master IDE Controller 1.0 (BMIDE); 82371SB PIIX3 (290550), 2.7.
 //
 // It moves what the drive asks for, in the drive's time; each descriptor is read when the one before is used up. A
-// descriptor or a region that is not RAM is a target abort: error bit, and the engine stops. So does the end of the
-// table, which is no error: the drive then waits for more. unverified: regions may cross 64 KiB, and the table too;
-// nothing lies behind 4 GiB.
+// descriptor or a region in what is neither RAM nor, to be read, ROM is a target abort: error bit, and the engine
+// stops. So does the end of the table, which is no error: the drive then waits for more. Addresses have 32 bits; what
+// goes on behind 4 GiB is an abort too, and starts nowhere again. unverified: regions may cross 64 KiB, and the table
+// too.
 #pragma once
 
 #include <span>
@@ -38,9 +39,9 @@ class BusMaster {
   struct State {
     u8 command = 0, status = 0;
     u32 table = 0;
-    u32 next = 0;  // address of the next descriptor
-    u32 address = 0;
-    u32 left = 0;  // of the region
+    u64 next = 0;     // address of the next descriptor; 4 GiB: there is none
+    u64 address = 0;  // of what is left of the region; 4 GiB: nothing can be moved
+    u32 left = 0;     // of the region
     bool last = false;
   };
   [[nodiscard]] bool fetch(const MemoryBus& memory);

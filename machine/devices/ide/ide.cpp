@@ -119,7 +119,7 @@ void Ide::tell_mastering() {
 void Ide::event(u16 kind, u64) { channels_[kind == step_of_secondary ? 1 : 0].step(); }
 
 void Ide::exchange(Archive& archive) {
-  archive.section(name(), 1);
+  archive.section(name(), 2);
   archive(config_, channels_);
 }
 

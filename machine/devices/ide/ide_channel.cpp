@@ -248,11 +248,13 @@ void IdeChannel::step() {
     case Phase::Settling:
       return finish(state_.error);
     case Phase::Diagnosing:
-      signature_after_reset();
+      for (AtaDrive& drive : drives_) drive.post_signature();
+      ready_after_reset();
       state_.active = 0;
       return interrupt(Cause::Done);
     case Phase::Resetting:
-      return signature_after_reset();
+      for (AtaDrive& drive : drives_) drive.software_reset();
+      return ready_after_reset();
     case Phase::Idle:
     case Phase::DataIn:
     case Phase::DataOut:
@@ -262,10 +264,9 @@ void IdeChannel::step() {
   }
 }
 
-void IdeChannel::signature_after_reset() {
+void IdeChannel::ready_after_reset() {
   stop();
   state_.selected = 0;
-  for (AtaDrive& drive : drives_) drive.post_signature();
   update();
 }
 

@@ -112,7 +112,7 @@ class IdeChannel {
   [[nodiscard]] BusMaster::Direction dma_direction() const;
   void pump();
   void moved();
-  void signature_after_reset();
+  void ready_after_reset();
   void not_found();
   void finish(u8 error);
   void interrupt(Cause cause);

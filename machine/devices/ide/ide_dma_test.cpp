@@ -86,7 +86,18 @@ TEST(IdeDma, a_table_that_ends_too_early_leaves_the_disk_waiting_without_an_inte
   EXPECT_EQ(bench.ram[IdeBench::buffer + 1023], 1);
 }
 
-TEST(IdeDma, what_is_not_ram_stops_the_engine_with_an_error) {
+/// RAM on both sides of the end of 32-bit addresses.
+struct BenchAround4Gib : IdeBench {
+  static constexpr u64 edge = u64{1} << 32;
+  std::vector<u8> high = std::vector<u8>(2 * MemoryBus::page_size, 0x77);
+  BenchAround4Gib() {
+    EXPECT_TRUE(
+        memory.map_ram(PhysicalAddress(edge - MemoryBus::page_size), high.size(), high.data(), MemoryBus::Kind::Ram)
+            .has_value());
+  }
+};
+
+TEST(IdeDma, what_is_not_ram_below_4_gib_stops_the_engine_with_an_error) {
   struct Row {
     u32 table, base;
     const char* what;
@@ -100,22 +111,85 @@ TEST(IdeDma, what_is_not_ram_stops_the_engine_with_an_error) {
   };
   for (const Row& row : rows) {
     for (const bool reads : {true, false}) {
-      IdeBench bench;
-      const std::vector<u8> before = bench.on_disk(0, 512);
+      BenchAround4Gib bench;
+      const std::vector<u8> before = bench.on_disk(40, 512);
       bench.descriptor(0, row.base, 512, true);
-      bench.address(0, 1);
+      // A good one at both places of tables where there is memory.
+      for (const u64 at : {bench.edge - 4, bench.edge - 0x800}) {
+        bench.memory.write(PhysicalAddress(at), AccessSize(4), IdeBench::buffer);
+        bench.memory.write(PhysicalAddress(at + 4), AccessSize(4), 512 | bm::end_of_table);
+      }
+      const std::vector<u8> high = bench.high;
+      bench.address(40, 1);
       bench.command(reads ? ReadDma : WriteDma);
       bench.master(bm::table, row.table, 4);
       bench.master(bm::command, (reads ? reading : writing) | bm::start);
       bench.wait(1000 * IdeBench::ms);
       EXPECT_EQ(bench.master_status(), bm::error) << row.what;
       EXPECT_FALSE(bench.asserted()) << row.what;
-      EXPECT_EQ(bench.on_disk(0, 512), before) << row.what;
+      EXPECT_EQ(bench.on_disk(40, 512), before) << row.what;
+      EXPECT_EQ(bench.ram[IdeBench::buffer], 0) << row.what;
+      EXPECT_EQ(bench.high, high) << row.what;
       bench.control(ata::control::reset);
       bench.control(0);
       bench.bench.advance(IdeChannel::reset_time);
       EXPECT_EQ(bench.status(), idle) << row.what;
     }
+  }
+}
+
+TEST(IdeDma, a_region_that_ends_at_4_gib_does_not_go_on_at_address_0) {
+  for (const bool reads : {true, false}) {
+    BenchAround4Gib bench;
+    bench.ram[0] = 0x33;
+    bench.descriptor(0, static_cast<u32>(bench.edge - 512), 1024, true);
+    bench.address(40, 2);
+    bench.command(reads ? ReadDma : WriteDma);
+    bench.start(reads ? reading : writing);
+    bench.wait(1000 * IdeBench::ms);
+    EXPECT_EQ(bench.master_status(), bm::error);
+    EXPECT_EQ(bench.ram[0], 0x33);
+    EXPECT_EQ(bench.high[MemoryBus::page_size - 512], reads ? 40 : 0x77) << "what fits is moved";
+    EXPECT_EQ(bench.on_disk(40, 512)[0], reads ? 40 : 0x77);
+    EXPECT_EQ(bench.on_disk(41, 512)[0], 41);
+  }
+}
+
+TEST(IdeDma, a_table_that_ends_at_4_gib_does_not_go_on_at_address_0) {
+  BenchAround4Gib bench;
+  const u64 last = bench.edge - 8;
+  bench.memory.write(PhysicalAddress(last), AccessSize(4), IdeBench::buffer);
+  bench.memory.write(PhysicalAddress(last + 4), AccessSize(4), 512);
+  for (const u64 behind : {u64{0}, bench.edge}) {
+    bench.memory.write(PhysicalAddress(behind), AccessSize(4), IdeBench::buffer + 512);
+    bench.memory.write(PhysicalAddress(behind + 4), AccessSize(4), 512 | bm::end_of_table);
+  }
+  bench.address(40, 2);
+  bench.command(ReadDma);
+  bench.master(bm::table, static_cast<u32>(last), 4);
+  bench.master(bm::command, reading | bm::start);
+  bench.wait(1000 * IdeBench::ms);
+  EXPECT_EQ(bench.master_status(), bm::error);
+  EXPECT_EQ(bench.ram[IdeBench::buffer], 40);
+  EXPECT_EQ(bench.ram[IdeBench::buffer + 512], 0);
+}
+
+TEST(IdeDma, rom_can_be_written_to_the_disk_and_holds_a_table_but_is_no_place_to_read_into) {
+  constexpr u32 rom_at = 0xF0000;
+  for (const bool reads : {true, false}) {
+    IdeBench bench;
+    std::vector<u8> rom(MemoryBus::page_size, 0x77);
+    const std::array<u8, 8> descriptor = {0, 0, 0x0F, 0, 0, 2, 0, 0x80};  // 512 bytes of the ROM itself
+    std::ranges::copy(descriptor, rom.begin() + 0x800);
+    EXPECT_TRUE(bench.memory.map_ram(PhysicalAddress(rom_at), rom.size(), rom.data(), MemoryBus::Kind::Rom));
+    bench.address(40, 1);
+    bench.command(reads ? ReadDma : WriteDma);
+    bench.master(bm::table, rom_at + 0x800, 4);
+    bench.master(bm::command, (reads ? reading : writing) | bm::start);
+    bench.wait(1000 * IdeBench::ms);
+    EXPECT_EQ(bench.master_status(), reads ? bm::error : bm::interrupt);
+    EXPECT_EQ(bench.on_disk(40, 512)[0], reads ? 40 : 0x77);
+    EXPECT_EQ(rom[0], 0x77);
   }
 }
 

@@ -336,6 +336,47 @@ TEST(IdeReset, software_reset_makes_both_busy_then_shows_the_signature_and_keeps
   EXPECT_EQ(bench.take(512)[2 * 59], 8);
 }
 
+// 8.46: 66h and CCh. Both drives hear the reset; each goes by its own setting.
+TEST(IdeReset, software_reset_takes_settings_back_when_set_features_has_asked_for_it) {
+  using namespace ata::feature;
+  struct Row {
+    std::vector<u8> asked;
+    bool kept;
+  };
+  for (const Row& row :
+       {Row{{}, true}, Row{{defaults_after_reset}, false}, Row{{defaults_after_reset, keep_after_reset}, true}}) {
+    IdeBench bench(Ide::Model::Piix3, 2000);
+    const auto set = [&](u8 feature, u8 count) {
+      bench.out(ata::reg::features, feature);
+      bench.out(ata::reg::count, count);
+      EXPECT_EQ(bench.run(SetFeatures), idle);
+    };
+    const auto words = [&] {
+      bench.run(IdentifyDevice);
+      return bench.take(512);
+    };
+    const std::vector<u8> before = words();
+    for (const u8 feature : row.asked) set(feature, 0);
+    set(set_transfer_mode, 0x42);
+    set(disable_write_cache, 0);
+    set(disable_look_ahead, 0);
+    bench.out(ata::reg::count, 8);
+    EXPECT_EQ(bench.run(SetMultiple), idle);
+    bench.out(ata::reg::device, 0xE3);
+    bench.out(ata::reg::count, 17);
+    EXPECT_EQ(bench.run(InitializeDeviceParameters), idle);
+    const std::vector<u8> changed = words();
+    EXPECT_NE(changed, before);
+    bench.command(ExecuteDeviceDiagnostic);
+    bench.wait();
+    EXPECT_EQ(words(), changed) << "diagnostics are no reset";
+    bench.control(ata::control::reset);
+    bench.control(0);
+    bench.bench.advance(IdeChannel::reset_time);
+    EXPECT_EQ(words(), row.kept ? changed : before);
+  }
+}
+
 TEST(IdeReset, diagnostics_run_on_both_whichever_is_selected_and_device_0_reports) {
   IdeBench bench(Ide::Model::Piix3, 300, 100);
   bench.out(ata::reg::device, 0xB0);
