@@ -4,7 +4,7 @@
 
 namespace pulse {
 
-void Mutex::lock() {
+void Mutex::wait() {
   const InterruptsOff off;
   Thread& thread = current_thread();
   while (locked_) {
@@ -16,12 +16,6 @@ void Mutex::lock() {
     waiters_.remove(waiter);
   }
   locked_ = true;
-}
-
-void Mutex::unlock() {
-  const InterruptsOff off;
-  locked_ = false;
-  waiters_.wake(ready::all);
 }
 
 }  // namespace pulse

@@ -19,18 +19,14 @@ Result<UserText> read_user_text(u64 address, std::size_t limit) {
   return text;
 }
 
-Result<void> UserBuffer::put(std::span<const u8> bytes) {
-  if (const auto done = copy_to_user(next_, bytes.data(), bytes.size()); !done) return done;
-  next_ += bytes.size();
-  remaining_ -= bytes.size();
-  return {};
+std::size_t UserBuffer::put_some(std::span<const u8> bytes) {
+  if (!is_user_range(next_, bytes.size())) return 0;
+  return advance(bytes.size() - user_copy(reinterpret_cast<void*>(next_), bytes.data(), bytes.size()));
 }
 
-Result<void> UserBuffer::get(std::span<u8> bytes) {
-  if (const auto done = copy_from_user(bytes.data(), next_, bytes.size()); !done) return done;
-  next_ += bytes.size();
-  remaining_ -= bytes.size();
-  return {};
+std::size_t UserBuffer::get_some(std::span<u8> bytes) {
+  if (!is_user_range(next_, bytes.size())) return 0;
+  return advance(bytes.size() - user_copy(bytes.data(), reinterpret_cast<const void*>(next_), bytes.size()));
 }
 
 }  // namespace pulse

@@ -56,14 +56,19 @@ class UserBuffer final : public IoBuffer {
  public:
   UserBuffer(u64 address, std::size_t size) : next_(address), remaining_(size) {}
   [[nodiscard]] std::size_t remaining() const override { return remaining_; }
-  [[nodiscard]] Result<void> put(std::span<const u8> bytes) override;
-  [[nodiscard]] Result<void> get(std::span<u8> bytes) override;
+  [[nodiscard]] std::size_t put_some(std::span<const u8> bytes) override;
+  [[nodiscard]] std::size_t get_some(std::span<u8> bytes) override;
   void go_back(std::size_t bytes) override {
     next_ -= bytes;
     remaining_ += bytes;
   }
 
  private:
+  std::size_t advance(std::size_t bytes) {
+    next_ += bytes;
+    remaining_ -= bytes;
+    return bytes;
+  }
   u64 next_;
   std::size_t remaining_;
 };

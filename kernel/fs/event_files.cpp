@@ -1,6 +1,7 @@
 #include "kernel/fs/event_files.hpp"
 
 #include <cstring>
+#include <utility>
 
 #include "kernel/core/critical.hpp"
 
@@ -20,13 +21,14 @@ Result<std::size_t> put_number(IoBuffer& into, u64 number) {
 Result<std::size_t> EventCounter::read(IoBuffer& into) {
   if (into.remaining() < sizeof(u64)) return fail(Errno::Invalid);
   if (count_ == 0) return fail(Errno::TryAgain);
+  // Taken before it is told, as by Linux: telling may wait for a disk, and another reader must not be told the same.
   const u64 taken = reads_ == Reads::One ? 1 : count_;
-  const auto moved = put_number(into, taken);
-  if (!moved) return moved;
-  const Critical critical;
-  count_ -= taken;
-  changed_.wake(pulse::ready::out);
-  return moved;
+  {
+    const Critical critical;
+    count_ -= taken;
+    changed_.wake(pulse::ready::out);
+  }
+  return put_number(into, taken);
 }
 
 Result<std::size_t> EventCounter::write(IoBuffer& from) {
@@ -73,12 +75,12 @@ void TimerFile::set(u64 due, u64 period) {
 Result<std::size_t> TimerFile::read(IoBuffer& into) {
   if (into.remaining() < sizeof(u64)) return fail(Errno::Invalid);
   if (expirations_ == 0) return fail(Errno::TryAgain);
-  const u64 told = expirations_;
-  const auto moved = put_number(into, told);
-  if (!moved) return moved;
-  const Critical critical;
-  expirations_ -= told;  // not 0: it may have run out again meanwhile
-  return moved;
+  u64 told;
+  {
+    const Critical critical;
+    told = std::exchange(expirations_, 0);
+  }
+  return put_number(into, told);
 }
 
 Result<std::size_t> SignalFile::read(IoBuffer& into) {
@@ -94,7 +96,7 @@ Result<std::size_t> SignalFile::read(IoBuffer& into) {
     std::memcpy(record, &taken.number, sizeof taken.number);
     std::memcpy(record + code_at, &taken.code, sizeof taken.code);
     std::memcpy(record + sender_at, &taken.sender, sizeof taken.sender);
-    if (const auto done = into.put(record); !done) return fail(done.error());
+    if (const auto done = into.put(record); !done) return moved_or(moved, done.error());
     moved += record_bytes;
   }
   return moved > 0 ? Result<std::size_t>(moved) : fail(Errno::TryAgain);

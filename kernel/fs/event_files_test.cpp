@@ -49,12 +49,12 @@ class Interrupted final : public IoBuffer {
  public:
   Interrupted(TimerQueue& timers, u64 now) : timers_(&timers), now_(now) {}
   [[nodiscard]] std::size_t remaining() const override { return sizeof(u64); }
-  [[nodiscard]] Result<void> put(std::span<const u8> bytes) override {
+  [[nodiscard]] std::size_t put_some(std::span<const u8> bytes) override {
     std::memcpy(&number, bytes.data(), sizeof number);
     timers_->expire(now_);
-    return {};
+    return bytes.size();
   }
-  [[nodiscard]] Result<void> get(std::span<u8>) override { return {}; }
+  [[nodiscard]] std::size_t get_some(std::span<u8> bytes) override { return bytes.size(); }
   void go_back(std::size_t) override {}
   u64 number = 0;
 

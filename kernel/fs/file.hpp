@@ -25,16 +25,32 @@ class IoBuffer {
  public:
   /// Bytes that are still to be moved.
   [[nodiscard]] virtual std::size_t remaining() const = 0;
-  /// Moves the next bytes to the caller. At most remaining(). BadAddress if a page is not there.
-  [[nodiscard]] virtual Result<void> put(std::span<const u8> bytes) = 0;
-  /// Takes the next bytes from the caller.
-  [[nodiscard]] virtual Result<void> get(std::span<u8> bytes) = 0;
+  // Each of these may wait for a disk that a program's page comes from, and others run meanwhile.
+
+  /// Moves the next bytes to the caller, at most remaining(), up to the first page that is not there. How many.
+  [[nodiscard]] virtual std::size_t put_some(std::span<const u8> bytes) = 0;
+  /// Takes the next bytes from the caller, in the same way.
+  [[nodiscard]] virtual std::size_t get_some(std::span<u8> bytes) = 0;
+  /// All of them, or BadAddress, and they are next again.
+  [[nodiscard]] Result<void> put(std::span<const u8> bytes) { return all_or_none(put_some(bytes), bytes.size()); }
+  [[nodiscard]] Result<void> get(std::span<u8> bytes) { return all_or_none(get_some(bytes), bytes.size()); }
   /// The last `bytes` bytes were not used after all: they are next again.
   virtual void go_back(std::size_t bytes) = 0;
 
  protected:
   ~IoBuffer() = default;
+
+ private:
+  Result<void> all_or_none(std::size_t moved, std::size_t wanted) {
+    if (moved == wanted) return {};
+    go_back(moved);
+    return fail(Errno::BadAddress);
+  }
 };
+/// What a call that moved so many bytes and then met an error answers.
+[[nodiscard]] inline Result<std::size_t> moved_or(std::size_t moved, Errno error) {
+  return moved > 0 ? Result<std::size_t>(moved) : fail(error);
+}
 
 /// Open flags that files look at; the numbers are Linux's (asm-generic/fcntl.h).
 namespace open_flag {

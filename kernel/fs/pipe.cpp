@@ -4,6 +4,7 @@
 #include <memory>
 #include <new>
 
+#include "kernel/core/mutex.hpp"
 #include "kernel/fs/node.hpp"
 
 namespace pulse {
@@ -11,6 +12,9 @@ namespace pulse {
 namespace {
 
 constexpr std::size_t capacity = 65536;
+/// What is copied at a time: a program gets or gives all of it, or it stays where it is (as Linux's pages).
+constexpr std::size_t piece_bytes = 4096;
+static_assert(capacity % piece_bytes == 0);
 
 struct Pipe : Shared {
   std::unique_ptr<u8[]> bytes{new (std::nothrow) u8[capacity]};
@@ -18,8 +22,21 @@ struct Pipe : Shared {
   u32 readers = 0, writers = 0;            // open descriptions
   u32 reader_opens = 0, writer_opens = 0;  // ever
   WaitQueue changed;
+  Mutex moving;  // whose bytes are copied: that may take a disk's time
 
   [[nodiscard]] std::size_t room() const { return capacity - length; }
+  /// All of `count` bytes, which there is room for, or none.
+  [[nodiscard]] bool append(IoBuffer& from, std::size_t count) {
+    const std::size_t end = (begin + length) % capacity;
+    const std::size_t before_wrap = std::min(count, capacity - end);
+    if (!from.get({&bytes[end], before_wrap})) return false;
+    if (before_wrap < count && !from.get({&bytes[0], count - before_wrap})) {
+      from.go_back(before_wrap);
+      return false;
+    }
+    length += count;
+    return true;
+  }
 };
 
 /// What can read, write, or both (a FIFO opened O_RDWR).
@@ -52,15 +69,17 @@ class PipeFile final : public File {
   Result<std::size_t> read(IoBuffer& into) override {
     Pipe& pipe = *pipe_;
     if (into.remaining() == 0) return 0;
+    const Mutex::Hold hold(pipe.moving);
     if (pipe.length == 0) return pipe.writers > 0 ? fail(Errno::TryAgain) : Result<std::size_t>(0);
     std::size_t moved = 0;
     while (into.remaining() > 0 && pipe.length > 0) {
-      const std::size_t count = std::min({into.remaining(), pipe.length, capacity - pipe.begin});
-      if (const auto done = into.put({&pipe.bytes[pipe.begin], count}); !done) return fail(done.error());
+      const std::size_t count = std::min({into.remaining(), pipe.length, piece_bytes - pipe.begin % piece_bytes});
+      if (!into.put({&pipe.bytes[pipe.begin], count})) break;
       pipe.begin = (pipe.begin + count) % capacity;
       pipe.length -= count;
       moved += count;
     }
+    if (moved == 0) return fail(Errno::BadAddress);
     pipe.changed.wake(ready::out);
     return moved;
   }
@@ -68,17 +87,17 @@ class PipeFile final : public File {
   Result<std::size_t> write(IoBuffer& from) override {
     Pipe& pipe = *pipe_;
     if (from.remaining() == 0) return 0;
+    const Mutex::Hold hold(pipe.moving);
     if (pipe.readers == 0) return fail(Errno::BrokenPipe);
     const bool whole = from.remaining() <= pipe_atomic_bytes;
     if (pipe.room() == 0 || (whole && pipe.room() < from.remaining())) return fail(Errno::TryAgain);
     std::size_t moved = 0;
     while (from.remaining() > 0 && pipe.room() > 0) {
-      const std::size_t end = (pipe.begin + pipe.length) % capacity;
-      const std::size_t count = std::min({from.remaining(), pipe.room(), capacity - end});
-      if (const auto done = from.get({&pipe.bytes[end], count}); !done) return fail(done.error());
-      pipe.length += count;
+      const std::size_t count = std::min({from.remaining(), pipe.room(), piece_bytes});
+      if (!pipe.append(from, count)) break;
       moved += count;
     }
+    if (moved == 0) return fail(Errno::BadAddress);
     pipe.changed.wake(ready::in);
     return moved;
   }

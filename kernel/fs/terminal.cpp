@@ -178,6 +178,8 @@ Result<void> Terminal::check_background(u32 number) {
 Result<std::size_t> Terminal::read(IoBuffer& into) {
   if (const auto allowed = check_background(signal::terminal_input); !allowed) return fail(allowed.error());
   if (into.remaining() == 0) return 0;
+  // A line that is longer than a piece goes to one reader all the same.
+  const Mutex::Hold hold(reading_);
   const bool canonical = (modes.local & local_mode::canonical) != 0;
   if (available() == 0) {
     if (hung_up_ || (!canonical && modes.characters[least] == 0 && modes.characters[time] == 0)) return 0;
@@ -186,21 +188,34 @@ Result<std::size_t> Terminal::read(IoBuffer& into) {
   if (!canonical && available() < std::min<std::size_t>(modes.characters[least], into.remaining())) {
     return fail(Errno::TryAgain);
   }
+  // Taken before it is told, as by Linux: what a bad address gets is lost.
   std::size_t moved = 0;
-  while (into.remaining() > 0 && available() > 0) {
-    const std::size_t place = begin_ % capacity;
-    const bool ends = canonical && ends_line_[place];
-    const bool is_mark = ends && bytes_[place] == 0;
-    if (!is_mark) {
-      if (const auto done = into.put({&bytes_[place], 1}); !done) return fail(done.error());
-      ++moved;
-    }
-    ++begin_;
-    if (ends) break;
+  for (bool more = true; more && into.remaining() > 0;) {
+    u8 piece[64];
+    const std::size_t wanted = std::min(into.remaining(), sizeof piece);
+    const Taken taken = take({piece, wanted});
+    more = taken.more;
+    const std::size_t told = into.put_some({piece, taken.bytes});
+    moved += told;
+    if (told < taken.bytes) return moved_or(moved, Errno::BadAddress);
   }
-  const Critical critical;  // input() may just end a line
-  complete_ = std::max(complete_, begin_);
   return moved;
+}
+
+/// The next bytes, up to the end of a line.
+Terminal::Taken Terminal::take(std::span<u8> into) {
+  const Critical critical;  // input() may just end a line, or drop it
+  const bool canonical = (modes.local & local_mode::canonical) != 0;
+  std::size_t count = 0;
+  bool ends = false;
+  while (!ends && count < into.size() && available() > 0) {
+    const std::size_t place = begin_++ % capacity;
+    ends = canonical && ends_line_[place];
+    const bool is_mark = ends && bytes_[place] == 0;
+    if (!is_mark) into[count++] = bytes_[place];
+  }
+  complete_ = std::max(complete_, begin_);
+  return {count, !ends && available() > 0};
 }
 
 Result<std::size_t> Terminal::write(IoBuffer& from) {

@@ -7,6 +7,7 @@
 #include <array>
 #include <optional>
 
+#include "kernel/core/mutex.hpp"
 #include "kernel/fs/file.hpp"
 
 namespace pulse {
@@ -98,9 +99,15 @@ class Terminal {
   void show_processed(u8 byte);
   [[nodiscard]] Result<void> check_background(u32 signal);
   [[nodiscard]] std::size_t available() const;
+  struct Taken {
+    std::size_t bytes;
+    bool more;  ///< of the same line, or without lines
+  };
+  [[nodiscard]] Taken take(std::span<u8> into);
 
   TerminalHost* host_;
   WaitQueue changed_;
+  Mutex reading_;
   // Bytes [begin, complete) may be read in canonical mode; [complete, end) is the line that is being typed.
   std::array<u8, capacity> bytes_{};
   std::size_t begin_ = 0, complete_ = 0, end_ = 0;  // counts, modulo capacity when used

@@ -43,6 +43,20 @@ class TmpNode : public Node {
   Ref<TmpFileSystem> system_;
 };
 
+/// A page that stays while it is copied to or from, though its file may be cut meanwhile.
+class Pinned {
+ public:
+  Pinned(FilePages& pages, u64 page) : pages_(pages), page_(page) { pages_.share(page_); }
+  ~Pinned() { pages_.release(page_); }
+  Pinned(const Pinned&) = delete;
+  Pinned& operator=(const Pinned&) = delete;
+  [[nodiscard]] u8* bytes() const { return pages_.bytes(page_); }
+
+ private:
+  FilePages& pages_;
+  u64 page_;
+};
+
 class TmpFile final : public TmpNode {
  public:
   using TmpNode::TmpNode;
@@ -54,11 +68,16 @@ class TmpFile final : public TmpNode {
       const std::size_t count = std::min<u64>({into.remaining(), size - offset, page_size - offset % page_size});
       const u64 page = page_of(offset);
       static constexpr u8 zeros[page_size] = {};
-      const u8* const bytes = page != hole ? system_->pages.bytes(page) + offset % page_size : zeros;
-      if (const auto done = into.put({bytes, count}); !done)
-        return moved > 0 ? Result<std::size_t>(moved) : fail(done.error());
-      moved += count;
-      offset += count;
+      std::size_t copied;
+      if (page == hole) {
+        copied = into.put_some({zeros, count});
+      } else {
+        const Pinned pinned(system_->pages, page);
+        copied = into.put_some({pinned.bytes() + offset % page_size, count});
+      }
+      moved += copied;
+      offset += copied;
+      if (copied < count) return moved_or(moved, Errno::BadAddress);
     }
     return moved;
   }
@@ -67,17 +86,17 @@ class TmpFile final : public TmpNode {
     if (from.remaining() > 0) touch();
     std::size_t moved = 0;
     while (from.remaining() > 0) {
-      if (offset >= largest_file) return moved > 0 ? Result<std::size_t>(moved) : fail(Errno::FileTooBig);
+      if (offset >= largest_file) return moved_or(moved, Errno::FileTooBig);
       const std::size_t count =
           std::min<u64>({from.remaining(), page_size - offset % page_size, largest_file - offset});
       const auto page = make_page(offset);
-      if (!page) return moved > 0 ? Result<std::size_t>(moved) : fail(page.error());
-      if (const auto done = from.get({system_->pages.bytes(*page) + offset % page_size, count}); !done) {
-        return moved > 0 ? Result<std::size_t>(moved) : fail(done.error());
-      }
-      moved += count;
-      offset += count;
-      size = std::max(size, offset);
+      if (!page) return moved_or(moved, page.error());
+      const Pinned pinned(system_->pages, *page);
+      const std::size_t copied = from.get_some({pinned.bytes() + offset % page_size, count});
+      moved += copied;
+      offset += copied;
+      if (copied > 0) size = std::max(size, offset);
+      if (copied < count) return moved_or(moved, Errno::BadAddress);
     }
     return moved;
   }

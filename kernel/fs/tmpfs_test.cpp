@@ -2,35 +2,16 @@
 
 #include <gtest/gtest.h>
 
-#include <array>
-#include <memory>
 #include <vector>
 
+#include "kernel/host/host_pages.hpp"
 #include "kernel/memory/kernel_buffer.hpp"
 
 namespace pulse {
 namespace {
 
-/// Pages of the host's memory, as many as there are left.
-class HostPages final : public FilePages {
- public:
-  Result<u64> take() override {
-    if (left == 0) return fail(Errno::NoSpace);
-    --left;
-    pages_.push_back(std::make_unique<std::array<u8, 4096>>());
-    return pages_.size() - 1;
-  }
-  void share(u64) override {}
-  void release(u64) override { ++left; }
-  [[nodiscard]] u8* bytes(u64 page) override { return pages_[page]->data(); }
-  int left = 4;
-
- private:
-  std::vector<std::unique_ptr<std::array<u8, 4096>>> pages_;
-};
-
 struct TmpfsTest : testing::Test {
-  HostPages pages;
+  tests::HostPages pages;
   Ref<Node> root = make_tmpfs(pages);
   static Ref<Node> directory(Node& in, std::string_view name) { return *in.make(name, node_mode::directory | 0755, 0); }
 };

@@ -11,11 +11,11 @@ class KernelBuffer final : public IoBuffer {
  public:
   KernelBuffer(void* memory, std::size_t size) : next_(static_cast<u8*>(memory)), remaining_(size) {}
   [[nodiscard]] std::size_t remaining() const override { return remaining_; }
-  [[nodiscard]] Result<void> put(std::span<const u8> bytes) override {
+  [[nodiscard]] std::size_t put_some(std::span<const u8> bytes) override {
     std::memcpy(next_, bytes.data(), bytes.size());
     return advance(bytes.size());
   }
-  [[nodiscard]] Result<void> get(std::span<u8> bytes) override {
+  [[nodiscard]] std::size_t get_some(std::span<u8> bytes) override {
     std::memcpy(bytes.data(), next_, bytes.size());
     return advance(bytes.size());
   }
@@ -26,10 +26,10 @@ class KernelBuffer final : public IoBuffer {
   }
 
  private:
-  Result<void> advance(std::size_t size) {
+  std::size_t advance(std::size_t size) {
     next_ += size;
     remaining_ -= size;
-    return {};
+    return size;
   }
   u8* next_;
   std::size_t remaining_;

@@ -245,10 +245,11 @@ Result<std::size_t> Ext2File::read_at(u64 offset, IoBuffer& into) {
       const Hold hold(system_->mutex());
       done = read_piece(offset, {piece.get(), count});
     }
-    if (done) done = into.put({piece.get(), count});
-    if (!done) return moved > 0 ? Result<std::size_t>(moved) : fail(done.error());
-    moved += count;
-    offset += count;
+    if (!done) return moved_or(moved, done.error());
+    const std::size_t copied = into.put_some({piece.get(), count});
+    moved += copied;
+    offset += copied;
+    if (copied < count) return moved_or(moved, Errno::BadAddress);
   }
   note_access();
   return moved;
@@ -289,18 +290,19 @@ Result<std::size_t> Ext2File::write_at(u64 offset, IoBuffer& from) {
   std::size_t moved = 0;
   while (from.remaining() > 0) {
     const u64 most = volume().largest_file();
-    Result<void> done = offset < most ? Result<void>() : fail(Errno::FileTooBig);
-    const std::size_t count =
-        std::min<u64>({from.remaining(), block_bytes - offset % block_bytes, most - std::min(most, offset)});
-    if (done) done = from.get({piece.get(), count});
-    if (done) {
+    if (offset >= most) return moved_or(moved, Errno::FileTooBig);
+    const std::size_t count = std::min<u64>({from.remaining(), block_bytes - offset % block_bytes, most - offset});
+    const std::size_t copied = from.get_some({piece.get(), count});
+    if (copied > 0) {
       const Hold hold(system_->mutex());
-      done = write_piece(offset, {piece.get(), count});
-      if (!done) from.go_back(count);
+      if (const auto done = write_piece(offset, {piece.get(), copied}); !done) {
+        from.go_back(copied);
+        return moved_or(moved, done.error());
+      }
     }
-    if (!done) return moved > 0 ? Result<std::size_t>(moved) : fail(done.error());
-    moved += count;
-    offset += count;
+    moved += copied;
+    offset += copied;
+    if (copied < count) return moved_or(moved, Errno::BadAddress);
   }
   return moved;
 }
