@@ -67,6 +67,15 @@ TEST(TextMatcher, goes_on_after_a_match) {
   EXPECT_EQ(found, 3);
 }
 
+TEST(Values, a_hardware_error_has_a_time_and_maybe_a_cpu) {
+  EXPECT_EQ(parse_hardware_error("2s"), HardwareError{.time = 2'000'000'000});
+  EXPECT_EQ(parse_hardware_error("1ms,cpu=3,uncorrected"),
+            (HardwareError{.time = 1'000'000, .cpu = 3, .uncorrected = true}));
+  for (const char* bad : {"", "soon", "1s,cpu", "1s,cpu=64", "1s,corrected"}) {
+    EXPECT_FALSE(parse_hardware_error(bad).has_value()) << bad;
+  }
+}
+
 TEST(Values, keys_may_be_escapes_and_names) {
   EXPECT_EQ(parse_keys("a"), (std::vector<KeyStroke>{{.scan_codes = 0x1C}, {.scan_codes = 0x1CF0}}));
   EXPECT_EQ(parse_keys("\\n"), parse_keys("<enter>"));

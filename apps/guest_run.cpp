@@ -33,6 +33,8 @@ constexpr u64 batch_slice = 10'000'000;
 constexpr u64 feeding_slice = 100'000;
 /// From one key event of --keys to the next: nobody types faster, and some guests poll.
 constexpr u64 key_interval = 10'000'000;
+/// MCA error code (SDM vol. 3B, table 15-9).
+constexpr u64 internal_parity_error = 5;
 /// Sleeps shorter than this cost more than they save.
 constexpr u64 least_sleep = 500'000;
 
@@ -164,10 +166,14 @@ class GuestRun {
       if (uses_input) input_.poll();
       const bool more = feed_serial();
       feed_keys();
+      report_hardware_errors();
       if (left_) return {.reason = "left", .sentence = "You left it (Ctrl-A x).", .status = status::success};
 
       const u64 slice = more ? feeding_slice : interactive_ ? interactive_slice : batch_slice;
-      const u64 until = std::min(now() + slice, options_.max_time);
+      u64 until = std::min(now() + slice, options_.max_time);
+      if (next_error_ < options_.hardware_errors.size()) {
+        until = std::min(until, options_.hardware_errors[next_error_].time);
+      }
       const Machine::RunResult result =
           machine_->run({.until = Tick(until), .instructions = options_.max_instructions});
       if (!output_.flush()) {
@@ -263,6 +269,16 @@ class GuestRun {
     if (stroke.scan_codes != 0) machine_->inject({.kind = InputKind::KeyScan, .value = stroke.scan_codes});
     if (stroke.motion) machine_->inject({.kind = InputKind::MouseMotion, .value = *stroke.motion});
     key_due_ = now() + key_interval + stroke.pause;
+  }
+
+  void report_hardware_errors() {
+    for (; next_error_ < options_.hardware_errors.size(); ++next_error_) {
+      const HardwareError& error = options_.hardware_errors[next_error_];
+      if (error.time > now()) return;
+      machine_->inject({.kind = InputKind::MachineCheck,
+                        .port = error.cpu,
+                        .value = internal_parity_error | (error.uncorrected ? u64{1} << 16 : 0)});
+    }
   }
 
   void print_help() {
@@ -381,7 +397,7 @@ class GuestRun {
   InputStream input_;
   EscapeKeys escape_keys_;
   std::deque<u8> typed_;  // on the terminal, for the guest
-  std::size_t next_key_ = 0;
+  std::size_t next_key_ = 0, next_error_ = 0;
   u64 key_due_ = 0;
   bool interactive_ = false;
   bool left_ = false;

@@ -10,6 +10,7 @@
 #include "host/file.hpp"
 #include "host/pacer.hpp"
 #include "machine/boards/machine.hpp"
+#include "observe/names.hpp"
 
 namespace vitrine {
 
@@ -49,6 +50,7 @@ struct Words {
   std::string threads = "on";
   std::string report;
   std::string max_time, keys, max_instructions;
+  std::vector<std::string> hardware_errors;
   unsigned long cpus = 1;
   unsigned long slice = Schedule::usual_slice;
 };
@@ -117,6 +119,16 @@ int check(const Words& words, RunOptions& options) {
   auto keys = parse_keys(words.keys);
   if (!keys) return wrong("--keys", words.keys, keys.error());
   options.keys = std::move(*keys);
+  for (const std::string& text : words.hardware_errors) {
+    const auto error = parse_hardware_error(text);
+    if (!error) return wrong("--hardware-error", text, error.error());
+    if (error->cpu >= options.cpus) {
+      return wrong("--hardware-error", text, fmt::format("the machine has {}", counted(options.cpus, "CPU")));
+    }
+    options.hardware_errors.push_back(*error);
+  }
+  std::ranges::sort(options.hardware_errors, {},
+                    [](const HardwareError& each) { return std::pair(each.time, each.cpu); });
 
   if (words.threads != "on" && words.threads != "off") return wrong("--threads", words.threads, "it is on or off");
   options.threads = words.threads == "on";
@@ -207,6 +219,11 @@ Command add_run_command(CLI::App& parent) {
          "--keys", words->keys,
          R"(Type this on the keyboard once the guest listens; \n or <enter>, <f2>, <ctrl-c>, <wait 2s>, <mouse 5 -3 1>)")
       ->type_name("TEXT")
+      ->group("Input and output");
+  app->add_option("--hardware-error", words->hardware_errors,
+                  "At this guest time CPU N (0) reports an error that the hardware has corrected, or could not correct")
+      ->type_name("TIME[,cpu=N][,uncorrected]")
+      ->allow_extra_args(false)
       ->group("Input and output");
   app->add_flag("--screen", options.screen, "Print the text screen when the run ends")->group("Input and output");
 

@@ -19,6 +19,14 @@ struct KeyStroke {
   bool operator==(const KeyStroke&) const = default;
 };
 
+/// An error of the hardware that a CPU is to report (InputKind::MachineCheck).
+struct HardwareError {
+  u64 time = 0;  ///< guest nanoseconds
+  u8 cpu = 0;
+  bool uncorrected = false;
+  bool operator==(const HardwareError&) const = default;
+};
+
 struct RunOptions {
   std::string guest;
   std::string initrd;
@@ -37,6 +45,7 @@ struct RunOptions {
   std::string serial = "stdio";         ///< stdio, none, file:PATH
   std::string debug_console = "stdio";  ///< port 0xE9; the same words
   std::vector<KeyStroke> keys;
+  std::vector<HardwareError> hardware_errors;  ///< by time
   std::string until;
   u64 max_time = ~u64{0};  ///< virtual nanoseconds
   u64 max_instructions = ~u64{0};

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <chrono>
@@ -214,6 +215,29 @@ Parsed<std::vector<KeyStroke>> parse_keys(std::string_view text) {
     strokes.push_back(*action);
     rest.remove_prefix(end + 1);
   }
+}
+
+Parsed<HardwareError> parse_hardware_error(std::string_view text) {
+  HardwareError error;
+  const std::size_t comma = text.find(',');
+  const auto time = parse_duration(text.substr(0, comma));
+  if (!time) return std::unexpected(time.error());
+  error.time = *time;
+  for (std::string_view rest = comma == text.npos ? "" : text.substr(comma + 1); !rest.empty();) {
+    const std::string_view word = rest.substr(0, rest.find(','));
+    rest.remove_prefix(std::min(rest.size(), word.size() + 1));
+    if (word == "uncorrected") {
+      error.uncorrected = true;
+      continue;
+    }
+    const auto cpu = word.starts_with("cpu=") ? parse_number(word.substr(4)) : Parsed<u64>(std::unexpected(""));
+    if (!cpu || *cpu >= 64) {
+      return std::unexpected(
+          "behind the time there may be cpu=N (0 to 63) and uncorrected, as in 2s,cpu=1,uncorrected");
+    }
+    error.cpu = static_cast<u8>(*cpu);
+  }
+  return error;
 }
 
 SymbolFile parse_symbol_file(const std::string& text) {

@@ -28,6 +28,9 @@ using Parsed = std::expected<T, std::string>;
 /// sum of 1 left, 2 right, 4 middle; without a number none).
 [[nodiscard]] Parsed<std::vector<KeyStroke>> parse_keys(std::string_view text);
 
+/// "2s,cpu=1,uncorrected": when, which CPU reports it (0), and whether it was corrected (it was).
+[[nodiscard]] Parsed<HardwareError> parse_hardware_error(std::string_view text);
+
 /// "System.map@0x1000000": a file, and what is to be added to its addresses (0 without @).
 struct SymbolFile {
   std::string path;

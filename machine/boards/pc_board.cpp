@@ -286,6 +286,13 @@ void PcBoard::take_input(const Input& input) {
     case InputKind::PowerButton:
       acpi_pm.press_power_button();
       break;
+    case InputKind::MachineCheck:
+      if (input.port >= processors()) break;
+      processor(input.port)
+          .machine_check({.severity = bit(input.value, 16) ? MachineCheck::Severity::Uncorrected
+                                                           : MachineCheck::Severity::Corrected,
+                          .code = static_cast<u16>(input.value)});
+      break;
     case InputKind::Stop:
       break;
   }

@@ -29,7 +29,7 @@ class LocalInterrupts : public InterruptAcknowledger {
     Done,
     Refused,  ///< #GP(0)
   };
-  /// IA32_APIC_BASE, x2APIC's 800h..8FFh, IA32_TSC_DEADLINE, the thermal registers, IA32_MCi_CTL2 as far as CMCI goes.
+  /// IA32_APIC_BASE, x2APIC's 800h..8FFh, IA32_TSC_DEADLINE, the thermal registers.
   [[nodiscard]] virtual MsrResult read_msr(u32 number, u64& value) = 0;
   [[nodiscard]] virtual MsrResult write_msr(u32 number, u64 value) = 0;
 
@@ -49,6 +49,10 @@ class LocalInterrupts : public InterruptAcknowledger {
   /// (`interruptible`), a vector that it lets through? Only masks and switches count, not whether anything is due. NMI,
   /// INIT and ExtINT by message are the sender's matter.
   [[nodiscard]] virtual bool can_ever_wake(bool interruptible) const = 0;
+
+  /// What the CPU itself has an LVT entry for.
+  enum class Source : u8 { PerformanceCounter, CorrectedMachineCheck };
+  virtual void raise_local(Source source) = 0;
 };
 
 /// What a local APIC does to its CPU beside the INTR pin (a LineDriver).

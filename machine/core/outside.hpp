@@ -44,7 +44,9 @@ enum class InputKind : u8 {
                 ///< included)
   MouseMotion = 4,  ///< value: dx (i16, low), dy (i16), wheel (i8), buttons (u8, bits 0 left, 1 right, 2 middle)
   PowerButton = 5,
-  Stop = 6,  ///< the host asks for the end of the run
+  Stop = 6,          ///< the host asks for the end of the run
+  MachineCheck = 7,  ///< port: the CPU's number; value: MCA error code (SDM vol. 3B §15.9) in bits 15:0, and bit 16: it
+                     ///< could not be corrected
 };
 
 struct Input {

@@ -1,6 +1,7 @@
 #include "machine/cpu/cpu.hpp"
 
 #include <string>
+#include <utility>
 
 #include "machine/cpu/signature.hpp"
 
@@ -39,6 +40,9 @@ void Cpu::connect_apic(LocalInterrupts& local) {
 
 void Cpu::reset() {
   restart(state.instructions);
+  performance = {};
+  machine_checks = {};
+  overflow_due = false;
   // The first CPU of those that come out of reset starts the machine (SDM vol. 3A §8.4.1).
   state.waits_for_startup = number != 0;
 }
@@ -194,17 +198,22 @@ void Cpu::set_fault(const Fault& raised) {
 }
 
 void Cpu::exchange(Archive& archive) {
-  archive.section("cpu", 3);
+  archive.section("cpu", 4);
   archive(state);
   archive.sequence(live_frames, most_live_frames);
   archive(a20_mask, ignne, blocked_reported_request, fault_chain);
+  archive(performance, machine_checks, not_retired, overflow_due);
   if (!archive.loading()) {
     flush_tlb();  // it is not in the archive: a guest that leans on stale entries goes on here as it does once restored
     return;
   }
   blocks.clear();
   ++generations[code_generation];
+  run_start_instructions = state.instructions;
+  run_budget = budget = 0;
+  const PerformanceMonitor counters = std::exchange(performance, {});  // no privilege changes here
   state_changed();
+  performance = counters;
 }
 
 }  // namespace vitrine

@@ -5,8 +5,8 @@
 //
 // Who writes what: cpu.cpp (pins, reset, archive), run.cpp (the run loop and leaving of blocks), memory.cpp (slow paths
 // of memory access, TLB fill), mmu.cpp (page walk), translate.cpp (bytes to operations), segment.cpp (descriptor
-// loads), transfer.cpp (far transfers), deliver.cpp (interrupts and exceptions), integer_*.cpp, system_*.cpp,
-// x87_*.cpp, sse_*.cpp (instructions).
+// loads), transfer.cpp (far transfers), deliver.cpp (interrupts and exceptions), performance.cpp (counters),
+// machine_check.cpp (the error bank), integer_*.cpp, system_*.cpp, x87_*.cpp, sse_*.cpp (instructions).
 #pragma once
 
 #include <array>
@@ -19,7 +19,9 @@
 #include "machine/core/local_interrupts.hpp"
 #include "machine/cpu/block.hpp"
 #include "machine/cpu/fault_chain.hpp"
+#include "machine/cpu/machine_check.hpp"
 #include "machine/cpu/operation.hpp"
+#include "machine/cpu/performance.hpp"
 #include "machine/cpu/probe.hpp"
 #include "machine/cpu/state.hpp"
 #include "machine/cpu/tlb.hpp"
@@ -128,13 +130,16 @@ struct Cpu final : Device, ProcessorPins {
   /// Is there something for which HLT ends right now?
   [[nodiscard]] bool can_wake() const {
     if (state.waits_for_startup) return false;
-    return state.pending_debug != 0 || (state.nmi_pending && !state.nmi_blocked) || (state.intr && interruptible());
+    return state.pending_debug != 0 || (state.nmi_pending && !state.nmi_blocked) || state.machine_check_pending ||
+           (state.intr && interruptible());
   }
   [[nodiscard]] const FaultChain& last_exceptions() const { return fault_chain; }
   /// The FERR# pin's driver; IRQ 13 by way of the board.
   void connect_ferr(LineDriver driver) { ferr = driver; }
   /// After state was written from outside (boot loader, debugger): recomputes all that is derived from it.
   void state_changed();
+  /// An error of the hardware: the bank takes note of it. A corrected one may raise LVT CMCI, another is #MC.
+  void machine_check(const MachineCheck::Error& error);
   /// The A20 gate changed.
   void set_a20(bool enabled);
   /// All cached code and translations of this RAM are stale (DMA).
@@ -239,7 +244,9 @@ struct Cpu final : Device, ProcessorPins {
   /// account of who turned interrupts off.
   void interrupt_flag_changed(bool was_set, u64 address);
   /// True if the run loop has something to do at the next boundary once IF is set.
-  [[nodiscard]] bool attention() const { return state.intr || state.nmi_pending || state.pending_debug != 0; }
+  [[nodiscard]] bool attention() const {
+    return state.intr || state.nmi_pending || state.pending_debug != 0 || state.machine_check_pending;
+  }
   /// Every instruction must be followed by a look: TF, or enabled debug registers.
   [[nodiscard]] bool stepping() const { return state.has(flag::trap) || (state.dr[7] & 0xFF) != 0; }
 
@@ -288,9 +295,21 @@ struct Cpu final : Device, ProcessorPins {
   [[nodiscard]] bool any_code(u64 physical) const { return group.code_owners.of(physical) != 0; }
   [[nodiscard]] bool any_code_touched(u64 physical, u64 size) const;
 
+  /// Counters and error bank; there are counters only beside a local APIC.
+  PerformanceMonitor performance;
+  MachineCheck machine_checks;
+  u64 not_retired = 0;  ///< of state.instructions: deliveries and instructions that faulted
+  [[nodiscard]] PerformanceMonitor::Progress progress() const {
+    return {.cycles = state.instructions, .not_retired = not_retired, .user = cpl != 0};
+  }
+  /// Adds up what has been counted; the clock is exact.
+  void count_performance() { overflow_due = performance.count(progress()) || overflow_due; }
+
   // run.cpp internals
   bool executing = false;                 ///< within run()
   std::optional<RequestId> pending_init;  ///< came while it was executing: never there outside of run()
+  bool overflow_due = false;  ///< a counter has run over, and its interrupt comes before the next instruction
+  i64 withheld = 0;           ///< of the budget: what lies behind the next overflow
   u64 run_start_instructions = 0;
   TimeShare time_share;
   i64 run_budget = 0;
@@ -310,6 +329,9 @@ struct Cpu final : Device, ProcessorPins {
   void run_part(const Operation* operations, unsigned count, const Handler* inner);
   void drop_outdated_blocks();
   bool boundary();
+  void change_privilege(u8 to);
+  void withhold_budget(const PerformanceMonitor::Progress& now);
+  void look_at_counters();
   void take_fault();
   void access_device(const Operation* operation, u64 physical, u8* bytes, unsigned size, bool writes);
   void check_watchpoints(u64 linear, unsigned size, Access access);

@@ -43,8 +43,8 @@ static_assert(brand.size() < 48);
 
 constexpr u32 frequency_hz = 1'000'000'000;
 
-// Leaf 1, EDX: FPU VME DE PSE TSC MSR PAE CX8 SEP MTRR PGE CMOV PAT PSE36 CLFSH MMX FXSR SSE SSE2
-constexpr u32 features_edx = set_bits({0, 1, 2, 3, 4, 5, 6, 8, 11, 12, 13, 15, 16, 17, 19, 23, 24, 25, 26});
+// Leaf 1, EDX: FPU VME DE PSE TSC MSR PAE MCE CX8 SEP MTRR PGE MCA CMOV PAT PSE36 CLFSH MMX FXSR SSE SSE2
+constexpr u32 features_edx = set_bits({0, 1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 13, 14, 15, 16, 17, 19, 23, 24, 25, 26});
 // Leaf 1, ECX: SSE3 SSSE3 CX16 SSE4.1 SSE4.2 MOVBE POPCNT XSAVE RDRAND (OSXSAVE, bit 27, follows CR4)
 constexpr u32 features_ecx = set_bits({0, 9, 13, 19, 20, 22, 23, 26, 30});
 // Leaf 7, EBX: FSGSBASE TSC_ADJUST BMI1 SMEP BMI2 ERMS RDSEED SMAP
@@ -79,6 +79,7 @@ constexpr std::array leaves = {
     Leaf{0x4, 2, 0x00000043, 7u << 22 | 63, 1023, 0},
     Leaf{0x6, 0, 0, 0, 0, 0},
     Leaf{0x7, 0, 0, extended_ebx, extended_ecx, 0},
+    Leaf{0xA, 0, 0, 0, 0, 0},
     Leaf{0xB, 0, 0, 0, 0, 0},
     // XSAVE: x87 and SSE state in the legacy region and its header.
     Leaf{0xD, 0, 3, 576, 576, 0},
@@ -131,6 +132,14 @@ void add_place(const Cpu& cpu, Leaf& leaf, u32 subleaf) {
       leaf.eax |= feature_arat | feature_thermal_sensor;
       leaf.ebx |= thermal_thresholds;
       break;
+    case 0xA: {
+      if (cpu.apic == nullptr) break;
+      using Monitor = PerformanceMonitor;
+      leaf.eax = Monitor::version | Monitor::general << 8 | Monitor::width << 16 | Monitor::event_bits << 24;
+      leaf.ebx = Monitor::events_absent;
+      leaf.edx = Monitor::fixed | Monitor::width << 5;
+      break;
+    }
     case 0xB:
       if (cpu.apic == nullptr) break;
       leaf.ecx = subleaf & 0xFF;

@@ -115,6 +115,7 @@ void shut_down(Cpu& cpu) {
 void deliver(Cpu& cpu, Delivery event) {
   for (;;) {
     cpu.budget -= 1;
+    ++cpu.not_retired;
     if (deliver_through_idt(cpu, event)) return;
     blame_delivery(cpu, event);
     const Severity first = severity_of(event);
@@ -243,7 +244,17 @@ void Cpu::deliver_fault() {
 
 bool Cpu::deliver_pending() {
   if (state.shadow_at == state.instructions) state.interrupt_shadow = true;
-  // Priority: SDM vol. 3A table 6-2. Traps of the instruction before ...
+  // Priority: SDM vol. 3A table 6-2. Machine checks, traps of the instruction before ...
+  if (state.machine_check_pending) {
+    state.machine_check_pending = false;
+    fault_chain.clear();
+    Delivery event = begin_exception(*this, {.vector = vector::machine_check});
+    event.kind = DeliveryKind::Abort;
+    event.sets_resume = false;
+    wake(*this, event.request);
+    deliver(*this, event);
+    return true;
+  }
   if (state.pending_debug != 0 && !state.debug_shadow) {
     const u64 reasons = state.pending_debug;
     state.pending_debug = 0;
@@ -300,6 +311,7 @@ Outcome Cpu::software_interrupt(u8 called, u64 next, const Operation& operation)
   event.request = context.ledger.next_request().value;
   state.rip = current_rip(*this, operation);
   budget -= 1;
+  ++not_retired;
   if (deliver_through_idt(*this, event)) {
     interrupt_taken = true;
     if (operation.extra == int1_marker && state.pending_debug != 0) {
@@ -311,6 +323,14 @@ Outcome Cpu::software_interrupt(u8 called, u64 next, const Operation& operation)
   }
   blame_delivery(*this, event);
   return task_switch_outcome(*this, false);
+}
+
+void Cpu::machine_check(const MachineCheck::Error& error) {
+  if (machine_checks.log(error) && apic != nullptr) apic->raise_local(LocalInterrupts::Source::CorrectedMachineCheck);
+  if (error.severity == MachineCheck::Severity::Corrected || !machine_checks.signals()) return;
+  // SDM vol. 3B §15.3.1.2: without CR4.MCE, or while one is in progress, the CPU shuts down.
+  if ((state.cr4 & cr4_bit::mce) == 0 || !machine_checks.enter()) return shut_down(*this);
+  state.machine_check_pending = true;
 }
 
 void Cpu::interrupt_flag_changed(bool was_set, u64 address) {

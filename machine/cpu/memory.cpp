@@ -50,7 +50,10 @@ void Cpu::update_mode() {
     bits |= CodeMode::flat;
     state.segments[cs].base = 0;  // ignored in 64-bit mode (SDM vol. 3A §3.4.4), and so by all who add it to RIP
   }
-  cpl = !state.protected_mode() ? 0 : state.v86() ? 3 : state.segments[ss].dpl();
+  const u8 privilege = !state.protected_mode() ? 0 : state.v86() ? 3 : state.segments[ss].dpl();
+  if (performance.active() && privilege != cpl) [[unlikely]]
+    change_privilege(privilege);
+  cpl = privilege;
   if (cpl == 3) bits |= CodeMode::user;
   if (state.real_or_v86()) bits |= CodeMode::real;
   mode.value = bits;

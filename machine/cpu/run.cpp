@@ -197,6 +197,8 @@ CpuExit Cpu::run(u64 instructions, const TimeShare& share) {
   device_accessed = false;
   yielded = false;
   link_slot = nullptr;
+  withheld = 0;
+  if (performance.active()) withhold_budget(progress());
   fp_enter(*this);
   executing = true;
   const CpuExit reason = run_blocks();
@@ -214,6 +216,8 @@ CpuExit Cpu::run_blocks() {
       link_slot = nullptr;
     }
     if (blocks_outdated) drop_outdated_blocks();
+    if (performance.active() && budget <= 0) [[unlikely]]
+      look_at_counters();
     if (state.shutdown) return CpuExit::Shutdown;
     if (device_accessed) return CpuExit::DeviceAccess;
     if (state.waits_for_startup) return CpuExit::Halted;  // it has sent INIT to itself
@@ -252,6 +256,34 @@ CpuExit Cpu::run_blocks() {
   }
 }
 
+/// The budget ends where the next counter runs over.
+void Cpu::withhold_budget(const PerformanceMonitor::Progress& now) {
+  const u64 left = overflow_due ? 0 : performance.cycles_to_overflow(now);
+  budget += withheld;
+  run_budget += withheld;
+  withheld = budget > 0 && left < static_cast<u64>(budget) ? budget - static_cast<i64>(left) : 0;
+  budget -= withheld;
+  run_budget -= withheld;
+}
+
+/// From update_mode(): what changes the privilege is a delivery, or the last instruction of its block.
+void Cpu::change_privilege(u8 to) {
+  PerformanceMonitor::Progress now = progress();
+  now.cycles = run_start_instructions + static_cast<u64>(run_budget - budget);
+  overflow_due = performance.count(now) || overflow_due;
+  now.user = to != 0;
+  withhold_budget(now);
+}
+
+void Cpu::look_at_counters() {
+  settle();
+  if (performance.cycles_to_overflow(progress()) == 0) count_performance();
+  if (std::exchange(overflow_due, false) && apic != nullptr) {
+    apic->raise_local(LocalInterrupts::Source::PerformanceCounter);
+  }
+  withhold_budget(progress());
+}
+
 bool Cpu::boundary() {
   settle();
   if (!deliver_pending()) return false;
@@ -263,6 +295,7 @@ void Cpu::take_fault() {
   link_slot = nullptr;
   settle();
   budget -= 1;  // the attempt
+  ++not_retired;
   deliver_fault();
 }
 

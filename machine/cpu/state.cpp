@@ -12,7 +12,7 @@ void CpuState::exchange(Archive& archive) {
           nmi_line);
   archive(pending_debug, random, intr_request, interrupts_off_address, interrupts_off_since, nmi_request,
           nmi_blocked_since);
-  archive(halted_since, shadow_at, waits_for_startup);
+  archive(halted_since, shadow_at, waits_for_startup, machine_check_pending);
   if (!archive.loading()) return;
   // What no run of ours can have saved, and what the handlers rely on.
   const bool paging_without_protection = paging() && !protected_mode();

@@ -147,7 +147,7 @@ struct CpuState {
   u64 tsc_aux = 0;
   u64 tsc_offset = 0;  ///< TSC = virtual nanoseconds + tsc_offset (modulo 2^64)
   u64 tsc_adjust = 0;  ///< IA32_TSC_ADJUST: moves with each change of the TSC by software (SDM vol. 3B §17.17.3)
-  u64 misc_enable = 1;
+  u64 misc_enable = 1 | 1u << 11 | 1u << 12;  ///< no branch trace store, no PEBS
   u64 mtrr_default = 0;
   std::array<u64, 11> mtrr_fixed{};
   std::array<u64, 16> mtrr_variable{};
@@ -165,11 +165,12 @@ struct CpuState {
   bool interrupt_shadow = false;  ///< the instruction after STI, MOV SS, POP SS: no interrupt before it completes
   bool debug_shadow = false;      ///< the instruction after MOV SS, POP SS: no debug exception before it either
   bool nmi_line = false;          ///< level of the NMI pin; a rise makes nmi_pending
-  u64 pending_debug = 0;          ///< DR6 bits of a trap-class #DB that is due at the next boundary
-  u64 random = 0;                 ///< state of RDRAND and RDSEED, from the machine's seed
-  u64 intr_request = 0;           ///< RequestId that INTR carries
-  u64 nmi_request = 0;            ///< of the pending NMI
-  u64 nmi_blocked_since = 0;      ///< delivery of the NMI that is in progress
+  bool machine_check_pending = false;
+  u64 pending_debug = 0;      ///< DR6 bits of a trap-class #DB that is due at the next boundary
+  u64 random = 0;             ///< state of RDRAND and RDSEED, from the machine's seed
+  u64 intr_request = 0;       ///< RequestId that INTR carries
+  u64 nmi_request = 0;        ///< of the pending NMI
+  u64 nmi_blocked_since = 0;  ///< delivery of the NMI that is in progress
   // Who cleared IF last, and when (for the ledger).
   u64 interrupts_off_address = 0, interrupts_off_since = 0;
   u64 halted_since = 0;

@@ -11,11 +11,11 @@ namespace {
 namespace msr {
 constexpr u32 time_stamp = 0x10, platform_id = 0x17, feature_control = 0x3A, apic_base = 0x1B, tsc_adjust = 0x3B,
               bios_sign_id = 0x8B, mtrr_cap = 0xFE, sysenter_cs = 0x174, sysenter_esp = 0x175, sysenter_eip = 0x176,
-              mcg_cap = 0x179, mcg_status = 0x17A, misc_enable = 0x1A0, mtrr_variable_first = 0x200,
-              mtrr_variable_last = 0x20F, mtrr_fix_64k = 0x250, mtrr_fix_16k_first = 0x258, mtrr_fix_16k_last = 0x259,
-              mtrr_fix_4k_first = 0x268, mtrr_fix_4k_last = 0x26F, pat = 0x277, mtrr_default = 0x2FF, efer = 0xC0000080,
-              star = 0xC0000081, lstar = 0xC0000082, cstar = 0xC0000083, syscall_mask = 0xC0000084,
-              fs_base = 0xC0000100, gs_base = 0xC0000101, kernel_gs_base = 0xC0000102, tsc_aux = 0xC0000103;
+              misc_enable = 0x1A0, mtrr_variable_first = 0x200, mtrr_variable_last = 0x20F, mtrr_fix_64k = 0x250,
+              mtrr_fix_16k_first = 0x258, mtrr_fix_16k_last = 0x259, mtrr_fix_4k_first = 0x268,
+              mtrr_fix_4k_last = 0x26F, pat = 0x277, mtrr_default = 0x2FF, efer = 0xC0000080, star = 0xC0000081,
+              lstar = 0xC0000082, cstar = 0xC0000083, syscall_mask = 0xC0000084, fs_base = 0xC0000100,
+              gs_base = 0xC0000101, kernel_gs_base = 0xC0000102, tsc_aux = 0xC0000103;
 }
 
 /// Eight variable ranges, fixed ranges, write combining (SDM vol. 3A §11.11.1).
@@ -49,6 +49,10 @@ bool memory_types_valid(u64 value, bool page_attributes) {
 
 bool read_register_of_model(const Cpu& cpu, u32 number, u64& value) {
   const CpuState& state = cpu.state;
+  if (cpu.apic != nullptr && cpu.performance.read(number, cpu.progress(), value) == PerformanceMonitor::Answer::Done) {
+    return true;
+  }
+  if (cpu.machine_checks.read(number, value) == MachineCheck::Answer::Done) return true;
   if (const int index = fixed_range_index(number); index >= 0) {
     value = state.mtrr_fixed[static_cast<unsigned>(index)];
     return true;
@@ -85,12 +89,8 @@ bool read_register_of_model(const Cpu& cpu, u32 number, u64& value) {
     case msr::sysenter_eip:
       value = state.sysenter_eip;
       return true;
-    case msr::mcg_cap:
-    case msr::mcg_status:
-      value = 0;
-      return true;
     case msr::misc_enable:
-      value = state.misc_enable;
+      value = state.misc_enable | (cpu.apic != nullptr ? misc_enable_bit::performance_monitor : 0);
       return true;
     case msr::pat:
       value = state.pat;
@@ -157,8 +157,26 @@ void move_time_stamp(Cpu& cpu, u64 by) {
   if (cpu.apic != nullptr) cpu.apic->tsc_offset_changed(cpu.state.tsc_offset);
 }
 
+template <class Answer>
+Refusal refusal_of(Answer answer) {
+  return answer == Answer::Done ? Refusal::None : answer == Answer::Refused ? Refusal::Value : Refusal::Unknown;
+}
+
+/// A new setting of a counter: the run loop asks again when the next one runs over.
+Refusal write_performance(Cpu& cpu, u32 number, u64 value) {
+  if (cpu.apic == nullptr || !PerformanceMonitor::owns(number)) return Refusal::Unknown;
+  cpu.count_performance();
+  const Refusal refusal = refusal_of(cpu.performance.write(number, value));
+  if (refusal == Refusal::None) cpu.device_accessed = true;
+  return refusal;
+}
+
 Refusal write_register_of_model(Cpu& cpu, u32 number, u64 value) {
   CpuState& state = cpu.state;
+  if (const Refusal refusal = write_performance(cpu, number, value); refusal != Refusal::Unknown) return refusal;
+  if (const Refusal refusal = refusal_of(cpu.machine_checks.write(number, value)); refusal != Refusal::Unknown) {
+    return refusal;
+  }
   if (const int index = fixed_range_index(number); index >= 0) {
     if (!memory_types_valid(value, false)) return Refusal::Value;
     state.mtrr_fixed[static_cast<unsigned>(index)] = value;
@@ -185,8 +203,6 @@ Refusal write_register_of_model(Cpu& cpu, u32 number, u64 value) {
       return write_address(state.sysenter_esp, value);
     case msr::sysenter_eip:
       return write_address(state.sysenter_eip, value);
-    case msr::mcg_status:
-      return value == 0 ? Refusal::None : Refusal::Value;
     case msr::misc_enable:
       state.misc_enable = (state.misc_enable & ~misc_enable_writable) | (value & misc_enable_writable);
       return Refusal::None;
@@ -301,9 +317,18 @@ Outcome read_time_stamp_and_processor(Cpu& cpu, const Operation& operation) {
   return Outcome::Next;
 }
 
-Outcome read_performance_counter(Cpu& cpu, const Operation&) {
-  // There are no counters: every index is one that does not exist.
-  return cpu.raise(vector::general_protection, 0, FailedCheck::Undefined);
+Outcome read_performance_counter(Cpu& cpu, const Operation& operation) {
+  if (cpu.cpl != 0 && cpu.state.protected_mode() && (cpu.state.cr4 & cr4_bit::pce) == 0) {
+    return cpu.raise(vector::general_protection, 0, FailedCheck::Privileged);
+  }
+  cpu.sync(&operation);
+  u64 value = 0;
+  const auto index = static_cast<u32>(cpu.state.gpr[rcx]);
+  if (cpu.apic == nullptr || !cpu.performance.read_counter(index, cpu.progress(), value)) {
+    return cpu.raise(vector::general_protection, 0, FailedCheck::Undefined);
+  }
+  write_pair(cpu, value);
+  return Outcome::Next;
 }
 
 template <class T>

@@ -42,6 +42,7 @@ struct Exempt {
 constexpr Exempt not_on_qemu[] = {
     {"segment_limits", "QEMU's TCG checks no segment limits and no rights of data segments (SDM vol. 3, 5.3 to 5.5)"},
     {"fpu_error_irq13", "QEMU 7.2 ends by an assertion when FERR# is raised"},
+    {"machine_check", "an error reaches QEMU's guest by its monitor only"},
     {"pit_counts", "QEMU's counters follow the host's clock, so a busy host makes them jump"},
     {"reserved_control_bits", "QEMU's TCG takes reserved bits of control registers (SDM vol. 3, 2.5)"},
 };
@@ -61,6 +62,13 @@ constexpr Deliberate deliberate[] = {
 /// How many CPUs an image wants.
 const char* processors(const std::string& name) { return name.starts_with("smp_") ? "2" : "1"; }
 
+/// What comes from outside.
+std::vector<std::string> inputs(const std::string& name) {
+  if (!name.starts_with("machine_check")) return {};
+  return {"--hardware-error", "5ms", "--hardware-error", "6ms",
+          "--hardware-error", "7ms", "--hardware-error", "40ms,uncorrected"};
+}
+
 std::string image(const std::string& name) { return std::string(GUEST_FOLDER) + "/" + name + ".elf"; }
 
 /// For images that want a disk: sector n is full of the byte n modulo 256.
@@ -76,7 +84,7 @@ Result on_vitrine(const std::string& name, const std::vector<std::string>& more 
   const Folder folder;
   std::vector<std::string> words = {VITRINE_COMMAND, "run", image(name), "--serial", "none",   "--debugcon",    "stdio",
                                     "--max-time",    "60s", "--memory",  "64M",      "--cpus", processors(name)};
-  words.insert(words.end(), more.begin(), more.end());
+  for (const auto& added : {inputs(name), more}) words.insert(words.end(), added.begin(), added.end());
   if (wants_disk(name)) words.insert(words.end(), {"--disk", folder.file("disk", numbered_disk())});
   return run(words, {.seconds_at_most = patience_seconds});
 }

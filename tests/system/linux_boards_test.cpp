@@ -117,6 +117,8 @@ void add(Counts& sum, const Counts& more) {
 /// Linux 6.1, arch/x86/include/asm/irq_vectors.h: which row of /proc/interrupts counts a vector.
 std::string row_of_vector(unsigned vector) {
   switch (vector) {
+    case 0x02:
+      return "NMI";
     case 0xFF:
       return "SPU";
     case 0xFD:
@@ -173,8 +175,8 @@ TEST_P(LinuxInterrupts, the_report_has_exactly_the_counts_of_proc_interrupts_on_
     const auto row = witness.counts.find(name);
     EXPECT_EQ(counts, row == witness.counts.end() ? Counts(cpus) : row->second) << name;
   }
-  // These Linux counts without an interrupt of their own: TLB is a part of CAL, PMI of NMI; the others are sums over
-  // all CPUs.
+  // These Linux counts without an interrupt of their own: TLB is a part of CAL, PMI of NMI (the watchdog's performance
+  // counter); the others are sums over all CPUs.
   const std::set<std::string> no_interrupts = {"TLB", "PMI", "MCE", "MCP", "ERR", "MIS"};
   for (const auto& [name, counts] : witness.counts) {
     if (no_interrupts.contains(name) || ours.contains(name)) continue;

@@ -19,10 +19,10 @@
 // enable bit of IA32_THERM_INTERRUPT is set it is compared each 2^20 ns, and a crossing raises LVT thermal; with none
 // set, the log bits know of what was seen at reads. TjMax is 100, critical 105 degrees.
 //
-// Delivery is immediate: the delivery-status bits always read 0. LVT CMCI and LVT performance counter can be set up;
-// nothing raises them, as this CPU has no machine-check banks and no performance counters. Not modelled: SMI (there is
-// no SMM), clock modulation's and the thermal monitor's effect on speed (the duty cycle reads back), the package
-// thermal registers (CPUID leaf 6 does not show them), arbitration on the 3-wire bus.
+// Delivery is immediate: the delivery-status bits always read 0. The CPU raises LVT CMCI and LVT performance counter
+// (machine/cpu: performance.hpp, machine_check.hpp). Not modelled: SMI (there is no SMM), clock modulation's and the
+// thermal monitor's effect on speed (the duty cycle reads back), the package thermal registers (CPUID leaf 6 does not
+// show them), arbitration on the 3-wire bus.
 #pragma once
 
 #include <array>
@@ -85,6 +85,7 @@ class LocalApic final : public Device, public LocalInterrupts, public ApicBusAge
   void tsc_offset_changed(u64 offset) override;
   void init() override;
   [[nodiscard]] bool can_ever_wake(bool interruptible) const override;
+  void raise_local(Source source) override;
 
   // ApicBusAgent
   [[nodiscard]] bool addressed_by(const InterruptMessage& message) const override;

@@ -48,6 +48,10 @@ void LocalApic::raise(ApicPin source) {
   if (source == ApicPin::Performance) lvt(source) |= lvt_masked;
 }
 
+void LocalApic::raise_local(Source source) {
+  raise(source == Source::PerformanceCounter ? ApicPin::Performance : ApicPin::Cmci);
+}
+
 void LocalApic::deliver(ApicPin source, RequestId request) {
   const u32 entry = local_vector(source);
   const auto vector = static_cast<u8>(entry);

@@ -462,6 +462,30 @@ TEST(LocalApic, external_interrupt_by_a_message_reaches_every_addressed_cpu) {
   EXPECT_FALSE(bench.wanted(0)) << "the message is used up";
 }
 
+TEST(LocalApic, performance_counter_masks_its_entry_when_it_interrupts) {
+  ApicBench bench;
+  bench.enable();
+  bench.write(offset::lvt_performance, 0x71);
+  bench.apic().raise_local(LocalInterrupts::Source::PerformanceCounter);
+  EXPECT_EQ(bench.read(offset::lvt_performance), 0x10071u);
+  bench.apic().raise_local(LocalInterrupts::Source::PerformanceCounter);
+  EXPECT_EQ(bench.take(), 0x71);
+  bench.eoi();
+  EXPECT_FALSE(bench.wanted()) << "masked, the second one is lost";
+  bench.write(offset::lvt_performance, 0x400);
+  bench.apic().raise_local(LocalInterrupts::Source::PerformanceCounter);
+  EXPECT_EQ(bench.around().said, "nmi");
+}
+
+TEST(LocalApic, corrected_machine_checks_interrupt_through_lvt_cmci) {
+  ApicBench bench;
+  bench.enable();
+  bench.write(offset::lvt_cmci, 0x72);
+  bench.apic().raise_local(LocalInterrupts::Source::CorrectedMachineCheck);
+  EXPECT_EQ(bench.take(), 0x72);
+  EXPECT_EQ(bench.read(offset::lvt_cmci), 0x72u) << "only the performance counter's entry masks itself";
+}
+
 TEST(LocalApic, pic_mode_input_passes_the_apic) {
   ApicBench bench;
   bench.processors[0].pins[2].set(Level::High);

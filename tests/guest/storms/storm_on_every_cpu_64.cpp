@@ -1,5 +1,5 @@
-// On every CPU: a timer that is due again at once, errors, IPIs and NMIs from the others; and a level at the I/O APIC
-// that never falls, for all of them.
+// On every CPU: a timer that is due again at once, a performance counter that runs over all the time, errors, IPIs and
+// NMIs from the others; and a level at the I/O APIC that never falls, for all of them.
 #include "tests/guest/runtime/interrupt.hpp"
 #include "tests/guest/runtime/io_apic.hpp"
 #include "tests/guest/runtime/second_cpu.hpp"
@@ -7,10 +7,18 @@
 namespace {
 
 constexpr u32 others = 15;
-constexpr u8 timer = 0x41, error = 0x51, level = 0x61, call = 0x81;
+constexpr u8 timer = 0x41, error = 0x51, level = 0x61, counter = 0x71, call = 0x81;
+constexpr u32 msr_counter0 = 0xC1, msr_select0 = 0x186, msr_overflow_control = 0x390;
+constexpr u64 instructions_with_interrupt = 0x5300C0;
 
 INTERRUPT_HANDLER(on_any) { apic::end_of_interrupt(); }
 INTERRUPT_HANDLER(on_nmi) {}
+INTERRUPT_HANDLER(on_counter) {
+  write_msr(msr_overflow_control, 1);
+  write_msr(msr_counter0, ~u64{0} - 50);
+  apic::write(apic::lvt_performance, counter);
+  apic::end_of_interrupt();
+}
 
 }  // namespace
 
@@ -21,6 +29,8 @@ void second_cpu_main() {
   apic::write(apic::lvt_timer, apic::periodic | timer);
   apic::write(apic::initial_count, 1);
   apic::write(apic::lvt_error, error);
+  apic::write(apic::lvt_performance, counter);
+  write_msr(msr_select0, instructions_with_interrupt);
   interrupts_on();
   for (;;) {
     apic::send(apic::to_others | apic::asserted | call);
@@ -37,6 +47,7 @@ void guest_main() {
   for (const u8 vector : vectors) {
     set_gate_target(vector, reinterpret_cast<const void*>(on_any));
   }
+  set_gate_target(counter, reinterpret_cast<const void*>(on_counter));
   set_gate_target(2, reinterpret_cast<const void*>(on_nmi));
   start_other_cpus(others);
   io_apic::write(0x10 + 2 * 4 + 1, 0xFF000000);
