@@ -45,7 +45,6 @@ function(guest_image name source width)
     COMMENT "Linking guest ${name}" VERBATIM)
 endfunction()
 
-
 # guest_images(NAMES_VARIABLE source...): NAME_32.cpp becomes a Multiboot 1 ELF32, NAME_64.cpp a PVH ELF64, NAME.cpp both.
 # The names of the images, without .elf, go into the variable.
 function(guest_images names_variable)
@@ -63,4 +62,23 @@ function(guest_images names_variable)
     endif()
   endforeach()
   set(${names_variable} ${names} PARENT_SCOPE)
+endfunction()
+
+# guest_images_test(TEST file... TARGET target GUESTS source... [DEFINITIONS name=value...]): target makes the images of all
+# sources, and TEST is the program of tests that runs them. It is told the command's path as VITRINE_COMMAND, where the
+# images are as GUEST_FOLDER, their names as GUEST_NAMES, with commas, and where it stands itself as SOURCE_FOLDER.
+function(guest_images_test test)
+  cmake_parse_arguments(SET "" "TARGET" "GUESTS;DEFINITIONS" ${ARGN})
+  guest_images(names ${SET_GUESTS})
+  list(TRANSFORM names REPLACE "(.+)" "${guest_folder}/\\1.elf" OUTPUT_VARIABLE files)
+  add_custom_target(${SET_TARGET} ALL DEPENDS ${files})
+  if(NOT TARGET vitrine)
+    return()
+  endif()
+  list(TRANSFORM SET_UNPARSED_ARGUMENTS PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
+  list(JOIN names "," list)
+  vitrine_test(${test} ${SET_UNPARSED_ARGUMENTS} USES vitrine_base nlohmann_json::nlohmann_json)
+  target_compile_definitions(${test} PRIVATE VITRINE_COMMAND="$<TARGET_FILE:vitrine>" GUEST_FOLDER="${guest_folder}"
+                             GUEST_NAMES="${list}" SOURCE_FOLDER="${CMAKE_CURRENT_SOURCE_DIR}" ${SET_DEFINITIONS})
+  add_dependencies(${test} vitrine ${SET_TARGET})
 endfunction()

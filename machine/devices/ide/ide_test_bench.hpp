@@ -23,6 +23,9 @@ inline DiskImage numbered_disk(u64 sectors, u8 first = 0) {
 struct IdeBench {
   static constexpr u64 ram_bytes = 0x40000, ms = 1'000'000;
   static constexpr u32 table = 0x1000, buffer = 0x10000;
+  /// Of the status register.
+  static constexpr u8 idle = ata::status::ready | ata::status::seek_complete, failed = idle | ata::status::error,
+                      wants_data = idle | ata::status::data_request;
   using Window = Ide::Window;
 
   TestBench bench;
@@ -114,10 +117,17 @@ struct IdeBench {
   }
   void master(u64 offset, u32 value, u8 size = 1) { out(offset, value, size, Window::BusMaster); }
   u8 master_status() { return static_cast<u8>(in(ata::bus_master::status, 1, Window::BusMaster)); }
-  void start(u8 direction) {
-    master(ata::bus_master::table, table, 4);
+  void start(u8 direction, u32 from = table) {
+    master(ata::bus_master::table, from, 4);
     master(ata::bus_master::command, direction);
     master(ata::bus_master::command, direction | ata::bus_master::start);
+  }
+  /// The command, then the engine; until the interrupt, or until nothing goes on.
+  void dma(ata::Command which, u32 sector, u8 count, u32 from = table) {
+    address(sector, count);
+    command(which);
+    start(which == ata::Command::ReadDma ? ata::bus_master::to_memory : u8{0}, from);
+    wait(1000 * ms);
   }
 };
 
