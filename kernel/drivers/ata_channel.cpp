@@ -19,9 +19,20 @@ namespace {
 constexpr u64 microsecond = 1'000, millisecond = 1'000 * microsecond, second = 1'000 * millisecond;
 constexpr u64 patience = 10 * second;
 constexpr u64 reset_patience = 2 * second;
-/// A disk asks for the first block of a write at once: it need not read before.
-constexpr u64 patience_for_first_block = 20 * millisecond;
+/// So long it looks all the time, and then once a millisecond, while others run. A polled disk's twin is compared with
+/// interrupts: it looks as long as a disk's arm may move.
+constexpr u64 eager = 50 * microsecond, eager_of_polled = 20 * millisecond;
 constexpr u64 end_of_dma = u64{1} << 32;
+
+/// Others run meanwhile. While the system starts, the idle thread waits, and there are none.
+void rest(u64 nanoseconds) {
+  const u64 end = nanoseconds_since_boot() + nanoseconds;
+  if (current_thread().priority != RunEntry::idle_priority) {
+    WaitQueue nobody_wakes;
+    (void)wait_in_any_case(nobody_wakes, [] { return false; }, end);
+  }
+  while (nanoseconds_since_boot() < end) asm volatile("pause");
+}
 
 void in_words(u16 port, void* into, u64 words) {
   asm volatile("rep insw" : "+D"(into), "+c"(words) : "d"(port) : "memory");
@@ -94,29 +105,37 @@ bool AtaChannel::arrived(u8 none_of) {
   return (look() & none_of) == 0;
 }
 
+/// False: it has not come to hold within `longest`.
+template <class Holds>
+bool AtaChannel::look_until(Holds holds, u64 longest, u64 eagerly) {
+  const u64 begin = nanoseconds_since_boot();
+  while (!holds()) {
+    const u64 waited = nanoseconds_since_boot() - begin;
+    if (waited >= longest) return false;
+    if (waited < eagerly) {
+      asm volatile("pause");
+    } else {
+      rest(millisecond);
+    }
+  }
+  return true;
+}
+
 Result<void> AtaChannel::wait_for_step(u8 none_of) {
-  const u64 deadline = nanoseconds_since_boot() + patience;
   if (service_ == Service::Polled) {
     pause();
-    while (!arrived(none_of)) {
-      if (nanoseconds_since_boot() >= deadline) return give_up();
-      asm volatile("pause");
-    }
-    return {};
+    return look_until([&] { return arrived(none_of); }, patience, eager_of_polled) ? Result<void>() : give_up();
   }
+  const u64 deadline = nanoseconds_since_boot() + patience;
   const WaitResult result = wait_in_any_case(waiting_, [&] { return arrived(none_of); }, deadline);
   if (result == WaitResult::TimedOut) return give_up();
   interrupted_ = false;
   return {};
 }
 
-Result<void> AtaChannel::wait_until_free() {
-  const u64 deadline = nanoseconds_since_boot() + reset_patience;
-  while ((look() & (ata::status::busy | ata::status::data_request)) != 0) {
-    if (nanoseconds_since_boot() >= deadline) return fail(Errno::InputOutput);
-    asm volatile("pause");
-  }
-  return {};
+bool AtaChannel::becomes_free() {
+  return look_until([&] { return (look() & (ata::status::busy | ata::status::data_request)) == 0; }, reset_patience,
+                    eager);
 }
 
 /// Nothing came: what happens next begins from a reset.
@@ -130,10 +149,12 @@ Result<void> AtaChannel::give_up() {
   const u64 held = nanoseconds_since_boot() + 5 * microsecond;
   while (nanoseconds_since_boot() < held) asm volatile("pause");
   out8(place_.control_block, enabled);
-  const u64 settled = nanoseconds_since_boot() + 2 * millisecond;
-  while (nanoseconds_since_boot() < settled) asm volatile("pause");
-  (void)wait_until_free();
+  rest(2 * millisecond);
+  (void)becomes_free();
   interrupted_ = false;
+  ++resets_;
+  if (++unanswered_[selected_] == most_unanswered)
+    log(LogLevel::Error, "{}: disk {} is dead: its commands fail from now on", place_.name, selected_);
   return fail(Errno::InputOutput);
 }
 
@@ -148,16 +169,26 @@ Result<void> AtaChannel::check(u8 wanted) {
   return fail(Errno::InputOutput);
 }
 
+/// The last step is over.
+Result<void> AtaChannel::finish() {
+  const auto done = check(0);
+  if (done) unanswered_[selected_] = 0;
+  return done;
+}
+
 Result<void> AtaChannel::select(u8 disk, u8 bits) {
-  if (const auto free = wait_until_free(); !free) return give_up();
+  if (is_dead(disk)) return fail(Errno::InputOutput);
+  selected_ = disk;
+  if (!becomes_free()) return give_up();
   out(ata::reg::device, static_cast<u8>(ata::device::obsolete | bits | (disk != 0 ? ata::device::second : 0)));
   pause();
   interrupted_ = false;
-  return wait_until_free();
+  return becomes_free() ? Result<void>() : give_up();
 }
 
 Result<void> AtaChannel::identify(u8 disk, Sector& into) {
   const Mutex::Hold hold(mutex_);
+  selected_ = disk;
   out(ata::reg::device, static_cast<u8>(ata::device::obsolete | (disk != 0 ? ata::device::second : 0)));
   pause();
   const u8 there = look();
@@ -180,7 +211,7 @@ Result<void> AtaChannel::command(ata::Command command, u8 disk, u8 features, u8 
   out(ata::reg::count, count);
   out(ata::reg::command, static_cast<u8>(command));
   if (const auto done = wait_for_step(); !done) return done;
-  return check(0);
+  return finish();
 }
 
 Result<void> AtaChannel::issue(const Transfer& transfer, u32 sectors) {
@@ -215,7 +246,7 @@ Result<void> AtaChannel::read(const Transfer& transfer, std::span<u8> into) {
     into = into.subspan(bytes);
   }
   pause();
-  return check(0);
+  return finish();
 }
 
 Result<void> AtaChannel::write(const Transfer& transfer, std::span<const u8> from) {
@@ -223,11 +254,8 @@ Result<void> AtaChannel::write(const Transfer& transfer, std::span<const u8> fro
   const u64 block_bytes = transfer.block_sectors * u64{512};
   if (const auto ok = issue(transfer, static_cast<u32>(from.size() / 512)); !ok) return ok;
   pause();
-  const u64 deadline = nanoseconds_since_boot() + patience_for_first_block;
-  while ((look() & ata::status::busy) != 0) {  // the only step without an interrupt
-    if (nanoseconds_since_boot() >= deadline) return give_up();
-    asm volatile("pause");
-  }
+  // The only step without an interrupt.
+  if (!look_until([&] { return (look() & ata::status::busy) == 0; }, patience, eager)) return give_up();
   while (!from.empty()) {
     if (const auto ok = check(ata::status::data_request); !ok) return ok;
     const std::size_t bytes = std::min<std::size_t>(from.size(), block_bytes);
@@ -236,7 +264,7 @@ Result<void> AtaChannel::write(const Transfer& transfer, std::span<const u8> fro
     from = from.subspan(bytes);
     if (const auto step = wait_for_step(); !step) return step;
   }
-  return check(0);
+  return finish();
 }
 
 // --- by the bus master (9.8; BMIDE, 3) ------------------------------------------------------------------------------
@@ -257,7 +285,9 @@ Result<void> AtaChannel::run_dma(const Transfer& transfer, u32 bytes, u8 directi
   const u8 master = in8(base + bm::status);
   out8(base + bm::command, 0);
   if (const auto ok = check(0); !ok) return ok;
-  if ((master & (bm::error | bm::active)) == 0) return {};
+  // The disk says that nothing is left to do, and has not moved all: it has not heard the command.
+  if ((master & (bm::error | bm::active)) == bm::active) return give_up();
+  if ((master & bm::error) == 0) return finish();
   log_warning("{}: the bus master failed (status {:#x})", place_.name, master);
   return fail(Errno::InputOutput);
 }

@@ -2,6 +2,7 @@
 // master (AT Attachment with Packet Interface 6, T13 1410D; Programming Interface for Bus Master IDE Controller 1.0).
 //
 // One command at a time; others wait. A disk that does not answer within ten seconds is reset, and the command fails.
+// One that does so three times in a row is dead: its commands fail at once. Whoever waits sleeps, whatever for.
 #pragma once
 
 #include <array>
@@ -52,6 +53,11 @@ class AtaChannel {
   [[nodiscard]] Result<void> read_by_dma(const Transfer& transfer, std::span<u8> into);
   [[nodiscard]] Result<void> write_by_dma(const Transfer& transfer, std::span<const u8> from);
 
+  /// It has not answered three times, and no command reaches it any more.
+  [[nodiscard]] bool is_dead(u8 disk) const { return unanswered_[disk] >= most_unanswered; }
+  /// How often the channel was reset: what was set in its disks may be lost (ATA/ATAPI-6, 9.2).
+  [[nodiscard]] u32 resets() const { return resets_; }
+
   /// Status and error registers of the last command that failed.
   [[nodiscard]] u8 last_status() const { return status_; }
   [[nodiscard]] u8 last_error() const { return error_; }
@@ -64,6 +70,7 @@ class AtaChannel {
     u32 address, count;
   };
   static constexpr u32 dma_pages = most_dma_bytes / 4096;
+  static constexpr u8 most_unanswered = 3;
 
   [[nodiscard]] u8 in(u8 reg) const;
   void out(u8 reg, u8 value) const;
@@ -71,9 +78,12 @@ class AtaChannel {
   void pause() const;
   [[nodiscard]] Result<void> select(u8 disk, u8 bits = 0);
   [[nodiscard]] Result<void> issue(const Transfer& transfer, u32 sectors);
-  [[nodiscard]] Result<void> wait_until_free();
+  template <class Holds>
+  [[nodiscard]] bool look_until(Holds holds, u64 longest, u64 eagerly);
+  [[nodiscard]] bool becomes_free();
   [[nodiscard]] Result<void> wait_for_step(u8 none_of = vitrine::ata::status::busy);
   [[nodiscard]] Result<void> check(u8 wanted);
+  [[nodiscard]] Result<void> finish();
   [[nodiscard]] bool arrived(u8 none_of);
   HandlerResult serve();
   void prepare_dma();
@@ -86,6 +96,9 @@ class AtaChannel {
   WaitQueue waiting_;
   volatile bool interrupted_ = false;
   u8 status_ = 0, error_ = 0;
+  u8 selected_ = 0;
+  std::array<u8, 2> unanswered_{};  // commands of each disk in a row
+  u32 resets_ = 0;
   Handler handler_;
   Descriptor* tables_ = nullptr;  // one page
   u32 table_address_ = 0;

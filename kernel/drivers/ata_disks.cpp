@@ -63,11 +63,9 @@ class AtaDisk final : public BlockDevice {
     wide_ = says.has_wide_addresses();
     can_flush_ = says.has_flush();
     set_size(says.sectors(), Access::ReadWrite);
-    uses_dma_ = may_use_dma && says.has_dma() && channel.has_bus_master() &&
-                channel.command(ata::Command::SetFeatures, number, ata::feature::set_transfer_mode, multiword_dma_2)
-                    .has_value();
-    const u8 multiple = std::min<u8>(says.most_multiple(), 16);
-    if (multiple > 1 && channel.command(ata::Command::SetMultiple, number, 0, multiple)) multiple_ = multiple;
+    may_use_dma_ = may_use_dma && says.has_dma() && channel.has_bus_master();
+    most_multiple_ = std::min<u8>(says.most_multiple(), 16);
+    set_up();
     log_info("{}: {}, {} sectors, {}", name, std::string_view(says.model().data()), sectors(),
              uses_dma_ ? "by DMA" : "by the CPU");
     return true;
@@ -90,8 +88,18 @@ class AtaDisk final : public BlockDevice {
             .sector = sector,
             .block_sectors = std::max<u32>(multiple_, 1)};
   }
+  void set_up() {
+    resets_seen_ = channel_->resets();
+    uses_dma_ =
+        may_use_dma_ && channel_->command(SetFeatures, number_, ata::feature::set_transfer_mode, multiword_dma_2);
+    const bool has_multiple = most_multiple_ > 1 && channel_->command(SetMultiple, number_, 0, most_multiple_);
+    multiple_ = has_multiple ? most_multiple_ : u8{0};
+  }
+  void set_up_after_reset() {
+    if (channel_->resets() != resets_seen_) set_up();
+  }
   Result<void> told(Result<void> result, std::string_view what, u64 sector) const {
-    if (!result) {
+    if (!result && !channel_->is_dead(number_)) {
       log_warning("{}: {} failed at sector {} (status {:#x}, error {:#x})", name_, what, sector,
                   channel_->last_status(), channel_->last_error());
     }
@@ -99,6 +107,7 @@ class AtaDisk final : public BlockDevice {
   }
 
   [[nodiscard]] Result<void> read_sectors(u64 sector, std::span<u8> into) override {
+    set_up_after_reset();
     while (!into.empty()) {
       const std::size_t bytes = std::min<std::size_t>(into.size(), piece_bytes());
       const std::span<u8> piece = into.first(bytes);
@@ -113,6 +122,7 @@ class AtaDisk final : public BlockDevice {
   }
 
   [[nodiscard]] Result<void> write_sectors(u64 sector, std::span<const u8> from) override {
+    set_up_after_reset();
     while (!from.empty()) {
       const std::size_t bytes = std::min<std::size_t>(from.size(), piece_bytes());
       const std::span<const u8> piece = from.first(bytes);
@@ -131,8 +141,9 @@ class AtaDisk final : public BlockDevice {
   AtaChannel* channel_ = nullptr;
   u8 number_ = 0;
   std::string_view name_;
-  bool wide_ = false, can_flush_ = false, uses_dma_ = false;
-  u8 multiple_ = 0;  // 0: one sector a block
+  bool wide_ = false, can_flush_ = false, may_use_dma_ = false, uses_dma_ = false;
+  u8 most_multiple_ = 0, multiple_ = 0;  // 0: one sector a block
+  u32 resets_seen_ = 0;
 };
 
 AtaChannel channels[channel_count];

@@ -7,6 +7,7 @@
 
 #include <span>
 
+#include "kernel/core/mutex.hpp"
 #include "kernel/core/result.hpp"
 
 namespace pulse {
@@ -22,6 +23,7 @@ class BlockDevice {
 
   [[nodiscard]] u64 sectors() const { return sectors_; }
   [[nodiscard]] bool writable() const { return writable_; }
+  Mutex changing;           ///< of who writes a part of a sector: it is read first
   bool is_mounted = false;  ///< the file system's that stands on it: two caches would not know of each other
 
   /// Whole sectors from `sector` on, into or from the kernel's memory, as many as the span has: any number, 0 too.

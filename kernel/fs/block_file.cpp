@@ -22,28 +22,40 @@ class BlockFile final : public File {
   explicit BlockFile(BlockDevice& blocks) : blocks_(blocks) {}
 
   Result<std::size_t> read(IoBuffer& into) override {
-    return move(into, [this, &into](const Piece& piece) -> Result<void> {
-      if (const auto ok = blocks_.read(piece.sector, piece.sectors); !ok) return ok;
-      return into.put(piece.wanted);
+    const Mutex::Hold hold(position);
+    return advance(read_at(offset, into));
+  }
+  Result<std::size_t> write(IoBuffer& from) override {
+    const Mutex::Hold hold(position);
+    return advance(write_at(offset, from));
+  }
+
+  Result<std::size_t> read_at(u64 at, IoBuffer& into) override {
+    return move(at, into, [this, &into](const Piece& piece) -> Result<std::size_t> {
+      if (const auto ok = blocks_.read(piece.sector, piece.sectors); !ok) return fail(ok.error());
+      return into.put_some(piece.wanted);
     });
   }
 
-  Result<std::size_t> write(IoBuffer& from) override {
+  Result<std::size_t> write_at(u64 at, IoBuffer& from) override {
     if (!blocks_.writable()) return fail(Errno::ReadOnly);
-    if (offset >= end() && from.remaining() > 0) return fail(Errno::NoSpace);
-    return move(from, [this, &from](const Piece& piece) -> Result<void> {
+    if (at >= end() && from.remaining() > 0) return fail(Errno::NoSpace);
+    const Mutex::Hold hold(blocks_.changing);
+    return move(at, from, [this, &from](const Piece& piece) -> Result<std::size_t> {
       if (piece.wanted.size() != piece.sectors.size()) {
-        if (const auto ok = blocks_.read(piece.sector, piece.sectors); !ok) return ok;
+        if (const auto ok = blocks_.read(piece.sector, piece.sectors); !ok) return fail(ok.error());
       }
-      if (const auto ok = from.get(piece.wanted); !ok) return ok;
+      if (!from.get(piece.wanted)) return 0;
       const Result<void> written = blocks_.write(piece.sector, piece.sectors);
-      if (!written) from.go_back(piece.wanted.size());
-      return written;
+      if (written) return piece.wanted.size();
+      from.go_back(piece.wanted.size());
+      return fail(written.error());
     });
   }
 
   Result<u64> seek(i64 distance, u32 whence) override {
     if (whence > seek_end) return fail(Errno::Invalid);
+    const Mutex::Hold hold(position);
     const u64 base = whence == seek_set ? 0 : whence == seek_current ? offset : end();
     const u64 wanted = base + static_cast<u64>(distance);
     if (wanted > static_cast<u64>(std::numeric_limits<i64>::max())) return fail(Errno::Invalid);
@@ -59,24 +71,28 @@ class BlockFile final : public File {
   };
   [[nodiscard]] u64 end() const { return blocks_.sectors() * sector_bytes; }
 
-  /// Calls `each` for piece after piece from the file's position on. An error behind the first piece is told the next
-  /// time.
+  Result<std::size_t> advance(Result<std::size_t> moved) {
+    if (moved) offset += *moved;
+    return moved;
+  }
+
+  /// Calls `each` for piece after piece from `at` on; it says how much of the piece was moved, and less than all is a
+  /// page that is not there. An error behind the first byte is told the next time.
   template <class Each>
-  Result<std::size_t> move(const IoBuffer& buffer, Each each) {
+  Result<std::size_t> move(u64 at, const IoBuffer& buffer, Each each) {
     const std::unique_ptr<u8[]> memory(new (std::nothrow) u8[most_bytes]);
     if (memory == nullptr) return fail(Errno::NoMemory);
     std::size_t moved = 0;
-    while (buffer.remaining() > 0 && offset < end()) {
-      const u64 before = offset % sector_bytes;
-      const u64 count = std::min({u64{buffer.remaining()}, most_bytes - before, end() - offset});
+    while (buffer.remaining() > 0 && at < end()) {
+      const u64 before = at % sector_bytes;
+      const u64 count = std::min({u64{buffer.remaining()}, most_bytes - before, end() - at});
       const u64 whole = (before + count + sector_bytes - 1) / sector_bytes * sector_bytes;
       const std::span sectors(memory.get(), whole);
-      if (const Result<void> ok = each({offset / sector_bytes, sectors, sectors.subspan(before, count)}); !ok) {
-        if (moved == 0) return fail(ok.error());
-        break;
-      }
-      offset += count;
-      moved += count;
+      const Result<std::size_t> done = each({at / sector_bytes, sectors, sectors.subspan(before, count)});
+      if (!done) return moved_or(moved, done.error());
+      at += *done;
+      moved += *done;
+      if (*done < count) return moved_or(moved, Errno::BadAddress);
     }
     return moved;
   }

@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "kernel/core/mutex.hpp"
 #include "kernel/core/ref.hpp"
 #include "kernel/core/result.hpp"
 #include "kernel/core/wait_queue.hpp"
@@ -66,6 +67,7 @@ class File : public Shared {
 
   u32 flags = 0;           ///< open_flag
   u64 offset = 0;          ///< for files that have one
+  Mutex position;          ///< of whoever moves `offset`: what reads and writes there may wait for a disk
   Ref<Node> node;          ///< what fstat tells of; may be null (a pipe's is its own)
   std::vector<char> path;  ///< by which it was opened, for /proc/PID/fd; no 0 at its end; empty: none
 
@@ -75,8 +77,11 @@ class File : public Shared {
   /// Bytes moved; 0 at the end of the file. TryAgain: nothing now.
   virtual Result<std::size_t> read(IoBuffer& into);
   virtual Result<std::size_t> write(IoBuffer& from);
-  /// For files without positions: IllegalSeek.
+  // For files without positions: IllegalSeek.
   virtual Result<u64> seek(i64 distance, u32 whence);
+  /// At `at`, whatever `offset` is; that stays.
+  virtual Result<std::size_t> read_at(u64 at, IoBuffer& into);
+  virtual Result<std::size_t> write_at(u64 at, IoBuffer& from);
   /// ioctl(2). `argument` is a number or a program's address.
   virtual Result<u64> control(u32 request, u64 argument);
   /// What poll would say: ready::in, out, hang_up, error.

@@ -8,6 +8,8 @@
 
 namespace pulse {
 
+class Node;
+
 /// What statfs(2) tells.
 struct FileSystemUse {
   u64 magic = 0;  ///< Linux's number for the type (linux/magic.h)
@@ -27,6 +29,9 @@ class FileSystem : public Shared {
   [[nodiscard]] virtual bool read_only() const { return false; }
   /// From now on read only, or writable. ReadOnly: it can't be written. Busy: something is still to be written.
   [[nodiscard]] virtual Result<void> set_read_only(bool) { return {}; }
+  /// Somebody has a node of it, or more than `owners` have its root: a process stands there, has a file open or mapped
+  /// or is about to, or another file system is mounted on it.
+  [[nodiscard]] virtual bool is_in_use(const Node& root, u32 owners) const = 0;
 
  private:
   static inline u32 newest_ = 0;

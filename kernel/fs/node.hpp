@@ -57,10 +57,13 @@ class Node : public Shared {
   /// The directory above; null at a file system's root.
   [[nodiscard]] virtual Ref<Node> parent() { return {}; }
 
-  // Files.
+  // Files. write_at and resize are called by who holds `writing`, or is alone with the node.
+  Mutex writing;
   [[nodiscard]] virtual Result<std::size_t> read_at(u64 offset, IoBuffer& into);
   [[nodiscard]] virtual Result<std::size_t> write_at(u64 offset, IoBuffer& from);
   [[nodiscard]] virtual Result<void> resize(u64 bytes);
+  /// resize(), while nobody writes.
+  [[nodiscard]] Result<void> set_size(u64 bytes);
   /// page_at() serves; else mappings show copies.
   [[nodiscard]] virtual bool has_pages() const { return false; }
   /// The physical page that holds the file's bytes from `offset` (a multiple of the page size) on, for a mapping; its

@@ -21,8 +21,8 @@ struct VectorSink final : TextSink {
 Result<std::size_t> copy_part(const std::vector<u8>& bytes, u64 offset, IoBuffer& into) {
   if (offset >= bytes.size()) return 0;
   const std::size_t count = std::min<u64>(into.remaining(), bytes.size() - offset);
-  if (const auto done = into.put({bytes.data() + offset, count}); !done) return fail(done.error());
-  return count;
+  const std::size_t copied = into.put_some({bytes.data() + offset, count});
+  return copied == count ? Result<std::size_t>(count) : moved_or(copied, Errno::BadAddress);
 }
 
 /// Shows what held when it was opened, however many reads that takes.
@@ -30,12 +30,15 @@ class TextFile final : public File {
  public:
   explicit TextFile(std::vector<u8> bytes) : bytes_(std::move(bytes)) {}
   Result<std::size_t> read(IoBuffer& into) override {
+    const Mutex::Hold hold(position);
     const auto count = copy_part(bytes_, offset, into);
     if (count) offset += *count;
     return count;
   }
+  Result<std::size_t> read_at(u64 at, IoBuffer& into) override { return copy_part(bytes_, at, into); }
   Result<u64> seek(i64 distance, u32 whence) override {
     constexpr u32 seek_end = 2;
+    const Mutex::Hold hold(position);
     const u64 wanted = (whence == 0 ? 0 : whence == 1 ? offset : bytes_.size()) + static_cast<u64>(distance);
     if (whence > seek_end || static_cast<i64>(wanted) < 0) return fail(Errno::Invalid);
     return offset = wanted;

@@ -23,6 +23,7 @@ class RamDisk final : public BlockDevice {
   u64 writes_left = ~u64{0};   ///< calls of write that succeed; those after them fail: a disk that was pulled
   u64 reads = 0, writes = 0;   ///< calls that reached the disk
   u64 flushes = 0;
+  void (*sleep)() = nullptr;  ///< called in the middle of each read and write: others run meanwhile
 
   [[nodiscard]] Result<void> flush() override {
     ++flushes;
@@ -35,12 +36,14 @@ class RamDisk final : public BlockDevice {
   }
   [[nodiscard]] Result<void> read_sectors(u64 sector, std::span<u8> into) override {
     ++reads;
+    if (sleep != nullptr) sleep();
     if (bad(sector, into.size())) return fail(Errno::InputOutput);
     std::memcpy(into.data(), image_.data() + sector * sector_bytes, into.size());
     return {};
   }
   [[nodiscard]] Result<void> write_sectors(u64 sector, std::span<const u8> from) override {
     ++writes;
+    if (sleep != nullptr) sleep();
     if (writes_left == 0 || bad(sector, from.size())) return fail(Errno::InputOutput);
     --writes_left;
     std::memcpy(image_.data() + sector * sector_bytes, from.data(), from.size());

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include "kernel/core/make_room.hpp"
@@ -14,23 +15,33 @@ namespace {
 constexpr u64 page_size = 4096;
 constexpr u64 largest_file = u64{1} << 30;
 
+class TmpNode;
+
 struct TmpFileSystem final : FileSystem {
   explicit TmpFileSystem(FilePages& source) : pages(source) {}
   FilePages& pages;
   u64 next_number = 1;
+  TmpNode* newest = nullptr;  // of all there are, in a directory or not
 
   [[nodiscard]] FileSystemUse use() override {
     constexpr u64 magic = 0x01021994;  // linux/magic.h, TMPFS_MAGIC
     return {.magic = magic};
   }
+  [[nodiscard]] bool is_in_use(const Node& root, u32 owners) const override;
 };
 
 class TmpNode : public Node {
  public:
   explicit TmpNode(const Ref<TmpFileSystem>& of, u32 with_mode) : system_(of) {
     number = of->next_number++;
+    older_ = std::exchange(of->newest, this);
+    if (older_ != nullptr) older_->newer_ = this;
     mode = with_mode;
     accessed = modified = changed = wall_seconds();
+  }
+  ~TmpNode() override {
+    (newer_ != nullptr ? newer_->older_ : system_->newest) = older_;
+    if (older_ != nullptr) older_->newer_ = newer_;
   }
   Result<void> attributes_changed() override {
     changed = wall_seconds();
@@ -38,10 +49,24 @@ class TmpNode : public Node {
   }
   [[nodiscard]] FileSystem* file_system() const override { return system_.get(); }
 
+  [[nodiscard]] const TmpNode* older() const { return older_; }
+  /// How many owners it has that are names in directories.
+  [[nodiscard]] u32 names() const { return is(node_mode::directory) ? std::min(links, 1u) : links; }
+
  protected:
   void touch() { modified = changed = wall_seconds(); }
   Ref<TmpFileSystem> system_;
+
+ private:
+  TmpNode* older_ = nullptr;
+  TmpNode* newer_ = nullptr;
 };
+
+bool TmpFileSystem::is_in_use(const Node& root, u32 owners) const {
+  const TmpNode* node = newest;
+  while (node != nullptr && node->owners() <= (node == &root ? owners : node->names())) node = node->older();
+  return node != nullptr;
+}
 
 /// A page that stays while it is copied to or from, though its file may be cut meanwhile.
 class Pinned {

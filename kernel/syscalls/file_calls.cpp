@@ -5,6 +5,7 @@
 #include "kernel/core/signals.hpp"
 #include "kernel/core/time.hpp"
 #include "kernel/core/user_memory.hpp"
+#include "kernel/core/user_pieces.hpp"
 #include "kernel/fs/pipe.hpp"
 #include "kernel/memory/kernel_buffer.hpp"
 #include "kernel/syscalls/call.hpp"
@@ -75,40 +76,19 @@ CallResult sys_write(Call& call) {
   return write_file(**file, buffer);
 }
 
-struct Piece {
-  u64 address, size;
-};
-
+/// All pieces at once: what one call writes stands together.
 template <class Move>
-CallResult move_pieces(Call& call, Move move) {
-  constexpr u64 most_pieces = 1024;
+CallResult move_pieces(Call& call, bool (File::*may)() const, Move move) {
   const auto file = call.process().files->get(call.a);
   if (!file) return fail(file.error());
-  const u64 count = static_cast<u32>(call.c);
-  if (count > most_pieces) return fail(Errno::Invalid);
-  // Nothing is moved before all pieces are sound.
-  for (u64 i = 0; i < count; ++i) {
-    const auto piece = read_user<Piece>(call.b + i * sizeof(Piece));
-    if (!piece) return fail(piece.error());
-    if (static_cast<i64>(piece->size) < 0) return fail(Errno::Invalid);
-    if (!is_user_range(piece->address, piece->size)) return fail(Errno::BadAddress);
-  }
-  u64 total = 0;
-  for (u64 i = 0; i < count; ++i) {
-    const auto piece = read_user<Piece>(call.b + i * sizeof(Piece));
-    if (!piece) return total > 0 ? CallResult(total) : fail(piece.error());
-    if (piece->size == 0) continue;
-    UserBuffer buffer(piece->address, std::min<u64>(piece->size, most_bytes));
-    const auto moved = move(**file, buffer);
-    if (!moved) return total > 0 ? CallResult(total) : moved;
-    total += *moved;
-    if (*moved < piece->size) break;
-  }
-  return total;
+  auto pieces = UserPieces::read(call.b, static_cast<u32>(call.c), most_bytes);
+  if (!pieces) return fail(pieces.error());
+  if (!((**file).*may)()) return fail(Errno::BadFile);
+  return pieces->remaining() > 0 ? move(**file, *pieces) : CallResult(0);
 }
 
-CallResult sys_readv(Call& call) { return move_pieces(call, read_file); }
-CallResult sys_writev(Call& call) { return move_pieces(call, write_file); }
+CallResult sys_readv(Call& call) { return move_pieces(call, &File::readable, read_file); }
+CallResult sys_writev(Call& call) { return move_pieces(call, &File::writable, write_file); }
 
 /// Offsets are signed, and so is the one behind the last byte.
 bool is_file_range(u64 offset, u64 size) {
@@ -116,24 +96,29 @@ bool is_file_range(u64 offset, u64 size) {
   return static_cast<i64>(offset) >= 0 && static_cast<i64>(offset + count) >= 0;
 }
 
+bool has_positions(const File& file) {
+  return file.node &&
+         (file.node->is(node_mode::regular) || file.node->is(node_mode::directory) || file.node->is(node_mode::block));
+}
+
 CallResult sys_pread64(Call& call) {
   const auto file = call.process().files->get(call.a);
   if (!file) return fail(file.error());
-  if (!(*file)->node || !(*file)->node->is(node_mode::regular)) return fail(Errno::IllegalSeek);
+  if (!has_positions(**file)) return fail(Errno::IllegalSeek);
   if (!(*file)->readable()) return fail(Errno::BadFile);
   if (!is_file_range(call.d, call.c)) return fail(Errno::Invalid);
   UserBuffer buffer(call.b, std::min<u64>(call.c, most_bytes));
-  return (*file)->node->read_at(call.d, buffer);
+  return (*file)->read_at(call.d, buffer);
 }
 
 CallResult sys_pwrite64(Call& call) {
   const auto file = call.process().files->get(call.a);
   if (!file) return fail(file.error());
-  if (!(*file)->node || !(*file)->node->is(node_mode::regular)) return fail(Errno::IllegalSeek);
+  if (!has_positions(**file)) return fail(Errno::IllegalSeek);
   if (!(*file)->writable()) return fail(Errno::BadFile);
   if (!is_file_range(call.d, call.c)) return fail(Errno::Invalid);
   UserBuffer buffer(call.b, std::min<u64>(call.c, most_bytes));
-  return (*file)->node->write_at(call.d, buffer);
+  return (*file)->write_at(call.d, buffer);
 }
 
 CallResult sys_lseek(Call& call) {
@@ -239,7 +224,7 @@ CallResult sys_ftruncate(Call& call) {
   if (!file) return fail(file.error());
   if (!(*file)->writable() || !(*file)->node) return fail(Errno::Invalid);
   if (static_cast<i64>(call.b) < 0) return fail(Errno::Invalid);
-  return done((*file)->node->resize(call.b));
+  return done((*file)->node->set_size(call.b));
 }
 
 CallResult sys_sendfile(Call& call) {
@@ -258,8 +243,8 @@ CallResult sys_sendfile(Call& call) {
   u64 total = 0;
   while (total < call.d) {
     KernelBuffer into(bytes.get(), std::min<u64>(piece, call.d - total));
-    const auto count = (*from)->node->read_at(offset, into);
-    if (!count) return fail(count.error());
+    const auto count = (*from)->read_at(offset, into);
+    if (!count) return total > 0 ? CallResult(total) : fail(count.error());
     if (*count == 0) break;
     KernelBuffer out(bytes.get(), *count);
     const auto moved = write_file(**to, out);

@@ -67,24 +67,6 @@ CallResult sys_mount(Call& call) {
   return 0;
 }
 
-/// A process stands in it, has a file of it open or mapped, or something is mounted in it.
-bool is_in_use(const FileSystem* system) {
-  const auto is_of_it = [&](const Ref<Node>& node) { return node && node->file_system() == system; };
-  for (const Process* const process : all_processes()) {
-    if (is_of_it(process->program)) return true;
-    if (process->location && (is_of_it(process->location->root) || is_of_it(process->location->current))) return true;
-    for (u64 i = 0; process->files && i < process->files->size(); ++i) {
-      const auto file = process->files->get(i);
-      if (file && is_of_it((*file)->node)) return true;
-    }
-    if (process->space && std::ranges::any_of(process->space->areas(), is_of_it, &Area::node)) return true;
-  }
-  for (std::size_t i = 0; const auto mounted = mount_at(i); ++i) {
-    if (is_of_it(mounted->covered)) return true;
-  }
-  return false;
-}
-
 CallResult sys_umount2(Call& call) {
   constexpr u64 known = unmount_force | unmount_lazily | unmount_expired | unmount_no_follow;
   if ((call.b & ~known) != 0) return fail(Errno::Invalid);
@@ -93,9 +75,13 @@ CallResult sys_umount2(Call& call) {
   if (!is_mounted_on(*root)) return fail(Errno::Invalid);
   FileSystem* const system = (*root)->file_system();
   if (system == nullptr) return done(unmount(*root));
-  if ((call.b & unmount_lazily) == 0 && is_in_use(system)) return fail(Errno::Busy);
+  constexpr u32 owners = 2;  // the mount and this call
+  const bool may_be_in_use = (call.b & unmount_lazily) != 0;
+  if (!may_be_in_use && system->is_in_use(**root, owners)) return fail(Errno::Busy);
   // What can't be written now never will: then it stays mounted.
   if (const auto written = system->sync(); !written) return fail(written.error());
+  // Writing took its time, and others ran.
+  if (!may_be_in_use && system->is_in_use(**root, owners)) return fail(Errno::Busy);
   return done(unmount(*root));
 }
 

@@ -101,7 +101,7 @@ CallResult open_at(Call& call, u64 descriptor, u64 path, u32 flags, u32 mode) {
                                              : (*node)->open(flags);
   if (!file) return fail(file.error());
   if ((flags & open_flag::truncate) != 0 && writes && (*node)->is(node_mode::regular)) {
-    if (const auto cut = (*node)->resize(0); !cut) return fail(cut.error());
+    if (const auto cut = (*node)->set_size(0); !cut) return fail(cut.error());
   }
   (*file)->flags =
       flags & (open_flag::access_mode | open_flag::append | open_flag::non_blocking | open_flag::directory);
@@ -348,6 +348,7 @@ CallResult sys_getdents64(Call& call) {
   Node& node = *(*file)->node;
   if (node.links == 0) return fail(Errno::NoEntry);  // it was removed
   u64 written = 0;
+  const Mutex::Hold hold((*file)->position);
   for (;;) {
     // Places 0 and 1 are "." and "..".
     u64& place = (*file)->offset;
@@ -427,7 +428,7 @@ CallResult sys_truncate(Call& call) {
   if (!node) return fail(node.error());
   if ((*node)->is(node_mode::directory)) return fail(Errno::IsDirectory);
   if (static_cast<i64>(call.b) < 0) return fail(Errno::Invalid);
-  return done((*node)->resize(call.b));
+  return done((*node)->set_size(call.b));
 }
 
 constexpr CallEntry entries[] = {

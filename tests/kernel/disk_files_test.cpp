@@ -29,6 +29,9 @@ chmod 4700 /mnt/hello; chown 5:6 /mnt/hello; touch -d @1000000000 /mnt/hello; st
 dd if=/dev/zero of=/mnt/full bs=65536 2>&1 | grep -o "No space left" | sed 's/^/=> /'; rm /mnt/full
 find /mnt -xdev ! -name 'lost*' | sort | tr '\n' ' ' | sed 's/^/=> /'; echo
 (cd /mnt && umount /mnt 2>/dev/null; echo "=> busy $?")
+cat /mnt/fifo & usleep 100000; umount /mnt 2>/dev/null; echo "=> busy with an open that waits $?"; : > /mnt/fifo; wait
+mkdir -p /mnt/r/s; (cd /mnt/r/s; rmdir /mnt/r/s /mnt/r; stat -c '=> above: %F, links %h' ..; stat -c '=> %i' ../..
+  stat ../s 2>&1 | grep -o "No such file" | sed 's/^/=> /')
 rmdir /mnt 2>/dev/null; echo "=> a mount point stays $?"
 mount -o remount,ro /mnt; touch /mnt/x 2>&1 | grep -o "Read-only" | sed 's/^/=> /'
 umount /mnt; echo "=> umount $?"
@@ -40,16 +43,30 @@ poweroff -f
 )sh";
 
 const std::vector<std::string> expected = {
-    "=> mount 0",       "=> not twice",
-    "=> mounts 1",      "=> hello from the host",
-    "=> copied 0",      "=> run from the disk",
-    "=> 100000",        "=> through a fifo",
-    "=> /mnt/d/c",      "=> 4700 5 6 2 1000000000",
-    "=> No space left", "=> /mnt /mnt/busybox /mnt/d /mnt/d/c /mnt/d/hard /mnt/fifo /mnt/hello /mnt/link /mnt/numbers ",
-    "=> busy 1",        "=> a mount point stays 1",
-    "=> Read-only",     "=> umount 0",
-    "=> names left 0",  "=> dea9193b768319cbb4ff1a137ac03113  -",
-    "=> no disk",       "=> names left 0"};
+    "=> mount 0",
+    "=> not twice",
+    "=> mounts 1",
+    "=> hello from the host",
+    "=> copied 0",
+    "=> run from the disk",
+    "=> 100000",
+    "=> through a fifo",
+    "=> /mnt/d/c",
+    "=> 4700 5 6 2 1000000000",
+    "=> No space left",
+    "=> /mnt /mnt/busybox /mnt/d /mnt/d/c /mnt/d/hard /mnt/fifo /mnt/hello /mnt/link /mnt/numbers ",
+    "=> busy 1",
+    "=> busy with an open that waits 1",
+    "=> above: directory, links 0",
+    "=> 2",
+    "=> No such file",
+    "=> a mount point stays 1",
+    "=> Read-only",
+    "=> umount 0",
+    "=> names left 0",
+    "=> dea9193b768319cbb4ff1a137ac03113  -",
+    "=> no disk",
+    "=> names left 0"};
 
 int shell(const std::string& command) {
   return std::system(("PATH=$PATH:/sbin:/usr/sbin; { " + command + "; } >/dev/null 2>&1").c_str());

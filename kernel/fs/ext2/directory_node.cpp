@@ -1,5 +1,6 @@
 // What changes names: every function leaves entries, numbers of links and inodes in agreement.
 #include <cstring>
+#include <utility>
 
 #include "kernel/core/time.hpp"
 #include "kernel/fs/ext2/nodes.hpp"
@@ -9,6 +10,12 @@ namespace pulse::ext2 {
 namespace {
 u32 now() { return static_cast<u32>(wall_seconds()); }
 }  // namespace
+
+Ext2Directory::~Ext2Directory() {
+  // One after the other: removed directories may stand in each other as deep as a program likes.
+  Ref<Ext2Node> next = std::move(removed_from_);
+  while (next && next->owners() == 1) next = std::move(static_cast<Ext2Directory&>(*next).removed_from_);
+}
 
 Result<Ref<Node>> Ext2Directory::look_up(std::string_view name) {
   const Hold hold(system_->mutex());
@@ -132,6 +139,7 @@ Result<void> Ext2Directory::check_removable(Ext2Node& node, Removal what) {
 }
 
 Result<void> Ext2Directory::drop_name(Ext2Node& node) {
+  if (node.is(node_mode::directory)) static_cast<Ext2Directory&>(node).removed_from_ = this;
   node.links = node.is(node_mode::directory) || node.links == 0 ? 0 : node.links - 1;
   node.changed = now();
   return node.save();
@@ -242,6 +250,7 @@ Result<Node::Entry> Ext2Directory::entry(u64 cursor) {
 
 Ref<Node> Ext2Directory::parent() {
   if (inode_.number == root_inode) return {};
+  if (removed_from_) return removed_from_;
   const Hold hold(system_->mutex());
   const auto above = volume().find(inode_, "..");
   if (!above) return {};

@@ -83,6 +83,14 @@ Result<void> Ext2::set_read_only(bool wanted) {
   return volume_->set_access(wanted ? Volume::Access::ReadOnly : Volume::Access::ReadWrite);
 }
 
+bool Ext2::is_in_use(const Node& root, u32 owners) const {
+  if (root.owners() > owners) return true;
+  return std::ranges::any_of(live_, [&](const Ext2Node* node) {
+    while (node == &root) node = node->next_live;
+    return node != nullptr;
+  });
+}
+
 Ext2Node* Ext2::live(u32 number) const {
   Ext2Node* node = live_[bucket_of(number)];
   while (node != nullptr && node->number != number) node = node->next_live;

@@ -23,6 +23,7 @@ class Ext2 final : public FileSystem {
   [[nodiscard]] Result<void> sync() override;
   [[nodiscard]] bool read_only() const override { return !volume_->writable(); }
   [[nodiscard]] Result<void> set_read_only(bool wanted) override;
+  [[nodiscard]] bool is_in_use(const Node& root, u32 owners) const override;
 
   [[nodiscard]] Volume& volume() { return *volume_; }
   [[nodiscard]] Mutex& mutex() { return mutex_; }
@@ -93,6 +94,7 @@ class Ext2Link final : public Ext2Node {
 class Ext2Directory final : public Ext2Node {
  public:
   using Ext2Node::Ext2Node;
+  ~Ext2Directory() override;
   [[nodiscard]] Result<Ref<Node>> look_up(std::string_view name) override;
   [[nodiscard]] Result<Ref<Node>> make(std::string_view name, u32 mode, u32 device) override;
   [[nodiscard]] Result<Ref<Node>> make_link(std::string_view name, std::string_view target) override;
@@ -114,6 +116,7 @@ class Ext2Directory final : public Ext2Node {
   [[nodiscard]] Result<bool> is_inside(const Ext2Node& outer);
 
   char name_[most_name_bytes] = {};  // of the entry that entry() gave last
+  Ref<Ext2Node> removed_from_;       // one that was removed while somebody stands in it still has a directory above
 };
 
 }  // namespace pulse::ext2
