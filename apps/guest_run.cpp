@@ -360,6 +360,7 @@ class GuestRun {
 
   int finish(RunEnd end) {
     machine_->ledger().flush();
+    observers_.wait();
     observers_.name_guest();
     observers_.judge(end);
     int exit_status = static_cast<int>(end.status);

@@ -35,16 +35,17 @@ bool RunObservers::attach(Machine& machine, const std::string& description, int&
   if (!create_output("--report", options_.report_file, report_file_, problem)) return false;
   if (options_.report) {
     report_ = std::make_unique<ReportBuilder>(header);
-    machine.ledger().attach(*report_);
+    background_.add(*report_);
   }
   if (!options_.trace_file.empty()) {
     if (!create_output("--trace", options_.trace_file, trace_file_, problem)) return false;
     trace_ = std::make_unique<TraceWriter>(trace_sink_, header);
-    machine.ledger().attach(*trace_);
+    background_.add(*trace_);
     if (linux_) linux_->keep_addresses();
   }
   why_ = std::make_unique<WhyBuilder>(header);
-  machine.ledger().attach(*why_);
+  background_.add(*why_);
+  machine.ledger().attach(background_);
   // Before the sanitizer: its rules may then ask which thread runs.
   if (linux_ && options_.threads && (trace_ || options_.check.wanted())) linux_->watch_threads(probes_);
   if (options_.check.wanted() && !attach_sanitizer(machine, header, problem)) return false;

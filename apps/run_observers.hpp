@@ -8,6 +8,7 @@
 
 #include "apps/linux_watch.hpp"
 #include "apps/run_options.hpp"
+#include "host/background_sink.hpp"
 #include "host/file.hpp"
 #include "machine/boards/machine.hpp"
 #include "observe/check/sanitizer.hpp"
@@ -28,9 +29,11 @@ class RunObservers {
   /// Has --check-fatal ended the run?
   [[nodiscard]] bool wants_end() const { return wants_end_; }
 
+  /// After Ledger::flush(), and before the calls below: all records have been read then.
+  void wait() { background_.wait(); }
   /// After the last instruction: names the guest's addresses if the guest itself has names for them.
   void name_guest();
-  /// After Ledger::flush(). Lets the rules judge the end; --check-fatal may change the status.
+  /// Lets the rules judge the end; --check-fatal may change the status.
   void judge(RunEnd& end);
   /// Says what is stuck, completes the trace, prints findings and report. False: something could not be written, and it
   /// has complained.
@@ -66,6 +69,7 @@ class RunObservers {
   std::unique_ptr<Sanitizer> sanitizer_;
   std::optional<CheckResult> check_result_;
   bool wants_end_ = false;
+  BackgroundSink background_;  // the last member: its thread reads the others
 };
 
 }  // namespace vitrine

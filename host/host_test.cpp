@@ -2,10 +2,14 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <thread>
+#include <vector>
 
+#include "host/background_sink.hpp"
 #include "host/file.hpp"
 #include "host/pacer.hpp"
 #include "host/terminal.hpp"
@@ -97,6 +101,50 @@ TEST(Pacer, holds_a_fast_guest_and_does_not_make_a_slow_one_catch_up) {
   EXPECT_EQ(pacer.wait_for(5'001'000, 5'000'000), 0u);
   EXPECT_EQ(pacer.wait_for(10'000'000'000, 6'000'000), 0u) << "far behind";
   EXPECT_EQ(pacer.wait_for(10'000'000'000, 7'000'000), 1'000'000u) << "counted from where it fell behind";
+}
+
+/// Adds up what it reads, slowly at first, so that the machine runs ahead of it.
+struct Reader final : LedgerSink {
+  std::vector<u64> ids;
+  void consume(std::span<const Record> records) override {
+    for (const Record& record : records) ids.push_back(record.id);
+    if (ids.size() < 3 * BackgroundSink::batch) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+};
+
+TEST(BackgroundSink, every_reader_sees_all_records_in_order) {
+  Reader first, second;
+  constexpr u64 count = 20 * BackgroundSink::batch + 17;
+  {
+    BackgroundSink sink;
+    sink.add(first);
+    sink.add(second);
+    std::vector<Record> some;
+    for (u64 id = 1; id <= count; ++id) {
+      some.push_back({.id = id});
+      if (some.size() < 1 + id % 5000) continue;
+      sink.consume(some);
+      some.clear();
+    }
+    sink.consume(some);
+    sink.wait();
+    ASSERT_EQ(first.ids.size(), count);
+    sink.consume(std::vector<Record>{{.id = count + 1}});
+  }
+  ASSERT_EQ(first.ids.size(), count + 1) << "what came last is read before the sink is gone";
+  for (u64 id = 1; id <= count + 1; ++id) ASSERT_EQ(first.ids[id - 1], id);
+  EXPECT_EQ(second.ids, first.ids);
+}
+
+TEST(BackgroundSink, wait_makes_few_records_known) {
+  Reader reader;
+  BackgroundSink sink;
+  sink.add(reader);
+  sink.consume(std::vector<Record>{{.id = 1}, {.id = 2}});
+  sink.wait();
+  EXPECT_EQ(reader.ids, (std::vector<u64>{1, 2}));
+  sink.wait();
+  EXPECT_EQ(reader.ids.size(), 2u);
 }
 
 }  // namespace

@@ -17,10 +17,11 @@ void Ledger::attach(LedgerSink& sink) {
   observed_ = true;
 }
 
-void Ledger::store(Record record) {
-  record.time = clock_->now().value;
-  record.instructions = context.instructions;
-  buffer_.push_back(record);
+void Ledger::store(u8 cpu, const Record& record) {
+  Record& kept = buffer_.emplace_back(record);
+  kept.time = clock_->now().value;
+  kept.instructions = context.instructions;
+  kept.cpu = cpu;
   if (buffer_.size() >= batch) flush();
 }
 

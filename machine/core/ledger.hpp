@@ -280,14 +280,10 @@ class Ledger {
   void attach(LedgerSink& sink);
 
   /// Appends a record; fills in time, instruction count and the CPU that runs. No effect when nobody observes.
-  void append(Record record) {
-    record.cpu = context.cpu;
-    if (observed_) store(record);
-  }
+  void append(const Record& record) { append_for(context.cpu, record); }
   /// As append(), of what happens at CPU `cpu`, whoever runs.
-  void append_for(u8 cpu, Record record) {
-    record.cpu = cpu;
-    if (observed_) store(record);
+  void append_for(u8 cpu, const Record& record) {
+    if (observed_) store(cpu, record);
   }
   /// Hands all buffered records to the readers.
   void flush();
@@ -298,7 +294,7 @@ class Ledger {
   void exchange(Archive& archive) { archive(last_request_); }
 
  private:
-  void store(Record record);
+  void store(u8 cpu, const Record& record);
 
   const Clock* clock_;
   std::vector<std::string> sources_;

@@ -39,6 +39,8 @@ const Record* Life::last(RecordKind kind) const {
 }
 
 const Record* Life::origin() const {
+  // Most begin with it.
+  if (!records.empty() && records.front().kind == RecordKind::Raised) return &records.front();
   for (const RecordKind kind : {RecordKind::Raised, RecordKind::MessageSent, RecordKind::Latched}) {
     if (const Record* record = first(kind)) return record;
   }

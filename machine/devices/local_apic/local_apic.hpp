@@ -242,7 +242,7 @@ class LocalApic final : public Device, public LocalInterrupts, public ApicBusAge
   void watch_temperature();
 
   // The ledger.
-  void record(Record record) const;
+  void record(Record&& record) const;
   void programmed(ControllerRegister which, u64 before, u64 after, u8 pin = 0) const;
   void tell_blocked(u8 vector);
   void tell_all_blocked();

@@ -8,7 +8,7 @@ namespace vitrine {
 
 using namespace apic;
 
-void LocalApic::record(Record record) const {
+void LocalApic::record(Record&& record) const {
   record.source = context_.source.value;
   context_.ledger.append_for(identity_.cpu, record);
 }
@@ -53,7 +53,7 @@ void LocalApic::tell_blocked(u8 vector) {
     told.other = other.pending.value;
     told.since = other.pending_since.value;
   }
-  record(told);
+  record(std::move(told));
 }
 
 void LocalApic::tell_all_blocked() {

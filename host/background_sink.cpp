@@ -1,0 +1,75 @@
+#include "host/background_sink.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace vitrine {
+
+BackgroundSink::~BackgroundSink() {
+  wait();
+  if (!thread_.joinable()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    ends_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+void BackgroundSink::consume(std::span<const Record> records) {
+  while (!records.empty()) {
+    const std::span<const Record> fitting = records.first(std::min(records.size(), batch - filling_.size()));
+    filling_.insert(filling_.end(), fitting.begin(), fitting.end());
+    records = records.subspan(fitting.size());
+    if (filling_.size() == batch) hand_over();
+  }
+}
+
+void BackgroundSink::hand_over() {
+  if (!thread_.joinable()) thread_ = std::thread([this] { work(); });
+  {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return waiting_.size() < most_batches; });
+    waiting_.push_back(std::move(filling_));
+    if (read_.empty()) {
+      filling_ = Batch();
+    } else {
+      filling_ = std::move(read_.back());
+      read_.pop_back();
+    }
+  }
+  filling_.reserve(batch);
+  changed_.notify_all();
+}
+
+void BackgroundSink::wait() {
+  if (thread_.joinable()) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return waiting_.empty() && !reading_; });
+  }
+  // The thread has nothing to do, and gets nothing meanwhile.
+  if (filling_.empty()) return;
+  for (LedgerSink* reader : readers_) reader->consume(filling_);
+  filling_.clear();
+}
+
+void BackgroundSink::work() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    changed_.wait(lock, [this] { return ends_ || !waiting_.empty(); });
+    if (waiting_.empty()) return;
+    Batch records = std::move(waiting_.front());
+    waiting_.pop_front();
+    reading_ = true;
+    lock.unlock();
+    changed_.notify_all();  // there is room for one more
+    for (LedgerSink* reader : readers_) reader->consume(records);
+    records.clear();
+    lock.lock();
+    read_.push_back(std::move(records));
+    reading_ = false;
+    changed_.notify_all();
+  }
+}
+
+}  // namespace vitrine

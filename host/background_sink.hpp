@@ -1,0 +1,53 @@
+// Reads the ledger on a thread of its own, so that the machine need not wait for those who put its records together.
+//
+// What the readers see, and in which order, is what they would see without it.
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <deque>
+#include <mutex>
+#include <span>
+#include <thread>
+#include <vector>
+
+#include "machine/core/ledger.hpp"
+
+namespace vitrine {
+
+class BackgroundSink final : public LedgerSink {
+ public:
+  BackgroundSink() = default;
+  BackgroundSink(const BackgroundSink&) = delete;
+  BackgroundSink& operator=(const BackgroundSink&) = delete;
+  /// Waits as wait() does.
+  ~BackgroundSink() override;
+
+  /// One more reader (not owned). Before the first record only. From then on it belongs to the thread, but for the time
+  /// between a wait() and the next record.
+  void add(LedgerSink& reader) { readers_.push_back(&reader); }
+  /// Keeps the records, and hands them to the thread in batches. Waits while the readers are most_batches behind.
+  void consume(std::span<const Record> records) override;
+  /// Returns when the readers have seen all there is.
+  void wait();
+
+  static constexpr std::size_t batch = 4096;  ///< records
+  static constexpr std::size_t most_batches = 8;
+
+ private:
+  using Batch = std::vector<Record>;
+  void hand_over();
+  void work();
+
+  std::vector<LedgerSink*> readers_;
+  Batch filling_;  // of the machine's thread
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Batch> waiting_;
+  std::vector<Batch> read_;  // their memory is used again
+  bool reading_ = false;     // a batch that is in neither
+  bool ends_ = false;
+  std::thread thread_;  // started with the first batch
+};
+
+}  // namespace vitrine
