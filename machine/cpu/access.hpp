@@ -116,6 +116,17 @@ VITRINE_INLINE bool write_linear(Cpu& cpu, const Operation& operation, u64 linea
   return cpu.write_slow(&operation, linear, &value, sizeof(T));
 }
 
+/// As write_linear(), for operations that do nothing more afterwards.
+template <class T>
+VITRINE_INLINE bool store_linear(Cpu& cpu, const Operation& operation, u64 linear, const T& value) {
+  const TlbEntry& entry = cpu.tlb->write[TlbBank::data_slot(linear)];
+  if (((linear + sizeof(T) - 1) & ~u64{0xFFF}) == entry.tag) [[likely]] {
+    std::memcpy(reinterpret_cast<void*>(linear + entry.addend), &value, sizeof(T));
+    return true;
+  }
+  return cpu.store_slow(&operation, linear, &value, sizeof(T));
+}
+
 /// Read, change, write back: `change(T) -> T` runs only when neither half can fail any more.
 template <class T, class Change>
 VITRINE_INLINE bool update_linear(Cpu& cpu, const Operation& operation, u64 linear, Change&& change) {
@@ -180,6 +191,14 @@ VITRINE_INLINE bool write_memory(Cpu& cpu, const Operation& operation, const T& 
   u64 linear;
   return operand_address<A>(cpu, operation, sizeof(T), Access::Write, linear) &&
          write_linear(cpu, operation, linear, value);
+}
+
+/// As write_memory(), for operations that do nothing more afterwards.
+template <Address A, class T>
+VITRINE_INLINE bool store_memory(Cpu& cpu, const Operation& operation, const T& value) {
+  u64 linear;
+  return operand_address<A>(cpu, operation, sizeof(T), Access::Write, linear) &&
+         store_linear(cpu, operation, linear, value);
 }
 
 template <Address A, class T, class Change>

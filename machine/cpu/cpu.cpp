@@ -80,6 +80,7 @@ void Cpu::state_changed() {
 }
 
 void Cpu::line_changed(Pin pin, Level level, RequestId request) {
+  if (!executing) group.disturbed = true;
   switch (pin.value) {
     case intr_pin:
       state.intr = level == Level::High;
@@ -98,6 +99,7 @@ void Cpu::line_changed(Pin pin, Level level, RequestId request) {
 }
 
 void Cpu::nmi(RequestId request) {
+  if (!executing) group.disturbed = true;
   const u64 id = request.value != 0 ? request.value : context.ledger.next_request().value;
   Record ended{.id = id, .vector = vector::nmi, .pin = no_pin, .source = context.source.value};
   if (state.waits_for_startup) {  // SDM vol. 3A §8.4.1: nothing but a SIPI (and INIT) gets through
@@ -138,6 +140,7 @@ void Cpu::init(RequestId request) {
 }
 
 void Cpu::take_init(RequestId request) {
+  if (!executing) group.disturbed = true;
   // Table 9-1: unlike RESET, INIT keeps the caches, x87 and SSE, and all model-specific registers but IA32_EFER and the
   // bases of FS and GS.
   const CpuState before = state;
@@ -179,6 +182,7 @@ void Cpu::start_up(u8 vector, RequestId request) {
                                        .source = context.source.value});
     return;
   }
+  if (!executing) group.disturbed = true;
   state.waits_for_startup = false;
   state.segments[cs].selector = static_cast<u16>(vector << 8);
   state.segments[cs].base = u64{vector} << 12;

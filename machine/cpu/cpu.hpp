@@ -65,6 +65,7 @@ enum class Leave : u8 {
   Budget,  ///< the next block does not fit into the budget
   Fault,   ///< Cpu::fault is to be delivered; the operation did nothing
   Alone,   ///< the operation must run alone: it touches a device, code, or a watched page
+  Stored,  ///< the operation has stored to a device, which was the last thing for it to do
   Look,    ///< the run loop must look at pins, mode or deadline
 };
 
@@ -86,6 +87,7 @@ struct CpuGroup {
   const unsigned count;
   std::vector<Cpu*> cpus;  ///< by number
   CodeOwners code_owners;
+  bool disturbed = false;  ///< a pin of a CPU that does not execute has changed since the one that executes began
 };
 
 /// How virtual time runs while a CPU does: the clock is `start` + (`phase` + instructions) / `share`, rounded down.
@@ -180,6 +182,9 @@ struct Cpu final : Device, ProcessorPins {
   // go to devices without further ado and are supervisor accesses if `implicit` is true (SDM vol. 3A §4.6).
   [[nodiscard]] bool read_slow(const Operation* operation, u64 linear, void* into, unsigned size);
   [[nodiscard]] bool write_slow(const Operation* operation, u64 linear, const void* from, unsigned size);
+  /// As write_slow(), of an operation that does nothing more afterwards. False also when it has been done: then `leave`
+  /// is Leave::Stored.
+  [[nodiscard]] bool store_slow(const Operation* operation, u64 linear, const void* from, unsigned size);
   /// Reads after having made sure that the write that follows can't fail.
   [[nodiscard]] bool read_for_write_slow(const Operation* operation, u64 linear, void* into, unsigned size);
   /// Is every byte writable (or readable)? Sets A and D as the access would.
@@ -190,6 +195,9 @@ struct Cpu final : Device, ProcessorPins {
   /// A host pointer for at least `size` bytes of RAM at `linear` within one page, if the fast path has one now; else
   /// null.
   [[nodiscard]] u8* host_pointer(u64 linear, unsigned size, Access access) const;
+
+  /// As host_pointer(), for the CPU's own accesses (read_system(), write_system()).
+  [[nodiscard]] u8* system_pointer(u64 linear, unsigned size, Access access) const;
 
   void forget_device_pages() { device_pages_ = {}; }
   void flush_tlb();  ///< all entries, global ones too
@@ -250,6 +258,12 @@ struct Cpu final : Device, ProcessorPins {
   /// Every instruction must be followed by a look: TF, or enabled debug registers.
   [[nodiscard]] bool stepping() const { return state.has(flag::trap) || (state.dr[7] & 0xFF) != 0; }
 
+  /// What its own local APIC did concerns the machine only if another CPU was told something, or an event comes before
+  /// `due`, which was the next one's time before.
+  void local_apic_done(Tick due) {
+    if (group.disturbed || context.events.next_due() < due) device_accessed = true;
+  }
+
   DeviceContext context;
   MemoryBus& memory;
   PortBus& ports;
@@ -286,6 +300,14 @@ struct Cpu final : Device, ProcessorPins {
   /// Where code pages are mapped, so that a link out of a page is followed only in the mapping that it was made in.
   CodeViews code_views;
 
+  /// The block at state.rip if it was found before and nothing has changed since; else null.
+  [[nodiscard]] Block* known_block() const {
+    const u64 linear = linear_rip();
+    const JumpEntry& entry = jump_cache[jump_slot(linear)];
+    const bool holds =
+        entry.linear == linear && entry.generation == generations[fetch_generation] && entry.mode == mode;
+    return holds ? entry.block : nullptr;
+  }
   /// Finds or decodes the block at state.rip. Null: `fault` is set (fetch failed). run.cpp.
   Block* find_block();
   Block* decode_block(u64 linear, u64 physical);  // translate.cpp
@@ -354,6 +376,12 @@ struct Cpu final : Device, ProcessorPins {
     MemoryView view{};
   };
   std::array<DevicePage, 2> device_pages_;
+  /// Null unless all of the access is in the page that was remembered.
+  [[nodiscard]] const DevicePage* known_device(u64 linear, unsigned size, bool writes, MemoryView as) const {
+    const DevicePage& page = device_pages_[writes ? 1 : 0];
+    const bool inside = page.tag == (linear & ~u64{0xFFF}) && page.tag == ((linear + size - 1) & ~u64{0xFFF});
+    return inside && page.view == as ? &page : nullptr;
+  }
   LargePages large_pages_;
   std::unique_ptr<u8, Free> scratch_;
   [[nodiscard]] bool memory_slow(const Operation* operation, u64 linear, void* data, unsigned size, Access access,

@@ -46,7 +46,7 @@ u64 mode_of(const Cpu& cpu, const ProbedDelivery& entry) {
   return (entry.before.flags & flag::virtual_8086) != 0 ? u64{1} << delivered_from_virtual_8086 : 0;
 }
 
-void record(Cpu& cpu, Record entry) {
+void record(Cpu& cpu, Record&& entry) {
   entry.source = cpu.context.source.value;
   entry.privilege = cpu.cpl;
   cpu.context.ledger.append(entry);
@@ -283,8 +283,7 @@ bool Cpu::deliver_pending() {
       wake(*this, state.intr_request);
       const Tick due = context.events.next_due();
       const Acknowledged acknowledged = controller->acknowledge();
-      // What the controller has scheduled may come within the budget, and its lines go to other CPUs too.
-      if (context.events.next_due() < due || group.count > 1) device_accessed = true;
+      local_apic_done(due);
       deliver(*this, {.vector = acknowledged.vector.value,
                       .kind = DeliveryKind::External,
                       .return_rip = state.rip,

@@ -3,6 +3,10 @@
 //
 // Everything is checked and the frame is written before any register changes, so a fault in the middle leaves the
 // interrupted state as it was. Bytes below the stack pointer may have been written by then, as on hardware.
+#include <algorithm>
+#include <cstring>
+#include <span>
+
 #include "base/bits.hpp"
 #include "machine/cpu/descriptor.hpp"
 #include "machine/cpu/system.hpp"
@@ -276,6 +280,19 @@ bool deliver_protected(Cpu& cpu, const Delivery& event) {
   return true;
 }
 
+/// Pushes quadwords, in their order, onto a stack of 64-bit mode.
+bool push_all(Cpu& cpu, u64 top, bool user, std::span<const u64> values) {
+  const auto bytes = static_cast<unsigned>(values.size_bytes());
+  if (u8* host = user ? nullptr : cpu.system_pointer(top - bytes, bytes, Access::Write); host != nullptr) [[likely]] {
+    host += bytes;
+    for (const u64 value : values) std::memcpy(host -= sizeof value, &value, sizeof value);
+    return true;
+  }
+  StackWriter stack(cpu, cpu.state.segments[ss], top, user, 0);
+  stack.make_flat64();
+  return std::ranges::all_of(values, [&](u64 value) { return stack.push(value, sizeof value); });
+}
+
 bool deliver_long(Cpu& cpu, const Delivery& event) {
   CpuState& state = cpu.state;
   if (event.vector * 16u + 15 > state.idtr.limit) {
@@ -317,18 +334,15 @@ bool deliver_long(Cpu& cpu, const Delivery& event) {
   delivery.ist = gate.gate_stack_table();
   delivery.stack_switched = switches || delivery.ist != 0;
   // The frame is aligned to 16 bytes (SDM vol. 3A §6.14.2).
-  StackWriter stack(cpu, state.segments[ss], pointer & ~u64{15}, privilege == 3, 0);
-  stack.make_flat64();
-  if (!stack.push(state.segments[ss].selector, 8) || !stack.push(state.gpr[rsp], 8) ||
-      !stack.push(delivery.before.flags, 8) || !stack.push(state.segments[cs].selector, 8) ||
-      !stack.push(event.return_rip, 8)) {
-    return false;
-  }
-  delivery.frame = stack.linear();
-  if (event.has_error_code && !stack.push(event.error_code, 8)) return false;
+  pointer &= ~u64{15};
+  const u64 words[] = {state.segments[ss].selector, state.gpr[rsp],   delivery.before.flags,
+                       state.segments[cs].selector, event.return_rip, event.error_code};
+  const auto pushed = std::span(words).first(event.has_error_code ? 6 : 5);
+  if (!push_all(cpu, pointer, privilege == 3, pushed)) return false;
+  delivery.frame = pointer - sizeof(u64) * delivery.slots;
 
   if (switches) state.segments[ss] = make_null_stack(privilege, privilege);
-  state.gpr[rsp] = stack.pointer();
+  state.gpr[rsp] = pointer - pushed.size_bytes();
   state.segments[cs] = make_segment(static_cast<u16>((gate.gate_selector() & ~3) | privilege), code);
   state.rip = target;
   enter_handler(cpu, delivery, cleared_by(type));

@@ -28,11 +28,11 @@ Outcome mov_register_memory(Cpu& cpu, const Operation& operation) {
 }
 template <class T, Address A>
 Outcome mov_memory_register(Cpu& cpu, const Operation& operation) {
-  return write_memory<A>(cpu, operation, read_register<T>(cpu, operation.second)) ? Outcome::Next : Outcome::Fault;
+  return store_memory<A>(cpu, operation, read_register<T>(cpu, operation.second)) ? Outcome::Next : Outcome::Fault;
 }
 template <class T, Address A>
 Outcome mov_memory_immediate(Cpu& cpu, const Operation& operation) {
-  return write_memory<A>(cpu, operation, static_cast<T>(operation.immediate)) ? Outcome::Next : Outcome::Fault;
+  return store_memory<A>(cpu, operation, static_cast<T>(operation.immediate)) ? Outcome::Next : Outcome::Fault;
 }
 
 /// MOV with a 64-bit absolute address, which is in `immediate`.

@@ -162,7 +162,19 @@ void Cpu::check_watchpoints(u64 linear, unsigned size, Access access) {
 
 bool Cpu::memory_slow(const Operation* operation, u64 linear, void* data, unsigned size, Access access,
                       bool for_write_back, MemoryView as) {
-  if (operation != nullptr && tlb == &banks_[careful_bank]) {
+  const bool careful = operation != nullptr && tlb == &banks_[careful_bank];
+  if (operation != nullptr && !careful && data != nullptr && !for_write_back) {
+    const bool writes = access == Access::Write;
+    if (const DevicePage* known = known_device(linear, size, writes, as); known != nullptr) {
+      if (!alone) {
+        leave = Leave::Alone;
+        return false;
+      }
+      access_device(operation, known->physical | (linear & ~page_mask), static_cast<u8*>(data), size, writes);
+      return true;
+    }
+  }
+  if (careful) {
     // SDM vol. 3A §6.15, #AC: at CPL 3 with AM and AC, on an operand that isn't aligned to its size.
     const bool checks = cpl == 3 && (state.cr0 & cr0_bit::am) != 0 && state.has(flag::alignment_check);
     const unsigned natural = size > 8 ? 8 : size;
@@ -210,7 +222,7 @@ bool Cpu::memory_slow(const Operation* operation, u64 linear, void* data, unsign
       return false;
     }
   }
-  if (operation != nullptr && tlb == &banks_[careful_bank] && !for_write_back) check_watchpoints(linear, size, access);
+  if (careful && !for_write_back) check_watchpoints(linear, size, access);
 
   auto* bytes = static_cast<u8*>(data);
   const bool writes = access == Access::Write && !for_write_back;
@@ -241,8 +253,7 @@ bool Cpu::memory_slow(const Operation* operation, u64 linear, void* data, unsign
 void Cpu::access_device(const Operation* operation, u64 physical, u8* bytes, unsigned size, bool writes) {
   if (operation != nullptr) sync(operation);
   const bool local = apic != nullptr && apic->selects(physical);
-  // Reading a local APIC changes nothing but its error status, and INTR if that interrupts: no event, no other's line.
-  if (writes || !local) device_accessed = true;
+  const Tick due = context.events.next_due();
   // The bus carries 1, 2, 4 or 8 bytes at a time; wider and odd pieces are split.
   for (unsigned done = 0; done < size;) {
     unsigned chunk = 8;
@@ -262,6 +273,11 @@ void Cpu::access_device(const Operation* operation, u64 physical, u8* bytes, uns
     }
     done += chunk;
   }
+  if (local) {
+    local_apic_done(due);
+  } else {
+    device_accessed = true;
+  }
 }
 
 bool Cpu::read_slow(const Operation* operation, u64 linear, void* into, unsigned size) {
@@ -269,6 +285,14 @@ bool Cpu::read_slow(const Operation* operation, u64 linear, void* into, unsigned
 }
 bool Cpu::write_slow(const Operation* operation, u64 linear, const void* from, unsigned size) {
   return memory_slow(operation, linear, const_cast<void*>(from), size, Access::Write, false, view);
+}
+bool Cpu::store_slow(const Operation* operation, u64 linear, const void* from, unsigned size) {
+  const DevicePage* known = alone || tlb == &banks_[careful_bank] ? nullptr : known_device(linear, size, true, view);
+  if (known == nullptr) return write_slow(operation, linear, from, size);
+  auto* bytes = static_cast<u8*>(const_cast<void*>(from));
+  access_device(operation, known->physical | (linear & ~page_mask), bytes, size, true);
+  leave = Leave::Stored;
+  return false;
 }
 bool Cpu::read_for_write_slow(const Operation* operation, u64 linear, void* into, unsigned size) {
   return memory_slow(operation, linear, into, size, Access::Write, true, view);
@@ -295,6 +319,13 @@ bool Cpu::write_system(u64 linear, const void* from, unsigned size) {
     return true;
   }
   return memory_slow(nullptr, linear, const_cast<void*>(from), size, Access::Write, false, MemoryView::Supervisor);
+}
+
+u8* Cpu::system_pointer(u64 linear, unsigned size, Access access) const {
+  const TlbBank& bank = banks_[static_cast<unsigned>(MemoryView::Supervisor)];
+  const TlbEntry& entry = (access == Access::Write ? bank.write : bank.read)[TlbBank::data_slot(linear)];
+  if (((linear + size - 1) & page_mask) != entry.tag || (linear & page_mask) != entry.tag) return nullptr;
+  return reinterpret_cast<u8*>(linear + entry.addend);
 }
 
 u8* Cpu::host_pointer(u64 linear, unsigned size, Access access) const {

@@ -2,6 +2,8 @@
 //
 // The frame is read and checked whole before anything changes: a fault in the middle is a fault of the instruction,
 // with the stack pointer where it was.
+#include <cstring>
+
 #include "machine/cpu/descriptor.hpp"
 #include "machine/cpu/instructions_system.hpp"
 #include "machine/cpu/system.hpp"
@@ -30,6 +32,15 @@ bool read_slot(Cpu& cpu, const Operation& operation, unsigned slot, u64& value, 
     default:
       return read_stack(cpu, operation, displacement, value);
   }
+}
+
+/// The five slots of IRETQ's frame at once, if they are RAM that can be read without further ado.
+bool read_frame64(const Cpu& cpu, const Operation& operation, u64 (&slots)[5]) {
+  if (!cpu.mode.is64() || operation.operand_size != sizeof(u64)) return false;
+  const u8* host = cpu.host_pointer(cpu.state.gpr[rsp], sizeof slots, Access::Read);
+  if (host == nullptr) return false;
+  std::memcpy(slots, host, sizeof slots);
+  return true;
 }
 
 /// Linear address of the slot at the top of the stack: what identifies a frame.
@@ -231,15 +242,15 @@ Outcome return_from_task(Cpu& cpu, const Operation& operation) {
 Outcome return_protected(Cpu& cpu, const Operation& operation) {
   CpuState& state = cpu.state;
   const bool from_64bit = cpu.mode.is64();
-  u64 target;
-  u64 selector_slot;
-  u64 image_slot;
-  if (!read_slot(cpu, operation, 0, target) || !read_slot(cpu, operation, 1, selector_slot) ||
-      !read_slot(cpu, operation, 2, image_slot)) {
+  u64 slots[5] = {};
+  const bool known = read_frame64(cpu, operation, slots);
+  if (!known && (!read_slot(cpu, operation, 0, slots[0]) || !read_slot(cpu, operation, 1, slots[1]) ||
+                 !read_slot(cpu, operation, 2, slots[2]))) {
     return Outcome::Fault;
   }
-  const auto selector = static_cast<u16>(selector_slot);
-  const auto image = static_cast<u32>(image_slot);
+  const u64 target = slots[0];
+  const auto selector = static_cast<u16>(slots[1]);
+  const auto image = static_cast<u32>(slots[2]);
   if (!state.long_mode() && operation.operand_size == 4 && (image & flag::virtual_8086) != 0 && cpu.cpl == 0) {
     return return_to_v86(cpu, operation, target, selector, image);
   }
@@ -252,12 +263,14 @@ Outcome return_protected(Cpu& cpu, const Operation& operation) {
   const bool pops_stack = outward || from_64bit;
   Segment stack = state.segments[ss];
   u64 pointer = 0;
-  u64 stack_selector = 0;
+  u16 stack_selector = 0;
   if (pops_stack) {
-    if (!read_slot(cpu, operation, 3, pointer) || !read_slot(cpu, operation, 4, stack_selector) ||
-        !prepare_return_stack(cpu, static_cast<u16>(stack_selector), privilege, code, stack)) {
+    if (!known && (!read_slot(cpu, operation, 3, slots[3]) || !read_slot(cpu, operation, 4, slots[4]))) {
       return Outcome::Fault;
     }
+    pointer = slots[3];
+    stack_selector = static_cast<u16>(slots[4]);
+    if (!prepare_return_stack(cpu, stack_selector, privilege, code, stack)) return Outcome::Fault;
   }
   if (!check_target(cpu, code, target)) return Outcome::Fault;
 
@@ -268,7 +281,7 @@ Outcome return_protected(Cpu& cpu, const Operation& operation) {
                                    .rsp = pointer,
                                    .flags = image,
                                    .cs = selector,
-                                   .ss = static_cast<u16>(stack_selector),
+                                   .ss = stack_selector,
                                    .has_stack = pops_stack}};
   const u32 writable = writable_flags(cpu, operation.operand_size);
   const u32 flags = (state.flags() & ~writable & ~flag::resume) | (image & writable);

@@ -52,11 +52,9 @@ void leave_jump_stop(Cpu& cpu, const Operation* operation) {
 
 void leave_jump(Cpu& cpu, const Operation* operation) {
   refund(cpu, operation, 1);
-  const u64 target = cpu.linear_rip();
-  const Cpu::JumpEntry& entry = cpu.jump_cache[Cpu::jump_slot(target)];
-  if (!cpu.alone && entry.linear == target && entry.generation == cpu.generations[Cpu::fetch_generation] &&
-      entry.mode == cpu.mode) [[likely]] {
-    [[clang::musttail]] return enter_block(cpu, entry.block->operations);
+  const Block* target = cpu.alone ? nullptr : cpu.known_block();
+  if (target != nullptr) [[likely]] {
+    [[clang::musttail]] return enter_block(cpu, target->operations);
   }
   cpu.leave = Leave::None;
 }
@@ -195,6 +193,7 @@ CpuExit Cpu::run(u64 instructions, const TimeShare& share) {
   run_budget = static_cast<i64>(instructions < (u64{1} << 62) ? instructions : u64{1} << 62);
   budget = run_budget;
   device_accessed = false;
+  group.disturbed = false;
   yielded = false;
   link_slot = nullptr;
   withheld = 0;
@@ -225,7 +224,8 @@ CpuExit Cpu::run_blocks() {
     if (state.halted && !can_wake()) return CpuExit::Halted;
     if (budget <= 0) return CpuExit::Budget;
     if ((attention() || stepping()) && boundary()) continue;
-    const Block* next = find_block();
+    const Block* next = link_slot == nullptr ? known_block() : nullptr;
+    if (next == nullptr) next = find_block();
     if (next == nullptr) {
       take_fault();
       continue;
@@ -246,7 +246,10 @@ CpuExit Cpu::run_blocks() {
     } else {
       execute(next);
     }
-    if (leave == Leave::Alone) {
+    if (leave == Leave::Stored) {
+      budget -= 1;
+      state.rip = following_rip(*this, *leave_operation);
+    } else if (leave == Leave::Alone) {
       // What stands before the operation has been done.
       Operation again = *leave_operation;
       if (block->inner != nullptr) again.handler = block->inner[index_of(*this, leave_operation)];

@@ -161,8 +161,9 @@ Outcome write_control(Cpu& cpu, const Operation& operation) {
       if (value > 15) return cpu.raise(vector::general_protection, 0, FailedCheck::ReservedValue, value);
       if (cpu.apic != nullptr) {
         cpu.sync(&operation);
+        const Tick due = cpu.context.events.next_due();
         cpu.apic->set_task_priority_class(static_cast<u8>(value));
-        cpu.device_accessed = true;
+        cpu.local_apic_done(due);
       } else {
         cpu.state.cr8 = value;
       }

@@ -282,9 +282,10 @@ Outcome write_msr(Cpu& cpu, const Operation& operation) {
   cpu.sync(&operation);
   const u64 value = static_cast<u32>(cpu.state.gpr[rax]) | cpu.state.gpr[rdx] << 32;
   const auto number = static_cast<u32>(cpu.state.gpr[rcx]);
+  const Tick due = cpu.context.events.next_due();
   switch (cpu.apic != nullptr ? cpu.apic->write_msr(number, value) : LocalInterrupts::MsrResult::NotMine) {
     case LocalInterrupts::MsrResult::Done:
-      cpu.device_accessed = true;
+      cpu.local_apic_done(due);
       if (number == msr::apic_base) cpu.flush_tlb();  // another page may be the APIC's now
       return Outcome::Stop;
     case LocalInterrupts::MsrResult::Refused:
