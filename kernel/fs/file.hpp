@@ -88,8 +88,13 @@ class File : public Shared {
   [[nodiscard]] virtual u32 ready() const { return ready::in | ready::out; }
   /// Woken whenever ready() may have become more; null if that never changes.
   [[nodiscard]] virtual WaitQueue* wait_queue() { return nullptr; }
-  /// Nanoseconds that a read waits for something; after that it has got nothing, which is no error.
-  [[nodiscard]] virtual u64 patience() const { return ~u64{0}; }
+  static constexpr u64 forever = ~u64{0};
+  /// Nanoseconds that a read which has got `moved` bytes waits for more. What it has then is its result, and no error.
+  [[nodiscard]] virtual u64 patience(std::size_t moved) const { return moved == 0 ? forever : 0; }
+  /// A blocked read or write (ready::in, out) may go on. poll may want more than that: ready().
+  [[nodiscard]] virtual bool can_move(u32 events) const {
+    return (ready() & (events | pulse::ready::error | pulse::ready::hang_up)) != 0;
+  }
   /// A FIFO's: somebody has opened the other end since. A blocking open waits for that.
   [[nodiscard]] virtual bool is_connected() const { return true; }
   /// A descriptor of it was closed (others may remain).

@@ -185,9 +185,6 @@ Result<std::size_t> Terminal::read(IoBuffer& into) {
     if (hung_up_ || (!canonical && modes.characters[least] == 0 && modes.characters[time] == 0)) return 0;
     return fail(Errno::TryAgain);
   }
-  if (!canonical && available() < std::min<std::size_t>(modes.characters[least], into.remaining())) {
-    return fail(Errno::TryAgain);
-  }
   // Taken before it is told, as by Linux: what a bad address gets is lost.
   std::size_t moved = 0;
   for (bool more = true; more && into.remaining() > 0;) {
@@ -235,15 +232,21 @@ Result<std::size_t> Terminal::write(IoBuffer& from) {
   return all;
 }
 
-u64 Terminal::patience() const {
-  constexpr u64 tenth = 100'000'000;
+u64 Terminal::patience(std::size_t moved) const {
+  constexpr u64 tenth_of_second = 100'000'000;
   const bool canonical = (modes.local & local_mode::canonical) != 0;
-  return canonical || modes.characters[least] != 0 ? ~u64{0} : modes.characters[time] * tenth;
+  const std::size_t enough = canonical ? 1 : modes.characters[least];
+  const u64 timer = canonical ? 0 : modes.characters[time] * tenth_of_second;
+  if (moved >= std::max<std::size_t>(enough, 1)) return 0;
+  if (moved == 0) return enough == 0 ? timer : File::forever;
+  return timer == 0 ? File::forever : timer;  // from byte to byte
 }
 
 u32 Terminal::ready() const {
   const bool canonical = (modes.local & local_mode::canonical) != 0;
-  const std::size_t enough = canonical ? 1 : std::max<std::size_t>(modes.characters[least], 1);
+  // A read that a timer ends may end with one byte.
+  const bool waits_for_all = !canonical && modes.characters[time] == 0;
+  const std::size_t enough = waits_for_all ? std::max<std::size_t>(modes.characters[least], 1) : 1;
   return ready::out | ready::write_normal | (available() >= enough ? ready::in | ready::read_normal : 0) |
          (hung_up_ ? ready::hang_up | ready::in : 0);
 }

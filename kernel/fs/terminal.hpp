@@ -64,8 +64,11 @@ class Terminal {
   Result<std::size_t> write(IoBuffer& from);
   Result<u64> control(u32 request, u64 argument);
   [[nodiscard]] u32 ready() const;
-  /// VTIME: how long a reader waits who would be content with nothing.
-  [[nodiscard]] u64 patience() const;
+  /// Without lines, VMIN and VTIME say how long a read that has got `moved` bytes waits for more (POSIX.1-2017 11.1.7):
+  /// File::patience().
+  [[nodiscard]] u64 patience(std::size_t moved) const;
+  /// A blocked read gets something, or the end.
+  [[nodiscard]] bool has_input() const { return available() > 0 || hung_up_; }
   [[nodiscard]] WaitQueue& wait_queue() { return changed_; }
 
   TerminalModes modes;

@@ -25,7 +25,10 @@ class TerminalFile final : public File {
   Result<u64> control(u32 request, u64 argument) override { return terminal_->control(request, argument); }
   [[nodiscard]] u32 ready() const override { return terminal_->ready(); }
   WaitQueue* wait_queue() override { return &terminal_->wait_queue(); }
-  [[nodiscard]] u64 patience() const override { return terminal_->patience(); }
+  [[nodiscard]] u64 patience(std::size_t moved) const override { return terminal_->patience(moved); }
+  [[nodiscard]] bool can_move(u32 events) const override {
+    return events == pulse::ready::in ? terminal_->has_input() : File::can_move(events);
+  }
 
  private:
   Terminal* terminal_;

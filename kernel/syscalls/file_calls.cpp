@@ -20,22 +20,34 @@ FileTable::OnExec on_exec_of(u64 flags) {
   return (flags & open_flag::close_on_exec) != 0 ? FileTable::OnExec::Close : FileTable::OnExec::Keep;
 }
 
-/// Tries, and waits for `events` between tries, until something was moved or an error is final: way A of waiting.
+u64 deadline_of(u64 patience) {
+  return patience == File::forever ? TimerQueue::never : nanoseconds_since_boot() + patience;
+}
+
+/// Tries, and waits for `events` between tries, until something was moved (as much as a reader of this file wants) or
+/// an error is final: way A of waiting.
 template <class Try>
 CallResult move_blocking(File& file, u32 events, Try attempt) {
-  const u64 patience = events == ready::in ? file.patience() : ~u64{0};
-  const u64 deadline = patience == ~u64{0} ? TimerQueue::never : nanoseconds_since_boot() + patience;
+  const bool reads = events == ready::in;
+  std::size_t moved = 0;
+  const auto ended = [&](Errno why) { return moved > 0 ? CallResult(moved) : fail(why); };
+  u64 deadline = deadline_of(reads ? file.patience(0) : File::forever);
   for (;;) {
     const Result<std::size_t> result = attempt();
-    if (result) return *result;
+    if (result) {
+      moved += *result;
+      const u64 patience = reads && *result > 0 ? file.patience(moved) : 0;
+      if (patience == 0) return moved;
+      deadline = deadline_of(patience);
+      continue;
+    }
     const bool would_block = result.error() == Errno::TryAgain;
     if (!would_block || (file.flags & open_flag::non_blocking) != 0 || file.wait_queue() == nullptr) {
-      return fail(result.error());
+      return ended(result.error());
     }
-    const auto waited = wait_until(
-        *file.wait_queue(), [&] { return (file.ready() & (events | ready::error | ready::hang_up)) != 0; }, deadline);
-    if (waited == WaitResult::TimedOut) return 0;
-    if (waited == WaitResult::Interrupted) return fail(Errno::RestartAlways);
+    const auto waited = wait_until(*file.wait_queue(), [&] { return file.can_move(events); }, deadline);
+    if (waited == WaitResult::TimedOut) return moved;
+    if (waited == WaitResult::Interrupted) return ended(Errno::RestartAlways);
   }
 }
 

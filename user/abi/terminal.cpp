@@ -185,6 +185,87 @@ void raw() {
   set(canonical | signals_bit);
 }
 
+/// A child that types `bytes`, each so many tenths of a second after the one before.
+i64 typist(std::string_view letters, i64 tenths) {
+  static std::string_view text;
+  static i64 pause;
+  text = letters;
+  pause = tenths * 100 * millisecond / 1'000'000;
+  return start_child([] {
+    for (const char& letter : text) {
+      sleep_milliseconds(pause);
+      type({&letter, 1});
+    }
+    return 0;
+  });
+}
+
+/// What a read gets, and how many tenths of a second it takes.
+void show_timed_read(std::string_view what, u64 most = 100) {
+  const i64 start = now();
+  show_read(what, most);
+  show("  tenths of a second", (now() - start + 50 * millisecond) / (100 * millisecond));
+}
+
+/// The four cases of termios(3): VMIN and VTIME, with a reader that may wait.
+void least_and_time() {
+  begin_part("VMIN and VTIME");
+  set(0, 0, 0);
+  show_timed_read("0, 0: nothing");
+  type("abc");
+  show_timed_read("0, 0: what is there");
+  set(0, 3, 0);
+  i64 child = typist("12345", 2);
+  show_timed_read("3, 0: three, however late");
+  wait_for(child);
+  show_timed_read("3, 0: a short read", 2);
+  type("67");
+  show_timed_read("3, 0: two of two", 2);
+  set(0, 0, 3);
+  show_timed_read("0, 3: nothing comes");
+  child = typist("xy", 1);
+  show_timed_read("0, 3: the first byte");
+  wait_for(child);
+  show_timed_read("0, 3: what is there");
+  set(0, 4, 3);
+  child = typist("abcdefgh", 2);
+  show_timed_read("4, 3: four in time");
+  wait_for(child);
+  show_timed_read("4, 3: four that are there", 4);
+  child = typist("pq", 5);
+  show_timed_read("4, 3: the timer begins with a byte");
+  wait_for(child);
+  show_timed_read("4, 3: again");
+  type("z");
+  show_timed_read("4, 3: one that is there");
+  PollEntry entry{static_cast<i32>(terminal), ready::in, 0};
+  type("z");
+  show("4, 3: poll, one there", call(Call::poll, &entry, 1, 0));
+  call(Call::fcntl, terminal, control::set_flags, open_flag::read_write | open_flag::non_blocking);
+  show_timed_read("4, 3: one there, a reader that may not wait");
+  show_timed_read("4, 3: none");
+  set(0, 0, 3);
+  show_timed_read("0, 3: none");
+  set(0, 0, 0);
+  show_timed_read("0, 0: none");
+  set(0, 4, 0);
+  type("ab");
+  show_timed_read("4, 0: two there, a reader that may not wait");
+  call(Call::fcntl, terminal, control::set_flags, open_flag::read_write);
+  type("ab");
+  handle(signal::alarm, [](int, abi::SignalInformation*, abi::UserContext*) {});
+  static i64 reader;
+  reader = call(Call::getpid);
+  child = start_child([] {
+    sleep_milliseconds(100);
+    return static_cast<int>(-call(Call::kill, reader, signal::alarm));
+  });
+  show_timed_read("4, 0: a signal after two");
+  wait_for(child);
+  set_action(signal::alarm, abi::default_handler);
+  set(canonical | signals_bit);
+}
+
 volatile int got = 0;
 
 /// A signal from the keyboard drops what is still to be shown, and so does the end of a session.
@@ -292,6 +373,7 @@ int main_program(int, char**, char**) {
   requests();
   lines();
   raw();
+  least_and_time();
   jobs();
   call(Call::ioctl, terminal, request::set_modes, &before);
   drain();
