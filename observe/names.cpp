@@ -100,7 +100,7 @@ constexpr std::array<Words, 16> obstacle_words = {{
     {"nmi-in-progress", "an NMI handler has not executed IRET"},
     {"higher-pending", "another pending request has a higher priority"},
     {"priority-too-low", "its vector's priority is not above the processor's (PPR)"},
-    {"apic-disabled", "the local APIC is switched off (SVR bit 8)"},
+    {"apic-disabled", "the local APIC is switched off"},
     {"entry-masked", "its entry is masked"},
     {"remote-irr", "the I/O APIC has sent it before and no EOI has come back (remote IRR)"},
     {"function-masked", "MSI is not enabled, or masked for the whole function"},

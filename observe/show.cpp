@@ -52,6 +52,7 @@ std::string blocked_text(const Record& record, const Symboliser* symbols) {
     text += record.other != 0 ? fmt::format(" (PPR {:#04x}, by #{} in service)", record.extra, record.other)
                               : fmt::format(" (PPR {:#04x}, by TPR)", record.extra);
   }
+  if (obstacle == Obstacle::ApicDisabled) text += record.extra != 0 ? " (IA32_APIC_BASE bit 11)" : " (SVR bit 8)";
   if (record.since != 0) text += fmt::format(", since {}", moment_text(record.since));
   if (record.address != 0) text += fmt::format(", by {}", describe_address(record.address, symbols));
   return text;

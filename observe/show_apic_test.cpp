@@ -86,6 +86,14 @@ TEST(ShowObstacle, every_obstacle_and_every_kind_of_record_has_words) {
                    .detail = detail(Obstacle::PriorityTooLow),
                    .source = ApicStory::lapic1}),
             "in lapic1 must wait: its vector's priority is not above the processor's (PPR) (PPR 0x40, by TPR)");
+  const auto disabled = [](u64 by_base) {
+    return words({.extra = by_base,
+                  .kind = RecordKind::Blocked,
+                  .detail = detail(Obstacle::ApicDisabled),
+                  .source = ApicStory::lapic1});
+  };
+  EXPECT_EQ(disabled(0), "in lapic1 must wait: the local APIC is switched off (SVR bit 8)");
+  EXPECT_EQ(disabled(1), "in lapic1 must wait: the local APIC is switched off (IA32_APIC_BASE bit 11)");
 }
 
 TEST(ShowApic, names_what_a_local_apic_and_an_io_apic_do) {

@@ -83,6 +83,8 @@ class Diagnosis {
   void add_apic_obstacles(const Life& life, std::vector<Standing>& into) const;
   void add_local_obstacles(const ApicPicture::Local& local, u8 vector, std::vector<Standing>& into) const;
   void add_virtual_wire_obstacles(std::vector<Standing>& into) const;
+  /// Is it off, by IA32_APIC_BASE (`other`: 1) or by SVR, and by whom?
+  [[nodiscard]] static std::optional<Standing> switched_off(const ApicPicture::Local& local);
   [[nodiscard]] Story set_off(std::string cause, std::string clause, const SetBy& by, std::string advice) const;
   Story entry_masked(const Standing& standing, const Life& life, int depth) const;
   Story apic_disabled(const Standing& standing, const Life& life, int depth) const;

@@ -69,7 +69,8 @@ void Diagnosis::add_apic_obstacles(const Life& life, std::vector<Standing>& into
     into.push_back({.obstacle = static_cast<Obstacle>(blocked->detail),
                     .place = blocked->source,
                     .pin = blocked->pin,
-                    .by = {.time = blocked->since, .address = blocked->address}});
+                    .by = {.time = blocked->since, .address = blocked->address},
+                    .other = blocked->extra});
     return;
   }
   const u8 number = io_apic_pin(from->pin);
@@ -94,6 +95,17 @@ void Diagnosis::add_apic_obstacles(const Life& life, std::vector<Standing>& into
   }
 }
 
+std::optional<Diagnosis::Standing> Diagnosis::switched_off(const ApicPicture::Local& local) {
+  const bool by_base = (local.base.value & apic_register::global_enable) == 0;
+  if (!by_base && (local.spurious_vector.value & apic_register::software_enable) != 0) return std::nullopt;
+  const ApicPicture::Setting& setting = by_base ? local.base : local.spurious_vector;
+  return Standing{.obstacle = Obstacle::ApicDisabled,
+                  .place = local.source,
+                  .cpu = local.cpu,
+                  .by = {.time = setting.time, .address = setting.address},
+                  .other = u64{by_base}};
+}
+
 void Diagnosis::add_local_obstacles(const ApicPicture::Local& local, u8 vector, std::vector<Standing>& into) const {
   const Standing here{.place = local.source, .pin = vector, .cpu = local.cpu};
   const auto add = [&](Obstacle obstacle, SetBy by, u64 other = 0) {
@@ -109,9 +121,7 @@ void Diagnosis::add_local_obstacles(const ApicPicture::Local& local, u8 vector, 
     standing.by.time = local.reset ? local.reset->time : 0;
     into.push_back(standing);
   }
-  if ((local.spurious_vector.value & apic_register::software_enable) == 0) {
-    add(Obstacle::ApicDisabled, {.time = local.spurious_vector.time, .address = local.spurious_vector.address});
-  }
+  if (const std::optional<Standing> off = switched_off(local)) into.push_back(*off);
   const std::optional<u8> serving = local.highest_in_service();
   if (serving && class_of(*serving) >= class_of(vector)) {
     const ApicPicture::Serving& served = local.in_service.at(*serving);
@@ -130,10 +140,8 @@ void Diagnosis::add_virtual_wire_obstacles(std::vector<Standing>& into) const {
   if (imcr && (imcr->value & 1) == 0) return;
   const ApicPicture::IoApic* chip = state_.apics().io_apic();
   if (chip != nullptr && !chip->pin[0].entry.masked() && chip->pin[0].entry.mode() == MessageMode::ExtInt) return;
-  if ((local->spurious_vector.value & apic_register::software_enable) == 0) {
-    into.push_back({.obstacle = Obstacle::ApicDisabled,
-                    .place = local->source,
-                    .by = {.time = local->spurious_vector.time, .address = local->spurious_vector.address}});
+  if (const std::optional<Standing> off = switched_off(*local)) {
+    into.push_back(*off);
     return;
   }
   constexpr auto wire = static_cast<u8>(ApicPin::Lint0);
@@ -186,9 +194,15 @@ Diagnosis::Story Diagnosis::entry_masked(const Standing& standing, const Life&, 
 }
 
 Diagnosis::Story Diagnosis::apic_disabled(const Standing& standing, const Life&, int) const {
-  return set_off("apic-disabled",
-                 fmt::format("the {} is switched off (SVR bit 8 is clear)", controller_name(standing.place)),
-                 standing.by, "Write the spurious vector with bit 8 set to SVR (offset 0xF0; MSR 0x80F), on each CPU.");
+  const bool by_base = standing.other != 0;
+  return set_off(
+      "apic-disabled",
+      fmt::format("the {} is switched off ({})", controller_name(standing.place),
+                  by_base ? "bit 11 of IA32_APIC_BASE is clear" : "SVR bit 8 is clear"),
+      standing.by,
+      by_base ? "Leave bit 11 of IA32_APIC_BASE (MSR 0x1B) set; once it has been clear, write SVR and the entries "
+                "anew."
+              : "Write the spurious vector with bit 8 set to SVR (offset 0xF0; MSR 0x80F), on each CPU.");
 }
 
 Diagnosis::Story Diagnosis::priority_too_low(const Standing& standing, const Life&, int) const {
@@ -368,10 +382,9 @@ Diagnosis::Story Diagnosis::lost_message(const Record& lost) const {
     story.clause = fmt::format("its message went to {}, but {}", sent_to(lost), story.clause);
   } else if (loss == MessageLoss::ReceiverDisabled && receiver != nullptr) {
     const Life none;
-    story =
-        apic_disabled({.place = receiver->source,
-                       .by = {.time = receiver->spurious_vector.time, .address = receiver->spurious_vector.address}},
-                      none, 0);
+    const Standing by_svr{.place = receiver->source,
+                          .by = {.time = receiver->spurious_vector.time, .address = receiver->spurious_vector.address}};
+    story = apic_disabled(switched_off(*receiver).value_or(by_svr), none, 0);
     story.clause = fmt::format("its message went to {}, but {}", sent_to(lost), story.clause);
     story.stuck = true;
   } else if (loss == MessageLoss::IllegalVector) {

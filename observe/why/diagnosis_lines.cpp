@@ -221,7 +221,8 @@ WhyAnswer Diagnosis::raised_in_vain(u8 line, u16 source) const {
                             .place = blocked_last->source,
                             .pin = blocked_last->pin,
                             .cpu = blocked_last->cpu,
-                            .by = {.time = blocked_last->since, .address = blocked_last->address}};
+                            .by = {.time = blocked_last->since, .address = blocked_last->address},
+                            .other = blocked_last->extra};
       Story story = explain(masked, *last, 0);
       why = story.clause + "; nothing remembers it meanwhile";
       take(std::move(story), answer);

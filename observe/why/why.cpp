@@ -95,11 +95,22 @@ std::vector<WhyAnswer> WhyBuilder::about_vector(u8 vector, const RunEnd& end, co
       answers.push_back(std::move(answer));
     }
   }
+  std::vector<Seat> told;
+  const auto tell = [&](u8 pin, u16 source) {
+    if (is_told(told, pin, source)) return;
+    told.push_back({source, pin});
+    answers.push_back(diagnosis.line(pin, source));
+    answers.back().vector = vector;
+  };
   for (const Seat& seat : seats(state_)) {
     const LineState* own = is_line(seat.line) ? nullptr : state_.line(seat.line, seat.source);
-    if (own == nullptr || !own->last_delivered || own->last_delivered->vector != vector) continue;
-    answers.push_back(diagnosis.line(seat.line, seat.source));
-    answers.back().vector = vector;
+    if (own != nullptr && own->last_delivered && own->last_delivered->vector == vector) tell(seat.line, seat.source);
+  }
+  // What no line has, e.g. an IPI, and waits in a local APIC.
+  for (const Life* life : state_.pending()) {
+    const Record* latched = life->last(RecordKind::Latched);
+    if (is_line(life->origin()->pin) || latched == nullptr || latched->vector != vector) continue;
+    tell(life->origin()->pin, life->origin()->source);
   }
   for (const Record& lost : state_.apics().lost()) {
     if (lost.vector == vector && !is_line(lost.pin)) answers.push_back(diagnosis.message_to_nobody(lost));

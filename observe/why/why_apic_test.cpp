@@ -200,12 +200,13 @@ TEST_F(WhyApic, an_ipi_to_nobody) {
 }
 
 TEST_F(WhyApic, a_local_timer_whose_entry_is_masked_and_one_whose_apic_is_off) {
-  const auto swallowed = [&](u64 id, Obstacle obstacle) {
+  const auto swallowed = [&](u64 id, Obstacle obstacle, u64 by_base = 0) {
     story.add(
         {.id = id, .kind = RecordKind::Raised, .pin = static_cast<u8>(ApicPin::Timer), .source = ApicStory::lapic0});
     story.add({.id = id,
                .address = ApicStory::culprit,
                .since = ms,
+               .extra = by_base,
                .kind = RecordKind::Blocked,
                .vector = 0x30,
                .pin = static_cast<u8>(ApicPin::Timer),
@@ -220,6 +221,10 @@ TEST_F(WhyApic, a_local_timer_whose_entry_is_masked_and_one_whose_apic_is_off) {
       "for local timer since 0.001 s, by setup (apic.c:12); nothing remembers it meanwhile.");
   swallowed(2, Obstacle::ApicDisabled);
   EXPECT_THAT(about("local timer").sentence, HasSubstr("the local APIC of CPU 0 is switched off (SVR bit 8 is clear)"));
+  swallowed(3, Obstacle::ApicDisabled, 1);
+  EXPECT_THAT(
+      about("local timer").sentence,
+      HasSubstr("the local APIC of CPU 0 is switched off (bit 11 of IA32_APIC_BASE is clear) since 0.001 s, by setup"));
 }
 
 TEST_F(WhyApic, the_8259_behind_a_masked_lint0_reaches_nobody) {

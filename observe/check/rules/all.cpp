@@ -39,6 +39,7 @@ constexpr auto catalogue = std::to_array<std::string_view>({"missing-eoi",
                                                             "enabled-too-early",
                                                             "ipi-deadlock",
                                                             "bad-ipi",
+                                                            "lost-message",
                                                             "handler-too-long",
                                                             "no-progress",
                                                             "stack-on-two-cpus"});

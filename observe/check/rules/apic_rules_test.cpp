@@ -6,6 +6,7 @@
 #include "observe/check/rules/apic_ends.hpp"
 #include "observe/check/rules/io_apic_rules.hpp"
 #include "observe/check/rules/ipi_rules.hpp"
+#include "observe/check/rules/lost_message.hpp"
 #include "observe/check/rules/spurious_mishandled.hpp"
 #include "observe/check/rules/written_ends.hpp"
 
@@ -229,6 +230,61 @@ TEST_F(BadIpi, what_nobody_takes_is_an_error_and_names_the_sender) {
 TEST_F(BadIpi, the_second_start_up_message_and_a_broadcast_without_others_are_silent) {
   lose(0x9A, MessageLoss::NotWaiting);
   lose(0xFD, MessageLoss::NoReceiver, u64{3} << message_extra::shorthand);
+  EXPECT_THAT(found(), IsEmpty());
+}
+
+struct LostBench : ApicBench<LostMessage> {
+  /// COM1's, sent by the I/O APIC's entry 4.
+  void lose(u32 destination, MessageLoss loss, u8 vector = 0x34) {
+    story.at(ms).raise(1, 4).sent(1, 4, vector, destination);
+    story.lost(1, 4, vector, destination, loss, ApicStory::ioapic0);
+  }
+};
+
+struct LostMessageTest : testing::Test, LostBench {};
+
+TEST_F(LostMessageTest, an_entry_that_names_nobody_is_an_error_and_names_who_wrote_it) {
+  story.entry(4, masked, 0x34 | u64{9} << 56);
+  lose(9, MessageLoss::NoReceiver);
+  ASSERT_THAT(found(), ElementsAre("error lost-message"));
+  EXPECT_EQ(
+      findings[0].sentence,
+      "@{0x5000} programmed IRQ 4 (COM1) so that its interrupt has no effect (vector 0x34 to APIC id 9): no local "
+      "APIC has that address");
+}
+
+TEST_F(LostMessageTest, a_receiver_that_is_off_names_who_switched_it_off) {
+  struct Row {
+    ControllerRegister which;
+    u64 value;
+    const char* says;
+  };
+  const Row rows[] = {
+      {ControllerRegister::SpuriousVector, 0xFF, "switched the local APIC of CPU 0 off (SVR bit 8)"},
+      {ControllerRegister::ApicBase, 0xFEE00100, "switched the local APIC of CPU 0 off (IA32_APIC_BASE bit 11)"}};
+  for (const Row& row : rows) {
+    LostBench bench;
+    bench.story.entry(4, masked, 0x34, 0x7000).apic(0, row.which, row.value);
+    bench.lose(0, MessageLoss::ReceiverDisabled);
+    ASSERT_THAT(bench.found(), ElementsAre("warning lost-message")) << row.says;
+    EXPECT_EQ(bench.findings[0].address, ApicStory::culprit);
+    EXPECT_THAT(bench.findings[0].sentence, HasSubstr(row.says));
+  }
+}
+
+TEST_F(LostMessageTest, a_receiver_that_was_never_started_is_told_as_that) {
+  story.entry(4, masked, 0x34 | u64{1} << 56);
+  lose(1, MessageLoss::ReceiverDisabled);
+  ASSERT_THAT(found(), ElementsAre("warning lost-message"));
+  EXPECT_THAT(findings[0].sentence, HasSubstr("CPU 1 has not been started"));
+}
+
+TEST_F(LostMessageTest, what_the_firmware_left_and_what_other_rules_tell_is_silent) {
+  lose(9, MessageLoss::NoReceiver);
+  story.entry(4, masked, 0x05);
+  lose(0, MessageLoss::IllegalVector, 0x05);
+  story.sent(2, static_cast<u8>(ApicPin::Interprocessor), 0xFD, 9, ApicStory::lapic0);
+  story.lost(2, static_cast<u8>(ApicPin::Interprocessor), 0xFD, 9, MessageLoss::NoReceiver, ApicStory::lapic0);
   EXPECT_THAT(found(), IsEmpty());
 }
 

@@ -3,6 +3,7 @@
 #include "observe/check/rules/interrupts_off.hpp"
 #include "observe/check/rules/io_apic_rules.hpp"
 #include "observe/check/rules/ipi_rules.hpp"
+#include "observe/check/rules/lost_message.hpp"
 #include "observe/check/rules/masked_line.hpp"
 #include "observe/check/rules/rule_lists.hpp"
 #include "observe/check/rules/spurious_mishandled.hpp"
@@ -76,6 +77,7 @@ std::vector<RuleMaker> controller_rules() {
       ApicEnds::maker(),
       IoApicRules::maker(),
       IpiRules::maker(),
+      LostMessage::maker(),
       StackOnTwoCpus::maker(),
   };
 }
