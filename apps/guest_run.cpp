@@ -106,6 +106,7 @@ class GuestRun {
     MachineOptions options{.memory_bytes = options_.memory_bytes,
                            .board = options_.board,
                            .cpus = options_.cpus,
+                           .x2apic = options_.x2apic,
                            .slice = options_.slice,
                            .schedule_seed = options_.schedule_seed,
                            .seed = options_.seed,

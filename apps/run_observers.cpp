@@ -18,6 +18,7 @@ TraceHeader header_of(Machine& machine, const RunOptions& options, const std::st
                     {"memory", fmt::format("{}", options.memory_bytes)},
                     {"board", std::string(traits_of(options.board).name)},
                     {"cpus", fmt::format("{}", options.cpus)},
+                    {"x2apic", options.x2apic ? "on" : "off"},
                     {"slice", fmt::format("{}", options.slice)},
                     {"schedule-seed", fmt::format("{}", options.schedule_seed)},
                     {"rtc", fmt::format("{}", options.rtc_unix_seconds)},

@@ -34,6 +34,7 @@ struct RunOptions {
   u64 memory_bytes = 0;
   BoardKind board = BoardKind::Pc;
   unsigned cpus = 1;
+  bool x2apic = true;
   u64 slice = 0;
   u64 schedule_seed = 0;
   u64 rtc_unix_seconds = 0;

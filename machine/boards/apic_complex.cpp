@@ -10,7 +10,7 @@
 namespace vitrine {
 
 ApicComplex::ApicComplex(const BoardTraits& board, Ledger& ledger, MemoryBus& memory, const CpuGroup& cpus,
-                         InterruptAcknowledger& external, Places& places)
+                         LocalApic::Modes modes, InterruptAcknowledger& external, Places& places)
     : ledger_(ledger),
       bus_(ledger),
       messages_(bus_, memory, ledger),
@@ -24,7 +24,8 @@ ApicComplex::ApicComplex(const BoardTraits& board, Ledger& ledger, MemoryBus& me
         context,
         LocalApic::Identity{.cpu = cpu->number,
                             .initial_id = cpu->number,
-                            .start = cpu->number == 0 ? LocalApic::Start::Bootstrap : LocalApic::Start::Application},
+                            .start = cpu->number == 0 ? LocalApic::Start::Bootstrap : LocalApic::Start::Application,
+                            .modes = modes},
         bus_, intr.add_driver(context.source), *cpu, &external));
     intr.connect(*cpu, Pin(Cpu::intr_pin));
     cpu->connect_apic(*local_.back());

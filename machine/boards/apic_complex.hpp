@@ -24,8 +24,8 @@ namespace vitrine {
 
 class ApicComplex {
  public:
-  /// Gives each CPU of `cpus` its local APIC. `external`: the 8259s.
-  ApicComplex(const BoardTraits& board, Ledger& ledger, MemoryBus& memory, const CpuGroup& cpus,
+  /// Gives each CPU of `cpus` its local APIC, with these `modes`. `external`: the 8259s.
+  ApicComplex(const BoardTraits& board, Ledger& ledger, MemoryBus& memory, const CpuGroup& cpus, LocalApic::Modes modes,
               InterruptAcknowledger& external, Places& places);
 
   /// Adds the HPET, with its registers on `memory`: between `pit` and IRQ 0, between `clock` and IRQ 8, and on the I/O

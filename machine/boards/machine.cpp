@@ -82,6 +82,7 @@ Machine::Machine(const MachineOptions& options, PhysicalMemory memory)
       .kind = options.board,
       .seed = options.seed,
       .cpus = options.cpus,
+      .x2apic = options.x2apic,
       .rtc_unix_seconds = options.rtc_unix_seconds,
       .disks = options.disks,
       .memory_bytes = physical_memory_.size(),

@@ -32,6 +32,7 @@ struct MachineOptions {
   u64 memory_bytes = u64{256} << 20;
   BoardKind board = BoardKind::Pc;
   unsigned cpus = 1;                     ///< 1 to as many as the board takes (BoardTraits::most_cpus)
+  bool x2apic = true;                    ///< false: CPUID does not show x2APIC, and it can't be switched on
   u64 slice = 1000;                      ///< instructions of a turn where several CPUs run: 1..1,000,000 (schedule.hpp)
   u64 schedule_seed = 0;                 ///< 0: turns are equal and in order; else they are drawn from it
   u64 seed = 0;                          ///< of RDRAND and RDSEED

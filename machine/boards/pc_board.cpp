@@ -119,8 +119,9 @@ void PcBoard::add_pci() {
 }
 
 void PcBoard::add_apics() {
-  apics = std::make_unique<ApicComplex>(traits_of(kind()), surroundings_.ledger, surroundings_.memory, cpu_group_, pic0,
-                                        places_);
+  using Modes = LocalApic::Modes;
+  apics = std::make_unique<ApicComplex>(traits_of(kind()), surroundings_.ledger, surroundings_.memory, cpu_group_,
+                                        surroundings_.x2apic ? Modes::XapicAndX2apic : Modes::XapicOnly, pic0, places_);
   apics->connect_8259s(intr_);
   for (const IsaWire& wire : isa_wires) {
     isa_.connect_irq(wire.irq(), apics->io_apic(), Pin(io_apic_pin_of_irq(wire.irq())));

@@ -85,6 +85,7 @@ class PcBoard {
     BoardKind kind;
     u64 seed;
     unsigned cpus;  ///< 1..64
+    bool x2apic;    ///< the local APICs have that mode
     u64 rtc_unix_seconds;
     const Ide::Images& disks;
     u64 memory_bytes;

@@ -195,7 +195,7 @@ enum class Obstacle : u8 {
   HigherPending = 8,    ///< another pending request of higher priority goes first
   PriorityTooLow = 9,   ///< local APIC: not above the processor priority. extra: PPR; other: id in service, if that is
                         ///< what raises it, else TPR does
-  ApicDisabled = 10,    ///< local APIC: off by SVR
+  ApicDisabled = 10,    ///< local APIC: off by SVR, or (extra 1) by IA32_APIC_BASE
   EntryMasked = 11,     ///< masked LVT entry, redirection entry or MSI(-X) vector
   RemoteIrr = 12,       ///< I/O APIC: a level request was sent and no EOI came back
   FunctionMasked = 13,  ///< MSI(-X) is not enabled, or its function mask is set

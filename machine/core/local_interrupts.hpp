@@ -40,6 +40,8 @@ class LocalInterrupts : public InterruptAcknowledger {
   /// CPUID: initial APIC id; whether leaf 1 shows the APIC (bit 11 of IA32_APIC_BASE).
   [[nodiscard]] virtual u32 initial_id() const = 0;
   [[nodiscard]] virtual bool globally_enabled() const = 0;
+  /// CPUID: can it be in x2APIC mode?
+  [[nodiscard]] virtual bool has_x2apic() const = 0;
 
   /// The guest changed the time-stamp counter: TSC = virtual nanoseconds + `offset`. TSC-deadline timers follow it.
   virtual void tsc_offset_changed(u64 offset) = 0;

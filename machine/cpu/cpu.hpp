@@ -202,6 +202,7 @@ struct Cpu final : Device, ProcessorPins {
   void forget_device_pages() { device_pages_ = {}; }
   void flush_tlb();  ///< all entries, global ones too
   void flush_tlb_non_global();
+  void write_protection_set();      ///< CR0.WP: drops what only its absence let through
   void flush_tlb_page(u64 linear);  ///< the whole page, which may be a large one
   /// Recomputes mode, cpl, tlb from state. After every change of CS, SS, DS, ES, CR0, CR4, EFER, VM or AC.
   void update_mode();
@@ -369,6 +370,7 @@ struct Cpu final : Device, ProcessorPins {
   };
   const std::string name_;
   std::unique_ptr<TlbBank[]> banks_;
+  bool writes_past_protection_ = false;  // they may hold a page that is written only as CR0.WP is clear
   /// The device pages that were read and written last: they are never in the TLB.
   struct DevicePage {
     u64 tag = TlbEntry::invalid;

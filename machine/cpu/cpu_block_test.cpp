@@ -95,23 +95,55 @@ TEST_F(Blocks, invlpg_drops_all_of_a_large_page) {
   EXPECT_EQ(reg(rbx), 0x33u);
 }
 
-TEST_F(Blocks, page_fault_drops_the_translation_that_it_refuses) {
-  protected_mode();
-  set_gate(14);
-  for (u32 i = 0; i < 1024; ++i) store<u32>(0x30000 + i * 4, i << 12 | 3);
-  store<u32>(page_tables, 0x30003);
-  store<u32>(0x30000 + 0x100 * 4, 0x100001);  // read only
-  cpu->state.cr3 = page_tables;
-  cpu->state.cr0 |= cr0_bit::pg | cr0_bit::wp;
-  cpu->state_changed();
-  store<u32>(0x100000, 0x11);
-  store<u32>(0x101000, 0x22);
+/// Paging on, with one page at 100000h that is read only.
+struct ReadOnlyPage : Blocks {
+  void pages(u64 more_cr0) {
+    protected_mode();
+    set_gate(14);
+    for (u32 i = 0; i < 1024; ++i) store<u32>(0x30000 + i * 4, i << 12 | 3);
+    store<u32>(page_tables, 0x30003);
+    store<u32>(0x30000 + 0x100 * 4, 0x100001);
+    cpu->state.cr3 = page_tables;
+    cpu->state.cr0 |= cr0_bit::pg | more_cr0;
+    cpu->state_changed();
+    store<u32>(0x100000, 0x11);
+    store<u32>(0x101000, 0x22);
+  }
+};
+
+TEST_F(ReadOnlyPage, page_fault_drops_the_translation_that_it_refuses) {
+  pages(cr0_bit::wp);
   put(program, {0xA1, 0, 0, 0x10, 0, 0xA3, 0, 0, 0x10, 0, 0xF4});  // mov eax, [100000h]; mov [100000h], eax
   put(handler(14), {0xC7, 0x05, 0, 4, 3, 0, 3, 0x10, 0x10, 0, 0x8B, 0x1D, 0, 0, 0x10, 0, 0xF4});
   // mov dword [PTE], 101003h; mov ebx, [100000h]
   run();
   EXPECT_EQ(reg(rax), 0x11u);
   EXPECT_EQ(reg(rbx), 0x22u);
+}
+
+TEST_F(ReadOnlyPage, write_protection_refuses_at_once_what_its_absence_let_through) {
+  pages(0);
+  put(program, {0xA3, 0,    0,    0x10, 0,          // mov [100000h], eax
+                0x0F, 0x20, 0xC3,                   // mov ebx, cr0
+                0x81, 0xCB, 0,    0,    1, 0,       // or ebx, 10000h
+                0x0F, 0x22, 0xC3,                   // mov cr0, ebx
+                0xA3, 0,    0,    0x10, 0, 0xF4});  // mov [100000h], eax
+  run();
+  EXPECT_TRUE(in_handler(14));
+}
+
+// SDM vol. 3A §4.10.4.1: a change of CR0.WP invalidates nothing, and kernels toggle it around single writes.
+TEST_F(ReadOnlyPage, toggling_write_protection_keeps_translations) {
+  pages(cr0_bit::wp);
+  put(program, {0xA1, 0,    0,    0x10, 0,                             // mov eax, [100000h]
+                0xC7, 0x05, 0,    4,    3,    0, 3,    0x10, 0x10, 0,  // mov dword [PTE], 101003h
+                0x0F, 0x20, 0xC1,                                      // mov ecx, cr0
+                0x81, 0xF1, 0,    0,    1,    0, 0x0F, 0x22, 0xC1,     // xor ecx, 10000h; mov cr0, ecx
+                0x81, 0xF1, 0,    0,    1,    0, 0x0F, 0x22, 0xC1,     // the same again
+                0x8B, 0x1D, 0,    0,    0x10, 0, 0xF4});               // mov ebx, [100000h]
+  run();
+  EXPECT_EQ(reg(rax), 0x11u);
+  EXPECT_EQ(reg(rbx), 0x11u) << "the page that the TLB holds";
 }
 
 TEST(Tlb, counts_no_more_filled_slots_than_it_must_know) {

@@ -120,7 +120,7 @@ void add_place(const Cpu& cpu, Leaf& leaf, u32 subleaf) {
       leaf.ebx |= (id & 0xFF) << 24 | count << 16;
       if (count > 1) leaf.edx |= feature_htt;
       if (cpu.apic == nullptr) break;
-      leaf.ecx |= feature_x2apic | feature_tsc_deadline;
+      leaf.ecx |= feature_tsc_deadline | (cpu.apic->has_x2apic() ? feature_x2apic : 0);
       leaf.edx |= feature_thermal_monitor;
       if (cpu.apic->globally_enabled()) leaf.edx |= feature_apic;
       break;

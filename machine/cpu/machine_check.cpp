@@ -8,7 +8,7 @@ namespace {
 
 namespace msr {
 constexpr u32 capabilities = 0x179, status = 0x17A, bank_control2 = 0x280, bank_control = 0x400, bank_status = 0x401,
-              bank_address = 0x402;
+              bank_address = 0x402, bank_misc = 0x403;
 }
 
 constexpr u64 banks = 1, has_corrected_interrupt = u64{1} << 10;                      // IA32_MCG_CAP, §15.3.1.1
@@ -39,6 +39,9 @@ MachineCheck::Answer MachineCheck::read(u32 number, u64& value) const {
     case msr::bank_address:
       value = address_;
       return Answer::Done;
+    case msr::bank_misc:
+      value = misc_;
+      return Answer::Done;
     case msr::bank_control2:
       value = corrected_;
       return Answer::Done;
@@ -53,16 +56,21 @@ MachineCheck::Answer MachineCheck::write(u32 number, u64 value) {
       if ((value & ~status_writable) != 0) return Answer::Refused;
       status_ = value;
       return Answer::Done;
-    case msr::bank_control:
+    case msr::bank_control:  // §15.3.2.1: all ones or all zeros
+      if (value != 0 && value != ~u64{0}) return Answer::Refused;
       control_ = value;
       return Answer::Done;
-    case msr::bank_status:  // software can only clear it, and the address
+    case msr::bank_status:  // software can only clear it
       if (value != 0) return Answer::Refused;
       error_ = 0;
       return Answer::Done;
+    // §15.3.2.3 and §15.3.2.4 let these be cleared only. unverified: that processors hold to it; kvm-unit-tests (msr)
+    // wants them writable.
     case msr::bank_address:
-      if (value != 0) return Answer::Refused;
-      address_ = 0;
+      address_ = value;
+      return Answer::Done;
+    case msr::bank_misc:
+      misc_ = value;
       return Answer::Done;
     case msr::bank_control2:
       if ((value & ~(threshold_mask | interrupts)) != 0) return Answer::Refused;
@@ -105,6 +113,6 @@ bool MachineCheck::enter() {
   return true;
 }
 
-void MachineCheck::exchange(Archive& archive) { archive(status_, control_, error_, address_, corrected_); }
+void MachineCheck::exchange(Archive& archive) { archive(status_, control_, error_, address_, misc_, corrected_); }
 
 }  // namespace vitrine

@@ -1,8 +1,8 @@
 // Machine-check architecture: one bank that knows what the world outside reports (SDM vol. 3B ch. 15).
 //
 // Nothing in this CPU breaks by itself: errors are injected (InputKind::MachineCheck). A corrected one is counted, and
-// raises LVT CMCI when the count reaches the threshold (§15.5); an uncorrected one is #MC. The bank has an address
-// register and no MISC register; there is no IA32_MCG_CTL.
+// raises LVT CMCI when the count reaches the threshold (§15.5); an uncorrected one is #MC. There is no
+// IA32_MCG_CTL, and what is in IA32_MC0_MISC is the guest's.
 #pragma once
 
 #include "base/types.hpp"
@@ -33,6 +33,7 @@ struct MachineCheck {
   u64 control_ = 0;    // IA32_MC0_CTL
   u64 error_ = 0;      // IA32_MC0_STATUS
   u64 address_ = 0;    // IA32_MC0_ADDR
+  u64 misc_ = 0;       // IA32_MC0_MISC
   u64 corrected_ = 0;  // IA32_MC0_CTL2: threshold and CMCI_EN
 };
 

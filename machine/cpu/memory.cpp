@@ -65,7 +65,12 @@ void Cpu::flush_tlb() {
   forget_device_pages();
   code_views.forget();
   large_pages_.clear();
+  writes_past_protection_ = false;
   ++generations[fetch_generation];
+}
+
+void Cpu::write_protection_set() {
+  if (writes_past_protection_) flush_tlb();
 }
 
 void Cpu::flush_tlb_non_global() {

@@ -238,6 +238,7 @@ bool Cpu::translate(u64 linear, Access access, MemoryView as, Translation& resul
   result = {.physical = walk.physical & a20_mask,
             .writable = dirty && allowed(*this, walk, Access::Write, as),
             .page_bits = walk.page_bits};
+  if (result.writable && !walk.writable) writes_past_protection_ = true;
   return true;
 }
 

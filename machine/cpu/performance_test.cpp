@@ -24,6 +24,7 @@ struct CounterApic final : LocalInterrupts {
   void set_task_priority_class(u8) override {}
   [[nodiscard]] u32 initial_id() const override { return 0; }
   [[nodiscard]] bool globally_enabled() const override { return true; }
+  [[nodiscard]] bool has_x2apic() const override { return false; }
   void tsc_offset_changed(u64) override {}
   void init() override {}
   [[nodiscard]] bool can_ever_wake(bool interruptible) const override { return interruptible; }
@@ -266,12 +267,33 @@ TEST_F(MachineChecks, without_the_enable_bit_there_is_no_cmci) {
   EXPECT_EQ(read(mcg_cap), 0x401u);
 }
 
+TEST_F(MachineChecks, registers_take_what_the_manual_lets_them_take) {
+  using enum MachineCheck::Answer;
+  constexpr u32 address = 0x402, misc = 0x403;
+  struct Row {
+    u32 number;
+    u64 value;
+    MachineCheck::Answer answer;
+  };
+  constexpr Row rows[] = {
+      {mcg_cap, 0, NotMine},       {mcg_status, 7, Done}, {mcg_status, 8, Refused}, {control, ~u64{0}, Done},
+      {control, 1, Refused},       {control, 0, Done},    {status, 1, Refused},     {status, 0, Done},
+      {address, 0x123, Done},      {misc, 0x456, Done},   {misc + 1, 0, NotMine},   {control2, 0x40007FFF, Done},
+      {control2, 0x8000, Refused},
+  };
+  for (const Row& row : rows) {
+    EXPECT_EQ(cpu->machine_checks.write(row.number, row.value), row.answer)
+        << std::hex << row.number << ' ' << row.value;
+    if (row.answer == Done) EXPECT_EQ(read(row.number), row.value) << std::hex << row.number;
+  }
+}
+
 TEST_F(MachineChecks, an_uncorrected_error_is_an_abort_and_a_second_one_in_it_shuts_down) {
   protected_mode();
   set_gate(vector::machine_check);
   put_nops(program, 10);
   cpu->state.cr4 |= cr4_bit::mce;
-  write(control, 1);
+  write(control, ~u64{0});
   (void)cpu->run(4);
   cpu->machine_check({.severity = MachineCheck::Severity::Uncorrected, .code = 5});
   run();
@@ -287,7 +309,7 @@ TEST_F(MachineChecks, an_uncorrected_error_wakes_a_halted_cpu) {
   set_gate(vector::machine_check);
   put(program, {0xF4});
   cpu->state.cr4 |= cr4_bit::mce;
-  write(control, 1);
+  write(control, ~u64{0});
   run();
   cpu->machine_check({.severity = MachineCheck::Severity::Uncorrected, .code = 5});
   run();
@@ -296,7 +318,7 @@ TEST_F(MachineChecks, an_uncorrected_error_wakes_a_halted_cpu) {
 
 TEST_F(MachineChecks, without_cr4_mce_an_uncorrected_error_shuts_down) {
   protected_mode();
-  write(control, 1);
+  write(control, ~u64{0});
   cpu->machine_check({.severity = MachineCheck::Severity::Uncorrected, .code = 5});
   EXPECT_TRUE(cpu->state.shutdown);
 }

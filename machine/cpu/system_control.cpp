@@ -105,7 +105,8 @@ bool set_cr0(Cpu& cpu, u64 value) {
     const bool long_mode = pages && (state.efer & efer_bit::lme) != 0;
     state.efer = long_mode ? state.efer | efer_bit::lma : state.efer & ~efer_bit::lma;
   }
-  if ((changed & (cr0_bit::pg | cr0_bit::pe | cr0_bit::wp)) != 0) cpu.flush_tlb();
+  if ((changed & (cr0_bit::pg | cr0_bit::pe)) != 0) cpu.flush_tlb();
+  if ((changed & value & cr0_bit::wp) != 0) cpu.write_protection_set();
   cpu.update_mode();
   return true;
 }

@@ -273,11 +273,15 @@ bool Hpet::match_changes_nothing(u8 number) const {
   return !is_enabled(configuration) || (is_level(configuration) && !sends_messages(number));
 }
 
-void Hpet::schedule(u8 number) {
+void Hpet::schedule(u8 number, u64 least) {
   follow(number);
   const Timer& timer = state_.timers[number];
   const u64 mask = width_mask(timer.configuration);
-  const u64 steps = (timer.comparator - counter() - 1) & mask;  // one less: of 2^64 steps there is no number
+  u64 steps = (timer.comparator - counter() - 1) & mask;  // one less: of 2^64 steps there is no number
+  const u64 period = timer.period & mask;
+  if (is_periodic(timer.configuration) && period != 0 && period < least && steps + 1 < least) {
+    steps += (least - steps - 2 + period) / period * period;
+  }
   if (!counts() || match_changes_nothing(number) || steps >= furthest) {
     return context_.events.cancel(context_.id, number);
   }
@@ -292,7 +296,7 @@ void Hpet::schedule_all() {
 void Hpet::event(u16 kind, u64) {
   if (kind >= timers || !counts()) return;
   match(static_cast<u8>(kind));
-  schedule(static_cast<u8>(kind));
+  schedule(static_cast<u8>(kind), least_period);
   update();
 }
 

@@ -39,6 +39,9 @@ class Hpet final : public Device {
   static constexpr u8 timers = 3;
   static constexpr u64 period_femtoseconds = 10'000'000;
   static constexpr u64 period_ns = 10;
+  /// Of what a shorter period asks for, interrupts are lost (3.2.4, "minimum clock tick in periodic mode"; the ACPI
+  /// table says the same number): matches come no closer than that many steps.
+  static constexpr u64 least_period = 128;
   static constexpr Pin pit_pin{0}, rtc_pin{1};
 
   /// Offsets (HPET 2.3.1).
@@ -132,7 +135,7 @@ class Hpet final : public Device {
   [[nodiscard]] u64 comparator_now(const Timer& timer) const;
   [[nodiscard]] bool match_changes_nothing(u8 number) const;
   void follow(u8 number);
-  void schedule(u8 number);
+  void schedule(u8 number, u64 least = 0);
   void schedule_all();
   void match(u8 number);
   void send_message(u8 number);

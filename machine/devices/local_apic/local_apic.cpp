@@ -21,6 +21,7 @@ LocalApic::LocalApic(DeviceContext context, Identity identity, ApicBus& bus, Lin
       external_(external),
       temperature_(cooling) {
   state_.base = default_address | base_enabled | (identity_.start == Start::Bootstrap ? base_bsp : 0);
+  state_.base_set = {0, now()};
   start(static_cast<u8>(identity_.initial_id));
   base_changed();
 }
@@ -32,6 +33,7 @@ void LocalApic::start(u8 first_id) {
   withdraw_all();
   State fresh;
   fresh.base = state_.base;
+  fresh.base_set = state_.base_set;
   fresh.xapic_id = first_id;
   fresh.spurious_vector = spurious_at_reset;
   fresh.lvt.fill(lvt_masked);
@@ -53,6 +55,7 @@ void LocalApic::start(u8 first_id) {
 
 void LocalApic::reset() {
   state_.base = default_address | base_enabled | (identity_.start == Start::Bootstrap ? base_bsp : 0);
+  state_.base_set = {0, now()};
   base_changed();
   state_.tsc_offset = 0;
   state_.thermal = Thermal{};
@@ -330,18 +333,18 @@ void LocalApic::VectorState::exchange(Archive& archive) {
 void LocalApic::State::exchange(Archive& archive) {
   archive(base, xapic_id, task_priority, logical_destination, destination_format, spurious_vector, requests, in_service,
           level, error_status, errors, command, lvt, timer, tsc_offset, inputs, external, thermal, task_priority_set,
-          spurious_vector_set, lvt_set, told_task_priority, told_in_service, told_higher, vectors);
+          spurious_vector_set, base_set, lvt_set, told_task_priority, told_in_service, told_higher, vectors);
 }
 
 void LocalApic::exchange(Archive& archive) {
-  archive.section(name(), 2);
+  archive.section(name(), 3);
   State loaded = state_;
   DieTemperature temperature = temperature_;
   archive(loaded, temperature);
   if (!archive.loading()) return;
   // No vector below 16 is ever set, and x2APIC without the APIC is no mode.
   const bool legal = (loaded.requests.part(0) & 0xFFFF) == 0 && (loaded.in_service.part(0) & 0xFFFF) == 0 &&
-                     ((loaded.base & base_x2apic) == 0 || (loaded.base & base_enabled) != 0);
+                     ((loaded.base & base_x2apic) == 0 || (has_x2apic() && (loaded.base & base_enabled) != 0));
   if (!legal) archive.refuse(Archive::Error::BadValue);
   if (!archive.ok()) return;
   state_ = loaded;

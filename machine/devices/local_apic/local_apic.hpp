@@ -49,10 +49,12 @@ class LocalApic final : public Device, public LocalInterrupts, public ApicBusAge
     intr = 2,   ///< the 8259s' INT with the IMCR in PIC mode: straight to the CPU, past the APIC
   };
   enum class Start : u8 { Bootstrap, Application };
+  enum class Modes : u8 { XapicAndX2apic, XapicOnly };
   struct Identity {
     u8 cpu = 0;          ///< number of its CPU
     u32 initial_id = 0;  ///< APIC id; its low 8 bits are the xAPIC's
     Start start = Start::Bootstrap;
+    Modes modes = Modes::XapicAndX2apic;
   };
 
   /// `interrupt_output`: the CPU's INTR. `external`: the 8259s, for ExtINT; null: there are none.
@@ -82,6 +84,7 @@ class LocalApic final : public Device, public LocalInterrupts, public ApicBusAge
   void set_task_priority_class(u8 value) override;
   [[nodiscard]] u32 initial_id() const override { return identity_.initial_id; }
   [[nodiscard]] bool globally_enabled() const override;
+  [[nodiscard]] bool has_x2apic() const override { return identity_.modes == Modes::XapicAndX2apic; }
   void tsc_offset_changed(u64 offset) override;
   void init() override;
   [[nodiscard]] bool can_ever_wake(bool interruptible) const override;
@@ -173,6 +176,7 @@ class LocalApic final : public Device, public LocalInterrupts, public ApicBusAge
     // For the ledger.
     Setting task_priority_set{};
     Setting spurious_vector_set{};
+    Setting base_set{};
     std::array<Setting, sources> lvt_set{};
     VectorSet told_task_priority, told_in_service, told_higher;  // since their IRR bits were set
     std::array<VectorState, 256> vectors{};

@@ -62,12 +62,15 @@ void LocalApic::tell_all_blocked() {
 }
 
 void LocalApic::tell_entry_masked(ApicPin source, RequestId request) {
-  const bool disabled = !software_enabled() || !globally_enabled();
-  Setting setting = disabled ? state_.spurious_vector_set : state_.lvt_set[index_of(source)];
-  if (!globally_enabled()) setting = Setting{};
+  const bool by_base = !globally_enabled();
+  const bool disabled = by_base || !software_enabled();
+  const Setting setting = by_base    ? state_.base_set
+                          : disabled ? state_.spurious_vector_set
+                                     : state_.lvt_set[index_of(source)];
   record({.id = request.value,
           .address = setting.by,
           .since = setting.since.value,
+          .extra = u64{by_base},
           .kind = RecordKind::Blocked,
           .vector = static_cast<u8>(local_vector(source)),
           .pin = static_cast<u8>(source),

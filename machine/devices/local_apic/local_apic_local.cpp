@@ -63,20 +63,22 @@ void LocalApic::deliver(ApicPin source, RequestId request) {
     }
     case MessageMode::Nmi:
       return pins_.nmi(request);
+    // §10.5.1: INIT and ExtINT are supported of the pins only.
     case MessageMode::Init:
-      return pins_.init(request);
+      if (is_pin(source)) return pins_.init(request);
+      break;
     case MessageMode::ExtInt:
-      // Of a pin it is a level, which update() sees. §10.5.1: of no other source it is supported.
-      if (is_pin(source)) return update();
-      [[fallthrough]];
+      if (is_pin(source)) return update();  // a level, which it sees
+      break;
     default:
-      return record({.id = request.value,
-                     .kind = RecordKind::MessageLost,
-                     .vector = vector,
-                     .pin = static_cast<u8>(source),
-                     .detail = static_cast<u8>(mode_of(source) == MessageMode::Smi ? MessageLoss::Unsupported
-                                                                                   : MessageLoss::ReservedMode)});
+      break;
   }
+  record({.id = request.value,
+          .kind = RecordKind::MessageLost,
+          .vector = vector,
+          .pin = static_cast<u8>(source),
+          .detail = static_cast<u8>(mode_of(source) == MessageMode::Smi ? MessageLoss::Unsupported
+                                                                        : MessageLoss::ReservedMode)});
 }
 
 /// LINT0 or LINT1 after a change of the wire or of its entry.

@@ -326,13 +326,14 @@ LocalInterrupts::MsrResult LocalApic::write_base(u64 value) {
   if ((value & ~(address | base_bsp | base_x2apic | base_enabled)) != 0) return MsrResult::Refused;
   const bool enabled = (value & base_enabled) != 0;
   const bool x2apic = (value & base_x2apic) != 0;
-  if (x2apic && (!enabled || !globally_enabled())) return MsrResult::Refused;
+  if (x2apic && (!has_x2apic() || !enabled || !globally_enabled())) return MsrResult::Refused;
   if (!x2apic && enabled && x2apic_mode()) return MsrResult::Refused;
   if (value == state_.base) return MsrResult::Done;
   const bool was_enabled = globally_enabled();
   const bool becomes_x2apic = x2apic && !x2apic_mode();
   programmed(ControllerRegister::ApicBase, state_.base, value);
   state_.base = value;
+  state_.base_set = here();
   if (!enabled) {
     withdraw_external();
     stop_timer();

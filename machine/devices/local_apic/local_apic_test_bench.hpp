@@ -58,7 +58,8 @@ struct ApicBench {
     InterruptLine* wire = nullptr;  // its INTR
     std::array<LineDriver, 3> pins;
   };
-  explicit ApicBench(unsigned count = 1, DieTemperature::Cooling cooling = {}) {
+  explicit ApicBench(unsigned count = 1, DieTemperature::Cooling cooling = {},
+                     LocalApic::Modes modes = LocalApic::Modes::XapicAndX2apic) {
     for (unsigned i = 0; i < count; ++i) {
       Processor& processor = processors.emplace_back();
       const std::string suffix = std::to_string(i);
@@ -69,7 +70,8 @@ struct ApicBench {
           "lapic" + suffix,
           LocalApic::Identity{.cpu = static_cast<u8>(i),
                               .initial_id = i,
-                              .start = i == 0 ? LocalApic::Start::Bootstrap : LocalApic::Start::Application},
+                              .start = i == 0 ? LocalApic::Start::Bootstrap : LocalApic::Start::Application,
+                              .modes = modes},
           holder.bus, output, *processor.around, processor.around, cooling);
       for (u8 pin = 0; pin < 3; ++pin) {
         processor.pins[pin] = bench.input(*processor.apic, Pin(pin), "pin", InterruptLine::no_number);
@@ -108,6 +110,11 @@ struct ApicBench {
     return holder.bus.send(message, SourceId(0), static_cast<u8>(ApicPin::Message));
   }
   void interrupt(u8 vector, unsigned i = 0) { send({.destination = i, .vector = vector}); }
+  /// The vector's bit in TMR.
+  bool level(u8 vector, unsigned i = 0) {
+    const u32 offset = apic::offset::trigger_mode + (vector >> 5) * 0x10u;
+    return (apic(i).peek(LocalApic::registers, offset, AccessSize(4)) >> (vector & 31) & 1) != 0;
+  }
   void advance(u64 nanoseconds) { bench.advance(nanoseconds); }
 
   TestBench bench;

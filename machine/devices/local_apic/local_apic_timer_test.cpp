@@ -243,7 +243,9 @@ TEST(LocalApicThermal, a_crossing_while_the_apic_is_off_is_blocked) {
   bench.write(offset::lvt_thermal, 0xFA);
   bench.write_msr(msr::thermal_interrupt, 1u << 15 | 30u << 8);
   const u64 base = bench.read_msr(msr::apic_base);
+  bench.bench.ledger.context.address = 0x1234;
   bench.write_msr(msr::apic_base, base & ~base_enabled);
+  bench.bench.ledger.context.address = 0x5678;
   for (u64 i = 0; i < 600; ++i) {
     bench.around().instructions += 1'000'000;
     bench.advance(1'000'000);
@@ -253,6 +255,8 @@ TEST(LocalApicThermal, a_crossing_while_the_apic_is_off_is_blocked) {
   const std::vector<Record> blocked = bench.bench.records(RecordKind::Blocked);
   ASSERT_EQ(blocked.size(), 1u);
   EXPECT_EQ(blocked[0].detail, static_cast<u8>(Obstacle::ApicDisabled));
+  EXPECT_EQ(blocked[0].address, 0x1234u) << "who has switched it off";
+  EXPECT_EQ(blocked[0].extra, 1u) << "in IA32_APIC_BASE";
 }
 
 /// Lets a core work (or sleep) for so many milliseconds.

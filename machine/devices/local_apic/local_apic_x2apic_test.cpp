@@ -41,6 +41,15 @@ TEST(X2Apic, only_the_valid_transitions_are_taken) {
   }
 }
 
+// §10.12.1: where CPUID does not show x2APIC, bit 10 is reserved.
+TEST(X2Apic, hidden_it_can_not_be_entered) {
+  ApicBench bench(1, {}, LocalApic::Modes::XapicOnly);
+  EXPECT_FALSE(bench.apic().has_x2apic());
+  EXPECT_EQ(bench.write_msr(msr::apic_base, 0xFEE00D00), Refused);
+  EXPECT_EQ(bench.read_msr(msr::apic_base), 0xFEE00900u);
+  EXPECT_EQ(bench.read_msr(0x802), ~u64{0});
+}
+
 // Table 10-6, and what its notes say of reserved bits.
 TEST(X2Apic, registers_can_be_read_and_written_as_the_table_says) {
   struct Row {

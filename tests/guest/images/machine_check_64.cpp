@@ -6,12 +6,14 @@
 namespace {
 
 constexpr u32 msr_capabilities = 0x179, msr_status = 0x17A, msr_bank_control2 = 0x280, msr_bank_control = 0x400,
-              msr_bank_status = 0x401, lvt_cmci = 0x2F0;
+              msr_bank_status = 0x401, msr_bank_misc = 0x403, lvt_cmci = 0x2F0;
 constexpr u64 cmci_enable = 1u << 30;
 constexpr u8 vector = 0xF7;
 constexpr word cr4_mce = 0x40;
 
 volatile u32 corrected, aborts;
+
+void write_one() { write_msr(msr_bank_control, 1); }
 
 INTERRUPT_HANDLER(on_corrected) {
   corrected = corrected + 1;
@@ -33,6 +35,9 @@ void guest_main() {
   write_msr(msr_bank_control2, cmci_enable | 3);
   check("the threshold reads back", read_msr(msr_bank_control2), cmci_enable | 3);
   write_msr(msr_bank_control, ~u64{0});
+  check("its control takes all ones or all zeros", run(write_one).vector, 13);
+  write_msr(msr_bank_misc, 0x77);
+  check("MISC reads back", read_msr(msr_bank_misc), 0x77);
   apic::write(lvt_cmci, vector);
   set_cr4(cr4() | cr4_mce);
 
