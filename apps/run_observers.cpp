@@ -46,6 +46,7 @@ bool RunObservers::attach(Machine& machine, const std::string& description, int&
   }
   why_ = std::make_unique<WhyBuilder>(header);
   background_.add(*why_);
+  background_.start();
   machine.ledger().attach(background_);
   // Before the sanitizer: its rules may then ask which thread runs.
   if (linux_ && options_.threads && (trace_ || options_.check.wanted())) linux_->watch_threads(probes_);

@@ -1,6 +1,7 @@
 #include "host/background_sink.hpp"
 
 #include <algorithm>
+#include <system_error>
 #include <utility>
 
 namespace vitrine {
@@ -25,8 +26,20 @@ void BackgroundSink::consume(std::span<const Record> records) {
   }
 }
 
+void BackgroundSink::start() {
+  try {
+    thread_ = std::thread([this] { work(); });
+  } catch (const std::system_error&) {  // a limit of the system's: slower, but all the same
+  }
+}
+
+void BackgroundSink::read_here() {
+  for (LedgerSink* reader : readers_) reader->consume(filling_);
+  filling_.clear();
+}
+
 void BackgroundSink::hand_over() {
-  if (!thread_.joinable()) thread_ = std::thread([this] { work(); });
+  if (!thread_.joinable()) return read_here();
   {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return waiting_.size() < most_batches; });
@@ -48,9 +61,7 @@ void BackgroundSink::wait() {
     changed_.wait(lock, [this] { return waiting_.empty() && !reading_; });
   }
   // The thread has nothing to do, and gets nothing meanwhile.
-  if (filling_.empty()) return;
-  for (LedgerSink* reader : readers_) reader->consume(filling_);
-  filling_.clear();
+  if (!filling_.empty()) read_here();
 }
 
 void BackgroundSink::work() {

@@ -23,9 +23,11 @@ class BackgroundSink final : public LedgerSink {
   /// Waits as wait() does.
   ~BackgroundSink() override;
 
-  /// One more reader (not owned). Before the first record only. From then on it belongs to the thread, but for the time
-  /// between a wait() and the next record.
+  /// One more reader (not owned). Before start() only. From then on it belongs to the thread, but for the time between
+  /// a wait() and the next record.
   void add(LedgerSink& reader) { readers_.push_back(&reader); }
+  /// Starts the thread. Where the system has none to give, consume() reads by itself.
+  void start();
   /// Keeps the records, and hands them to the thread in batches. Waits while the readers are most_batches behind.
   void consume(std::span<const Record> records) override;
   /// Returns when the readers have seen all there is.
@@ -36,6 +38,7 @@ class BackgroundSink final : public LedgerSink {
 
  private:
   using Batch = std::vector<Record>;
+  void read_here();
   void hand_over();
   void work();
 
@@ -47,7 +50,7 @@ class BackgroundSink final : public LedgerSink {
   std::vector<Batch> read_;  // their memory is used again
   bool reading_ = false;     // a batch that is in neither
   bool ends_ = false;
-  std::thread thread_;  // started with the first batch
+  std::thread thread_;
 };
 
 }  // namespace vitrine

@@ -119,6 +119,7 @@ TEST(BackgroundSink, every_reader_sees_all_records_in_order) {
     BackgroundSink sink;
     sink.add(first);
     sink.add(second);
+    sink.start();
     std::vector<Record> some;
     for (u64 id = 1; id <= count; ++id) {
       some.push_back({.id = id});
@@ -140,11 +141,20 @@ TEST(BackgroundSink, wait_makes_few_records_known) {
   Reader reader;
   BackgroundSink sink;
   sink.add(reader);
+  sink.start();
   sink.consume(std::vector<Record>{{.id = 1}, {.id = 2}});
   sink.wait();
   EXPECT_EQ(reader.ids, (std::vector<u64>{1, 2}));
   sink.wait();
   EXPECT_EQ(reader.ids.size(), 2u);
+}
+
+TEST(BackgroundSink, without_a_thread_reads_by_itself) {
+  Reader reader;
+  BackgroundSink sink;
+  sink.add(reader);
+  sink.consume(std::vector<Record>(BackgroundSink::batch, Record{.id = 7}));
+  EXPECT_EQ(reader.ids.size(), BackgroundSink::batch);
 }
 
 }  // namespace
