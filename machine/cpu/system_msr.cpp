@@ -295,6 +295,7 @@ Outcome write_msr(Cpu& cpu, const Operation& operation) {
   }
   switch (write_register_of_model(cpu, number, value)) {
     case Refusal::None:
+      cpu.local_apic_done(due);  // the TSC has a deadline
       if (cpu.probe != nullptr) tell_gs_write(cpu, operation);
       return Outcome::Stop;
     case Refusal::Unknown:

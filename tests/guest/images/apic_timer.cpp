@@ -4,6 +4,7 @@
 namespace {
 
 constexpr u8 vector = 0x41;
+constexpr u32 msr_tsc = 0x10;
 volatile u32 count;
 
 void on_timer(Frame&) {
@@ -83,6 +84,13 @@ void guest_main() {
     write_msr(apic::msr_tsc_deadline, 1);
     window();
     check("one in the past comes at once", count, 2);
+    const u64 far = time_stamp() + 1'000'000'000;
+    write_msr(apic::msr_tsc_deadline, far);
+    write_msr(msr_tsc, far - 1'000);
+    interrupts_on();
+    for (u32 i = 0; i < 10'000 && count < 3; ++i) asm volatile("pause");
+    interrupts_off();
+    check("a TSC that is set forward brings the deadline near", count, 3);
     apic::write(apic::lvt_timer, vector);
   }
   check("the timer's vector is in no register",
