@@ -246,5 +246,23 @@ TEST(MachineReset, leaves_a_board_that_equals_a_new_one) {
   EXPECT_EQ(board_of(*guest.machine), fresh);
 }
 
+// --- the performance counter's entry
+
+TEST(MachineLedger, an_entry_that_its_own_interrupt_masked_is_told_as_masked_then) {
+  Guest guest({cli, nop, nop, nop, nop, hlt});
+  guest.local(offset::lvt_performance, 0x71);
+  (void)guest.machine->run({.until = Tick(3)});
+  LocalApic& apic = guest.machine->board().apics->local(0);
+  apic.raise_local(LocalInterrupts::Source::PerformanceCounter);
+  const std::vector<Record> programmed = guest.records(RecordKind::ControllerProgrammed);
+  ASSERT_FALSE(programmed.empty());
+  EXPECT_EQ(programmed.back().pin, static_cast<u8>(ApicPin::Performance));
+  EXPECT_EQ(programmed.back().extra, 0x10071u);
+  apic.raise_local(LocalInterrupts::Source::PerformanceCounter);
+  const std::vector<Record> blocked = guest.records(RecordKind::Blocked);
+  ASSERT_FALSE(blocked.empty());
+  EXPECT_EQ(blocked.back().since, 3u) << "not since it was opened";
+}
+
 }  // namespace
 }  // namespace vitrine

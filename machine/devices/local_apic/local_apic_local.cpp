@@ -45,7 +45,7 @@ void LocalApic::raise(ApicPin source) {
   if (masked(source) || !globally_enabled()) return tell_entry_masked(source, request);
   deliver(source, request);
   // §10.5.1: the mask bit is set when the performance counter's interrupt is delivered.
-  if (source == ApicPin::Performance) lvt(source) |= lvt_masked;
+  if (source == ApicPin::Performance) write_local_vector(source, local_vector(source) | lvt_masked);
 }
 
 void LocalApic::raise_local(Source source) {
