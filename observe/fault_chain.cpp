@@ -186,7 +186,11 @@ std::string code_text(const RegisterDump& registers, std::size_t most, const Sym
 }
 
 std::string explain_triple_fault(const FaultChain& chain, const RegisterDump& registers, const Symboliser* symbols) {
-  std::string out = "Triple fault: the CPU could not deliver a double fault, and shut down.\n";
+  // SDM vol. 3B §15.3.1.2.
+  const bool by_machine_check = chain.count == 1 && chain.steps[0].vector == 18 && !chain.steps[0].during_delivery;
+  std::string out = by_machine_check
+                        ? "Shutdown: a machine check came while CR4.MCE was clear or another one was in progress.\n"
+                        : "Triple fault: the CPU could not deliver a double fault, and shut down.\n";
   if (chain.count != 0) out += "The exceptions that led to it, oldest first:\n";
   for (u32 i = 0; i < chain.count && i < FaultChain::capacity; ++i) {
     out += fmt::format("  {}. {} s: {}.\n", i + 1, moment_text(chain.steps[i].time),

@@ -49,7 +49,7 @@ u64 mode_of(const Cpu& cpu, const ProbedDelivery& entry) {
 void record(Cpu& cpu, Record&& entry) {
   entry.source = cpu.context.source.value;
   entry.privilege = cpu.cpl;
-  cpu.context.ledger.append(entry);
+  cpu.context.ledger.append_for(cpu.number, entry);
 }
 
 /// Takes note of an exception: CR2, DR7, fault chain, ledger. Makes the event that is to be delivered.
@@ -328,7 +328,17 @@ void Cpu::machine_check(const MachineCheck::Error& error) {
   if (machine_checks.log(error) && apic != nullptr) apic->raise_local(LocalInterrupts::Source::CorrectedMachineCheck);
   if (error.severity == MachineCheck::Severity::Corrected || !machine_checks.signals()) return;
   // SDM vol. 3B §15.3.1.2: without CR4.MCE, or while one is in progress, the CPU shuts down.
-  if ((state.cr4 & cr4_bit::mce) == 0 || !machine_checks.enter()) return shut_down(*this);
+  if ((state.cr4 & cr4_bit::mce) == 0 || !machine_checks.enter()) {
+    fault_chain.clear();
+    fault_chain.add({.vector = vector::machine_check,
+                     .privilege = cpl,
+                     .cs = state.segments[cs].selector,
+                     .ss = state.segments[ss].selector,
+                     .rip = state.rip,
+                     .rsp = state.gpr[rsp],
+                     .time = context.clock.now().value});
+    return shut_down(*this);
+  }
   state.machine_check_pending = true;
 }
 

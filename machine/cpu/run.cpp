@@ -209,14 +209,14 @@ CpuExit Cpu::run(u64 instructions, const TimeShare& share) {
 
 CpuExit Cpu::run_blocks() {
   for (;;) {
+    if (performance.active() && budget <= 0) [[unlikely]]
+      look_at_counters();
     if (pending_init) [[unlikely]] {
       settle();
       take_init(*std::exchange(pending_init, std::nullopt));
       link_slot = nullptr;
     }
     if (blocks_outdated) drop_outdated_blocks();
-    if (performance.active() && budget <= 0) [[unlikely]]
-      look_at_counters();
     if (state.shutdown) return CpuExit::Shutdown;
     if (device_accessed) return CpuExit::DeviceAccess;
     if (state.waits_for_startup) return CpuExit::Halted;  // it has sent INIT to itself
@@ -232,7 +232,8 @@ CpuExit Cpu::run_blocks() {
     }
     const unsigned inside = instructions_inside(*this, *next);
     if (inside == 0) {
-      raise(vector::general_protection, 0, FailedCheck::SegmentLimit, linear_rip());
+      const u64 linear = mode.is64() ? linear_rip() : static_cast<u32>(linear_rip());
+      raise(vector::general_protection, 0, FailedCheck::SegmentLimit, linear);
       take_fault();
       continue;
     }
