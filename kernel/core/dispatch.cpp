@@ -106,6 +106,7 @@ extern "C" void interrupt_entry(Frame& frame) {
     enter_kernel();
   }
   serve(frame);
+  if (ticks_are_polled && frame.from_user()) look_at_timer(frame);
   leave_kernel();
 }
 

@@ -10,6 +10,7 @@
 #include "kernel/drivers/ata_disks.hpp"
 #include "kernel/drivers/i8042.hpp"
 #include "kernel/drivers/rtc.hpp"
+#include "kernel/drivers/rtc_file.hpp"
 #include "kernel/drivers/serial_terminal.hpp"
 #include "kernel/drivers/vga_console.hpp"
 #include "kernel/fs/block_file.hpp"
@@ -27,6 +28,8 @@ namespace pulse {
 
 namespace {
 
+Uart16550 com2(0x2F8);
+
 struct Device {
   std::string_view name;
   u32 device;
@@ -35,6 +38,7 @@ constexpr Device devices[] = {{"null", device_number(1, 3)},    {"zero", device_
                               {"full", device_number(1, 7)},    {"random", device_number(1, 8)},
                               {"urandom", device_number(1, 9)}, {"tty", device_number(5, 0)},
                               {"console", device_number(5, 1)}, {"ttyS0", device_number(4, 64)},
+                              {"ttyS1", device_number(4, 65)},  {"rtc0", rtc_device},
                               {"tty0", device_number(4, 0)},    {"tty1", device_number(4, 1)}};
 
 /// A directory of the root, made if the initramfs has none.
@@ -56,20 +60,12 @@ void fill_devices(Node& root) {
   (void)directory(*dev, "input")->make("mice", node_mode::character | 0666, device_number(13, 63));
 }
 
-/// The word stands in the list that the parameter polled= gives: polled=keyboard,serial.
-bool is_polled(std::string_view word) {
-  std::string_view list = kernel().parameters.text("polled").value_or("");
-  while (!list.empty()) {
-    const std::size_t end = std::min(list.find(','), list.size());
-    if (list.substr(0, end) == word || list.substr(0, end) == "all") return true;
-    list.remove_prefix(std::min(end + 1, list.size()));
-  }
-  return false;
-}
+bool is_polled(std::string_view driver) { return kernel().parameters.lists("polled", driver); }
 
 void start_terminals() {
-  start_serial_terminal(serial_port(),
-                        is_polled("serial") ? Uart16550::Service::Polled : Uart16550::Service::Interrupts);
+  const auto service = is_polled("serial") ? Uart16550::Service::Polled : Uart16550::Service::Interrupts;
+  start_serial_terminal(0, serial_port(), service);
+  if (com2.initialise()) start_serial_terminal(1, com2, service);
   start_screen_terminal();
   if (kernel().parameters.text("console") == "tty0") set_console_terminal(screen_terminal());
   register_terminal_devices();
@@ -139,6 +135,7 @@ void start_user_space() {
   register_calls();
   register_memory_devices();
   start_terminals();
+  start_rtc(is_polled("rtc") ? RtcService::Polled : RtcService::Interrupts);
   start_disks();
   const Ref<Node> root = make_tmpfs(kernel_file_pages());
   const MemoryRange& archive = system.boot.initramfs;

@@ -1,5 +1,7 @@
 #include "kernel/core/parameters.hpp"
 
+#include <algorithm>
+
 namespace pulse {
 
 namespace {
@@ -36,6 +38,16 @@ std::optional<std::string_view> Parameters::text(std::string_view name) const {
     }
   }
   return found;
+}
+
+bool Parameters::lists(std::string_view name, std::string_view word) const {
+  std::string_view list = text(name).value_or("");
+  while (!list.empty()) {
+    const std::size_t end = std::min(list.find(','), list.size());
+    if (list.substr(0, end) == word || list.substr(0, end) == "all") return true;
+    list.remove_prefix(std::min(end + 1, list.size()));
+  }
+  return false;
 }
 
 std::optional<u64> Parameters::number(std::string_view name) const {

@@ -18,6 +18,8 @@ class Parameters {
   [[nodiscard]] bool has(std::string_view word) const;
   /// What stands behind NAME=; the last one counts.
   [[nodiscard]] std::optional<std::string_view> text(std::string_view name) const;
+  /// NAME= is followed by a list with this word in it, or "all": NAME=WORD,WORD.
+  [[nodiscard]] bool lists(std::string_view name, std::string_view word) const;
   /// The same as a decimal number; nothing if it is none or does not fit.
   [[nodiscard]] std::optional<u64> number(std::string_view name) const;
 

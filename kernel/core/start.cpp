@@ -85,7 +85,8 @@ void start_interrupts() {
   const Platform* const tables = start_apics();
   start_tick(static_cast<u32>(parameters.number("hz").value_or(1000)),
              parameters.has("tickless") ? Idle::Tickless : Idle::Ticks,
-             tables != nullptr && parameters.text("timer") != "pit" ? TickSource::LocalApic : TickSource::Pit);
+             tables != nullptr && parameters.text("timer") != "pit" ? TickSource::LocalApic : TickSource::Pit,
+             parameters.lists("polled", "timer") ? TickService::Polled : TickService::Interrupts);
   // Another CPU's tick is its local APIC's.
   if (tables != nullptr && parameters.text("timer") != "pit") {
     start_processors(*tables, static_cast<u32>(parameters.number("cpus").value_or(most_cpus)));

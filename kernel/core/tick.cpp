@@ -24,6 +24,7 @@ u64 tick_nanoseconds = 0;
 u32 tick_hertz = 0;
 Idle idle_mode = Idle::Ticks;
 TickSource tick_source = TickSource::Pit;
+u64 time_of_last_tick = 0;
 u64 local_counts_per_second = 0;
 u64 boot_wall = 0;
 
@@ -42,11 +43,19 @@ void account(const Frame& frame) {
   }
 }
 
+/// The first CPU's ticks are the clock of those whom a late time is soon enough.
+void keep_time(u64 now) {
+  if (this_cpu().number != 0) return;
+  tick_count = tick_count + 1;
+  time_of_last_tick = now;
+}
+
 void tick(Frame& frame) {
-  if (this_cpu().number == 0) tick_count = tick_count + 1;
+  const u64 now = nanoseconds_since_boot();
+  keep_time(now);
   tell_of_nmi();
   account(frame);
-  scheduler_tick(nanoseconds_since_boot());
+  scheduler_tick(now);
 }
 
 InterruptHandler tick_handler{.name = "timer", .function = [](InterruptHandler&, Frame& frame) {
@@ -54,7 +63,16 @@ InterruptHandler tick_handler{.name = "timer", .function = [](InterruptHandler&,
                                 return HandlerResult::Handled;
                               }};
 
+void start_source_once(u64 nanoseconds) {
+  if (tick_source == TickSource::Pit) return start_pit_once(nanoseconds);
+  constexpr u64 longest = 1'000'000'000;
+  const u64 count = std::min(nanoseconds, longest) * local_counts_per_second / 1'000'000'000 + 1;
+  LocalApic::start_timer_once(static_cast<u32>(std::min<u64>(count, ~u32{0})),
+                              ticks_are_polled ? LocalApic::Telling::Nothing : LocalApic::Telling::Interrupt);
+}
+
 void start_source() {
+  if (ticks_are_polled) return start_source_once(tick_nanoseconds);
   if (tick_source == TickSource::Pit) {
     (void)start_pit(tick_hertz);
   } else {
@@ -62,17 +80,16 @@ void start_source() {
   }
 }
 
-void start_source_once(u64 nanoseconds) {
-  if (tick_source == TickSource::Pit) return start_pit_once(nanoseconds);
-  constexpr u64 longest = 1'000'000'000;
-  const u64 count = std::min(nanoseconds, longest) * local_counts_per_second / 1'000'000'000 + 1;
-  LocalApic::start_timer_once(static_cast<u32>(std::min<u64>(count, ~u32{0})));
-}
+bool source_ran_out() { return tick_source == TickSource::Pit ? pit_ran_out() : LocalApic::timer_ran_out(); }
 
 }  // namespace
 
+bool ticks_are_polled = false;
+
 u64 ticks() { return tick_count; }
 u64 nanoseconds_per_tick() { return tick_nanoseconds; }
+
+u64 nanoseconds_at_last_tick() { return time_of_last_tick; }
 
 u64 boot_wall_nanoseconds() { return boot_wall; }
 void set_boot_wall_seconds(u64 seconds_since_1970) { boot_wall = seconds_since_1970 * 1'000'000'000; }
@@ -81,10 +98,15 @@ u64 wall_seconds() { return (boot_wall + nanoseconds_since_boot()) / 1'000'000'0
 namespace {
 /// A tick that this CPU owes, and slept through.
 void idle_tick() {
-  PerCpu& cpu = this_cpu();
-  if (cpu.number == 0) tick_count = tick_count + 1;
-  ++cpu.idle_ticks;
-  scheduler_tick(nanoseconds_since_boot());
+  const u64 now = nanoseconds_since_boot();
+  keep_time(now);
+  ++this_cpu().idle_ticks;
+  scheduler_tick(now);
+}
+
+/// IF is on for a moment at a time.
+void wait_and_look(const PerCpu& cpu) {
+  while (!cpu.reschedule && cpu.ready.empty() && !source_ran_out()) wait_for_event();
 }
 }  // namespace
 
@@ -99,22 +121,47 @@ void wait_idle() {
   cpu.sleeps_long = long_sleep;
   leave_kernel();
   // Handlers that were left to this CPU ran just now, and may have woken somebody.
-  if (!cpu.reschedule && cpu.ready.empty()) wait_for_interrupt();
+  if (ticks_are_polled) {
+    wait_and_look(cpu);
+  } else if (!cpu.reschedule && cpu.ready.empty()) {
+    wait_for_interrupt();
+  }
   enter_kernel_politely();
+  if (ticks_are_polled && source_ran_out()) {
+    start_source();
+    idle_tick();
+  }
   if (std::exchange(cpu.owes_tick, false)) idle_tick();
   cpu.sleeps_long = false;
   if (!long_sleep) return;
   start_source();
   // No tick saw this time pass.
-  cpu.idle_ticks += (nanoseconds_since_boot() - begin) / tick_nanoseconds;
+  const u64 now = nanoseconds_since_boot();
+  cpu.idle_ticks += (now - begin) / tick_nanoseconds;
+  if (cpu.number == 0) time_of_last_tick = now;
 }
 
 void start_tick_here() { start_source(); }
 
 void local_tick(Frame& frame) { tick(frame); }
 
-void start_tick(u32 hz, Idle idle, TickSource source) {
-  idle_mode = idle;
+void look_at_timer(Frame& frame) {
+  if (!source_ran_out()) return;
+  start_source();
+  tick(frame);
+}
+
+void wait_for_event() {
+  if (!ticks_are_polled) return wait_for_interrupt();
+  constexpr int moments = 64;  // from one look at a slow port to the next
+  interrupts_on();
+  for (int i = 0; i < moments; ++i) asm volatile("pause");
+  interrupts_off();
+}
+
+void start_tick(u32 hz, Idle idle, TickSource source, TickService service) {
+  ticks_are_polled = service == TickService::Polled;
+  idle_mode = ticks_are_polled ? Idle::Ticks : idle;
   hz = std::clamp(hz, least_hz, most_hz);
   tick_hertz = hz;
   tick_source = source;
@@ -122,11 +169,14 @@ void start_tick(u32 hz, Idle idle, TickSource source) {
   if (source == TickSource::LocalApic) {
     local_counts_per_second = LocalApic::measure_timer();
     start_source();
+  } else if (ticks_are_polled) {
+    start_source();
   } else {
     tick_nanoseconds = start_pit(hz);
     kernel().interrupts.add(0, tick_handler);
   }
-  log_info("timer: {} ticks a second by the {}", hz, source == TickSource::Pit ? "PIT" : "local APIC");
+  log_info("timer: {} ticks a second by the {}{}", hz, source == TickSource::Pit ? "PIT" : "local APIC",
+           ticks_are_polled ? ", polled" : "");
 }
 
 }  // namespace pulse

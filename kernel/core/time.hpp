@@ -6,6 +6,8 @@
 namespace pulse {
 
 [[nodiscard]] u64 nanoseconds_since_boot();
+/// The same as the last tick has left it: no later than one tick, and cheaper where the counter is slow to read.
+[[nodiscard]] u64 nanoseconds_at_last_tick();
 /// Timer interrupts so far.
 [[nodiscard]] u64 ticks();
 /// From one to the next.

@@ -3,6 +3,7 @@
 
 #include "kernel/arch/x86_64/cpu.hpp"
 #include "kernel/core/scheduler.hpp"
+#include "kernel/core/tick.hpp"
 #include "kernel/core/time.hpp"
 
 namespace pulse {
@@ -30,7 +31,7 @@ WaitResult until(WaitQueue& queue, IsReady is_ready, u64 deadline) {
       break;
     }
     if (signals == Signals::Wait && thread.priority == RunEntry::idle_priority) {
-      wait_for_interrupt();
+      wait_for_event();
       continue;
     }
     thread.state = ThreadState::Blocked;

@@ -133,11 +133,13 @@ void LocalApic::start_timer(u32 count) {
   write(timer_initial, count);
 }
 
-void LocalApic::start_timer_once(u32 count) {
+void LocalApic::start_timer_once(u32 count, Telling telling) {
   write(timer_divide, divide_by_16);
-  write(lvt_timer, vector::timer);
+  write(lvt_timer, vector::timer | (telling == Telling::Nothing ? masked : 0));
   write(timer_initial, count);
 }
+
+bool LocalApic::timer_ran_out() { return read(timer_current) == 0; }
 
 u32 LocalApic::take_errors() {
   write(error_status, 0);

@@ -30,7 +30,10 @@ class LocalApic {
   /// The timer's counts in a second, by the clock.
   [[nodiscard]] static u32 measure_timer();
   static void start_timer(u32 count);
-  static void start_timer_once(u32 count);
+  enum class Telling : u8 { Interrupt, Nothing };
+  /// With Nothing it counts in silence, for who asks timer_ran_out().
+  static void start_timer_once(u32 count, Telling telling = Telling::Interrupt);
+  [[nodiscard]] static bool timer_ran_out();
   /// What the error interrupt is about (ESR).
   [[nodiscard]] static u32 take_errors();
 

@@ -29,6 +29,12 @@ void start_pit_once(u64 nanoseconds) {
   out8(counter0, static_cast<u8>(count >> 8));
 }
 
+bool pit_ran_out() {
+  constexpr u8 latch_status_of_counter0 = 0xE2, output = 0x80;  // the read-back command
+  out8(control, latch_status_of_counter0);
+  return (in8(counter0) & output) != 0;
+}
+
 void start_pit_stopwatch(u32 count) {
   out8(speaker_port, (in8(speaker_port) & static_cast<u8>(~speaker)) | gate2);
   out8(control, counter2_low_high_mode0);

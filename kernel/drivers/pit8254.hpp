@@ -15,6 +15,9 @@ u64 start_pit(u32 hz);
 /// (54.9 ms).
 void start_pit_once(u64 nanoseconds);
 
+/// Has it? For whoever looks instead of being interrupted.
+[[nodiscard]] bool pit_ran_out();
+
 /// Counter 2, whose output nobody but us can see: counts down from `count` (1..65535).
 void start_pit_stopwatch(u32 count);
 [[nodiscard]] bool pit_stopwatch_ran_out();

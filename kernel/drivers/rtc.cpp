@@ -7,13 +7,8 @@ namespace pulse {
 namespace {
 
 constexpr u16 index_port = 0x70, data_port = 0x71;
-enum Register : u8 { seconds = 0, minutes = 2, hours = 4, day = 7, month = 8, year = 9, status_a = 10, status_b = 11 };
+enum Register : u8 { seconds = 0, minutes = 2, hours = 4, day = 7, month = 8, year = 9 };
 constexpr u8 update_in_progress = 0x80, binary_mode = 0x04, hours_of_24 = 0x02, afternoon = 0x80;
-
-u8 read(u8 number) {
-  out8(index_port, number);
-  return in8(data_port);
-}
 
 struct Calendar {
   u8 values[6];
@@ -21,11 +16,14 @@ struct Calendar {
 };
 
 Calendar read_calendar() {
-  while ((read(status_a) & update_in_progress) != 0) asm volatile("pause");
-  return {{read(seconds), read(minutes), read(hours), read(day), read(month), read(year)}};
+  while ((read_rtc_register(rtc::register_a) & update_in_progress) != 0) asm volatile("pause");
+  return {{read_rtc_register(seconds), read_rtc_register(minutes), read_rtc_register(hours), read_rtc_register(day),
+           read_rtc_register(month), read_rtc_register(year)}};
 }
 
-/// Days from 1970 to a date (H. Hinnant, "chrono-compatible low-level date algorithms").
+}  // namespace
+
+/// (H. Hinnant, "chrono-compatible low-level date algorithms").
 u64 days_from_1970(u64 y, u64 m, u64 d) {
   y -= m <= 2 ? 1 : 0;
   const u64 era = y / 400;
@@ -35,13 +33,22 @@ u64 days_from_1970(u64 y, u64 m, u64 d) {
   return era * 146097 + day_of_era - 719468;
 }
 
-}  // namespace
+u8 read_rtc_register(u8 number) {
+  const InterruptsOff off;
+  out8(index_port, number);
+  return in8(data_port);
+}
+void write_rtc_register(u8 number, u8 value) {
+  const InterruptsOff off;
+  out8(index_port, number);
+  out8(data_port, value);
+}
 
-u64 read_rtc() {
+RtcCalendar read_rtc_calendar() {
   // Twice the same: no update came in between (data sheet, "update cycle").
   Calendar calendar = read_calendar();
   for (Calendar again = read_calendar(); !(again == calendar); again = read_calendar()) calendar = again;
-  const u8 mode = read(status_b);
+  const u8 mode = read_rtc_register(rtc::register_b);
   const bool is_afternoon = (mode & hours_of_24) == 0 && (calendar.values[2] & afternoon) != 0;
   calendar.values[2] &= static_cast<u8>(~afternoon);
   if ((mode & binary_mode) == 0) {
@@ -49,8 +56,14 @@ u64 read_rtc() {
   }
   u64 hour = calendar.values[2];
   if ((mode & hours_of_24) == 0) hour = hour % 12 + (is_afternoon ? 12 : 0);
-  const u64 days = days_from_1970(2000u + calendar.values[5], calendar.values[4], calendar.values[3]);
-  return ((days * 24 + hour) * 60 + calendar.values[1]) * 60 + calendar.values[0];
+  const auto at = [&](int place) { return u32{calendar.values[place]}; };
+  return {at(0), at(1), static_cast<u32>(hour), at(3), at(4), 2000 + at(5)};
+}
+
+u64 read_rtc() {
+  const RtcCalendar now = read_rtc_calendar();
+  const u64 days = days_from_1970(now.year, now.month, now.day);
+  return ((days * 24 + now.hour) * 60 + now.minute) * 60 + now.second;
 }
 
 }  // namespace pulse

@@ -12,62 +12,82 @@ namespace pulse {
 
 namespace {
 
-constexpr u8 line = 4;
 constexpr u32 serial_major = 4, first_serial_minor = 64;
 constexpr u64 polling_period = 1'000'000;
-
-Uart16550* port = nullptr;
 
 class Host final : public ProcessTerminalHost {
  public:
   void show(std::span<const u8> bytes) override { port->send(bytes); }
-  [[nodiscard]] std::optional<u32> serial_line() const override { return 0; }
+  [[nodiscard]] std::optional<u32> serial_line() const override { return number; }
+  Uart16550* port = nullptr;
+  u32 number = 0;
 };
-Host host;
-Terminal terminal(host);
 
-// What the top half leaves for the bottom half.
-std::array<u8, 256> received;
-u32 received_in = 0, received_out = 0;
+struct SerialTerminal {
+  Host host;
+  Terminal terminal{host};
+  // What the top half leaves for the bottom half.
+  std::array<u8, 256> received{};
+  u32 received_in = 0, received_out = 0;
+  struct Half : BottomHalf {
+    SerialTerminal* owner = nullptr;
+  } half;
+  struct Handler : InterruptHandler {
+    SerialTerminal* owner = nullptr;
+  } handler;
+  struct Polling : Timer {
+    SerialTerminal* owner = nullptr;
+  } polling;
 
-void hand_over(BottomHalf&) {
-  while (received_out != received_in) terminal.input(received[received_out++ % received.size()]);
-}
-BottomHalf bottom_half{.function = hand_over};
+  bool serve() {
+    const u32 before = received_in;
+    const bool any = host.port->serve([this](u8 byte) {
+      if (received_in - received_out < received.size()) received[received_in++ % received.size()] = byte;
+    });
+    if (received_in != before) mark(half);
+    return any;
+  }
+  void hand_over() {
+    while (received_out != received_in) terminal.input(received[received_out++ % received.size()]);
+  }
+};
 
-bool serve_port() {
-  const u32 before = received_in;
-  const bool any = port->serve([](u8 byte) {
-    if (received_in - received_out < received.size()) received[received_in++ % received.size()] = byte;
-  });
-  if (received_in != before) mark(bottom_half);
-  return any;
-}
-
-InterruptHandler handler{.name = "ttyS0", .function = [](InterruptHandler&, Frame&) {
-                           return serve_port() ? HandlerResult::Handled : HandlerResult::NotMine;
-                         }};
-
-Timer polling{.expired = [](Timer& timer, u64) {
-  (void)serve_port();
-  timers().add(timer, nanoseconds_since_boot() + polling_period);
-}};
+struct Place {
+  std::string_view name;
+  u8 line;
+  DeviceOpener open;
+};
+SerialTerminal serial_terminals[2];
+constexpr Place places[2] = {
+    {"ttyS0", 4, [](Node&, u32 flags) { return open_terminal(serial_terminals[0].terminal, flags); }},
+    {"ttyS1", 3, [](Node&, u32 flags) { return open_terminal(serial_terminals[1].terminal, flags); }}};
 
 }  // namespace
 
-Terminal& serial_terminal() { return terminal; }
-
-void start_serial_terminal(Uart16550& on, Uart16550::Service service) {
-  port = &on;
-  register_terminal(terminal);
-  register_device(device_number(serial_major, first_serial_minor),
-                  [](Node&, u32 flags) { return open_terminal(terminal, flags); });
+void start_serial_terminal(u32 number, Uart16550& on, Uart16550::Service service) {
+  const Place& place = places[number];
+  SerialTerminal& self = serial_terminals[number];
+  self.host.port = &on;
+  self.host.number = number;
+  register_terminal(self.terminal);
+  register_device(device_number(serial_major, first_serial_minor + number), place.open);
+  self.half.owner = self.handler.owner = self.polling.owner = &self;
+  self.half.function = [](BottomHalf& half) { static_cast<SerialTerminal::Half&>(half).owner->hand_over(); };
   if (service == Uart16550::Service::Interrupts) {
-    kernel().interrupts.add(line, handler);
+    self.handler.name = place.name;
+    self.handler.function = [](InterruptHandler& handler, Frame&) {
+      const bool any = static_cast<SerialTerminal::Handler&>(handler).owner->serve();
+      return any ? HandlerResult::Handled : HandlerResult::NotMine;
+    };
+    kernel().interrupts.add(place.line, self.handler);
   } else {
-    timers().add(polling, nanoseconds_since_boot() + polling_period);
+    self.polling.expired = [](Timer& timer, u64) {
+      (void)static_cast<SerialTerminal::Polling&>(timer).owner->serve();
+      timers().add(timer, nanoseconds_since_boot() + polling_period);
+    };
+    timers().add(self.polling, nanoseconds_since_boot() + polling_period);
   }
-  port->start(service);
+  on.start(service);
 }
 
 }  // namespace pulse

@@ -1,4 +1,4 @@
-// /dev/ttyS0: a terminal on the first serial port.
+// /dev/ttyS0 and /dev/ttyS1: terminals on the serial ports.
 #pragma once
 
 #include "kernel/drivers/uart16550.hpp"
@@ -6,8 +6,7 @@
 
 namespace pulse {
 
-[[nodiscard]] Terminal& serial_terminal();
-/// On `port`, by interrupt on line 4 or polled.
-void start_serial_terminal(Uart16550& port, Uart16550::Service service);
+/// `number` 0: COM1, on line 4; 1: COM2, on line 3. By interrupt, or polled.
+void start_serial_terminal(u32 number, Uart16550& port, Uart16550::Service service);
 
 }  // namespace pulse

@@ -10,6 +10,7 @@
 #include "kernel/core/log.hpp"
 #include "kernel/core/scheduler.hpp"
 #include "kernel/core/signals.hpp"
+#include "kernel/core/tick.hpp"
 #include "kernel/memory/kernel_memory.hpp"
 #include "kernel/syscalls/call.hpp"
 
@@ -66,6 +67,8 @@ void perform(Frame& frame, CallFunction function, Thread& thread) {
   interrupts_on();
   const CallResult result = call_function(frame, function);
   interrupts_off();
+  if (ticks_are_polled) [[unlikely]]
+    look_at_timer(frame);
   // A deadline is kept for the call that begins again, and for no other one.
   if (result || result.error() != Errno::RestartNoHandler) thread.restart_deadline = 0;
   // Calls that replace the frame (execve, sigreturn) mark it so.

@@ -8,7 +8,14 @@ namespace pulse {
 namespace {
 
 /// Of clock_gettime(2). Those up to `most_clocks` that are not here tell the time since boot.
-enum Clock : u64 { realtime = 0, process_cpu_time = 2, thread_cpu_time = 3, realtime_coarse = 5, most_clocks = 12 };
+enum Clock : u64 {
+  realtime = 0,
+  process_cpu_time = 2,
+  thread_cpu_time = 3,
+  realtime_coarse = 5,
+  monotonic_coarse = 6,
+  most_clocks = 12
+};
 
 u64 read_clock(u64 clock) {
   switch (clock) {
@@ -17,8 +24,11 @@ u64 read_clock(u64 clock) {
     case thread_cpu_time:
       return cpu_time_of(current_thread());
     case realtime:
-    case realtime_coarse:
       return nanoseconds_since_boot() + boot_wall_nanoseconds();
+    case realtime_coarse:
+      return nanoseconds_at_last_tick() + boot_wall_nanoseconds();
+    case monotonic_coarse:
+      return nanoseconds_at_last_tick();
     default:
       return nanoseconds_since_boot();
   }
@@ -31,7 +41,8 @@ CallResult sys_clock_gettime(Call& call) {
 CallResult sys_clock_getres(Call& call) {
   if (call.a >= most_clocks) return fail(Errno::Invalid);
   if (call.b == 0) return 0;
-  return done(write_user(call.b, TimeSpecification{0, 1}));
+  const bool is_coarse = call.a == realtime_coarse || call.a == monotonic_coarse;
+  return done(write_user(call.b, specification_of(is_coarse ? nanoseconds_per_tick() : 1)));
 }
 
 CallResult sys_gettimeofday(Call& call) {

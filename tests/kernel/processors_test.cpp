@@ -57,14 +57,17 @@ TEST(PulseProcessors, the_pit_ticks_by_the_io_apic) {
 struct Way {
   const char* routing;
   const char* says;
+  const char* board = "pc";
 };
 
 TEST(PulseRouting, the_interrupt_tester_comes_by_8259_by_io_apic_or_as_a_message) {
   for (const Way& way :
        {Way{"8259", "by its pin on line 10, vector 0x2a"}, Way{"ioapic", "by its pin on line 18, vector 0x42"},
-        Way{"msi", "as messages on line 24, vector 0x48"}}) {
+        Way{"msi", "as messages on line 24, vector 0x48"}, Way{"8259", "by its pin on line 11, vector 0x2b", "q35"},
+        Way{"ioapic", "by its pin on line 23, vector 0x47", "q35"},
+        Way{"msi", "as messages on line 24, vector 0x48", "q35"}}) {
     std::vector<std::string> words = vitrine_words(std::string("demonstrate=device routing=") + way.routing, "2s");
-    words.emplace_back("--check-fatal");
+    for (const char* const word : {"--board", way.board, "--check-fatal"}) words.emplace_back(word);
     const Result result = run(words);
     EXPECT_EQ(result.status, ended_well) << way.routing << result.err;
     EXPECT_NE(result.out.find(std::string("5 of 5 interrupts came, ") + way.says), std::string::npos)

@@ -1,7 +1,8 @@
 // Pulse under load (user/stress): everything at once with self-checks, and random system calls.
 //
 // At length, by hand: build/vitrine run build/pulse.elf --initrd build/user/abi.cpio \
-//     --append "init=/stress/init loglevel=3 stress=20000" (or "fuzz=3000 seed=7")
+//     --append "init=/stress/init loglevel=3 stress=6500" (or "fuzz=2900 seed=7"); docs/pulse.md has it with all
+//     devices
 #include <gtest/gtest.h>
 
 #include <filesystem>

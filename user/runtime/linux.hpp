@@ -57,6 +57,7 @@ enum class Call : i64 {
   kill = 62,
   uname = 63,
   fcntl = 72,
+  fsync = 74,
   ftruncate = 77,
   getcwd = 79,
   chdir = 80,
@@ -159,7 +160,8 @@ inline u8* const non_canonical_address = reinterpret_cast<u8*>(0x8000'0000'0000'
 // asm-generic/fcntl.h
 namespace open_flag {
 inline constexpr int write_only = 1, read_write = 2, create = 0100, exclusive = 0200, truncate = 01000, append = 02000,
-                     non_blocking = 04000, directory = 0200000, no_follow = 0400000, close_on_exec = 02000000;
+                     no_terminal = 0400, non_blocking = 04000, directory = 0200000, no_follow = 0400000,
+                     close_on_exec = 02000000;
 }
 inline constexpr int at_current = -100;
 

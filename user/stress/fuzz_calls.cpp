@@ -19,9 +19,10 @@ u64 below(u64 limit) { return random() % limit; }
 constexpr u64 calls_in_round = 300;
 char buffer[8192];
 u8* pages;
-const char* const paths[] = {"/tmp",      "/tmp/a",    "/tmp/b",    "/tmp/a/c",   "/tmp/link",
-                             "/dev/null", "/dev/zero", "/dev/full", "/",          "",
-                             ".",         "..",        "/dev/tty",  "/proc/self", "/proc/self/maps"};
+const char* const paths[] = {"/tmp",      "/tmp/a",    "/tmp/b",   "/tmp/a/c",   "/tmp/link",      "/dev/null",
+                             "/dev/zero", "/dev/full", "/",        "",           "/mnt",           "/mnt/a",
+                             "/mnt/b",    "/mnt/d",    "/mnt/d/e", "/mnt/link",  "/dev/rtc0",      "/dev/ttyS1",
+                             ".",         "..",        "/dev/tty", "/proc/self", "/proc/self/maps"};
 
 /// These end the machine, or other processes than those of this round.
 bool is_left_out(i64 number) {
@@ -72,6 +73,10 @@ int round_of_calls() {
   call(Call::epoll_create1, 0);
   call(Call::open, "/tmp/a", open_flag::create | open_flag::read_write, 0644);
   call(Call::timerfd_create, 1, open_flag::non_blocking);
+  call(Call::mkdir, "/mnt/d", 0755);  // an ext2, if a disk is mounted there
+  call(Call::open, "/mnt/d", 0, 0);
+  call(Call::open, "/mnt/d/e", open_flag::create | open_flag::read_write, 0644);
+  call(Call::open, "/mnt/a", open_flag::create | open_flag::read_write, 0644);
   pages = fresh_pages(4);
   call(Call::munmap, pages + 8192, 8192);
   for (u64 i = 0; i < calls_in_round; ++i) {

@@ -1,6 +1,8 @@
 // Everything at once: stress [ROUNDS]. Forks, signals, pipes, timers, page faults and futexes, each by a process of its
-// own, at the same time. Every wait has a limit that it never reaches unless a wake-up was lost; every result is
-// checked; at the end, memory and processes must be what they were before.
+// own, at the same time; meanwhile, as long as that takes, what makes devices interrupt: writes to the disk at /mnt,
+// the clock chip 1024 times a second, both serial ports, and whatever keyboard and mouse send. Every wait has a limit
+// that it never reaches unless a wake-up was lost; every result is checked; at the end, memory and processes must be
+// what they were before.
 #include "user/runtime/program.hpp"
 
 using namespace user;
@@ -169,6 +171,72 @@ int futexes() {
   return 0;
 }
 
+int still_busy[2];  // a pipe whose last writer ends when all jobs have
+bool others_are_done() {
+  PollEntry entry{still_busy[0], ready::in, 0};
+  return call(Call::poll, &entry, 1, 0) != 0;
+}
+
+/// Blocks of a file go to the disk and come back.
+int disk() {
+  static u8 block[page], again[page];
+  const i64 file = call(Call::open, "/mnt/stress", open_flag::create | open_flag::read_write, 0644);
+  if (file < 0) return 0;
+  for (u64 round = 0; !others_are_done(); ++round) {
+    for (u64 i = 0; i < page; ++i) block[i] = static_cast<u8>(round + i);
+    const u64 place = round % 16 * page;
+    if (const i64 moved = call(Call::pwrite64, file, block, page, place); moved != page) fail("write to a disk", moved);
+    if (const i64 result = call(Call::fsync, file); result != 0) fail("fsync", result);
+    if (const i64 moved = call(Call::pread64, file, again, page, place); moved != page) fail("read of a disk", moved);
+    for (u64 i = 0; i < page; ++i) {
+      if (block[i] != again[i]) fail("a block lost its data", static_cast<i64>(i));
+    }
+  }
+  return 0;
+}
+
+int clock_chip() {
+  constexpr int set_rate = 0x4008700C, periodic_on = 0x7005;  // linux/rtc.h
+  const i64 file = call(Call::open, "/dev/rtc0", 0, 0);
+  if (file < 0) return 0;
+  call(Call::ioctl, file, set_rate, 1024);
+  call(Call::ioctl, file, periodic_on, 0);
+  while (!others_are_done()) {
+    PollEntry entry{static_cast<i32>(file), ready::in, 0};
+    if (const i64 count = call(Call::poll, &entry, 1, too_long); count != 1)
+      fail("the clock's wake-up was lost", count);
+    u64 value = 0;
+    call(Call::read, file, &value, sizeof value);
+  }
+  return 0;
+}
+
+int serial_ports() {
+  const i64 first = call(Call::open, "/dev/ttyS0", open_flag::write_only | open_flag::no_terminal, 0);
+  const i64 second = call(Call::open, "/dev/ttyS1", open_flag::write_only | open_flag::no_terminal, 0);
+  while (!others_are_done()) {
+    call(Call::write, first, "       \r", 8);  // nothing to see
+    call(Call::write, second, "what nobody reads, thirty bytes\n", 32);
+    sleep_milliseconds(1);
+  }
+  return 0;
+}
+
+int keyboard_and_mouse() {
+  constexpr int flags = open_flag::non_blocking | open_flag::no_terminal;
+  const i64 keys = call(Call::open, "/dev/tty1", flags, 0);
+  const i64 mouse = call(Call::open, "/dev/input/mice", flags, 0);
+  while (!others_are_done()) {
+    PollEntry entries[2] = {{static_cast<i32>(keys), ready::in, 0}, {static_cast<i32>(mouse), ready::in, 0}};
+    u8 bytes[64];
+    call(Call::poll, entries, 2, 10);
+    for (const i64 file : {keys, mouse}) {
+      while (call(Call::read, file, bytes, sizeof bytes) > 0) continue;
+    }
+  }
+  return 0;
+}
+
 struct Job {
   std::string_view name;
   int (*body)();
@@ -176,16 +244,35 @@ struct Job {
 constexpr Job jobs[] = {{"forks", forks},   {"signals", signals},         {"pipes", pipes},
                         {"timers", timers}, {"page faults", page_faults}, {"futexes", futexes}};
 constexpr int job_count = sizeof jobs / sizeof *jobs;
+constexpr Job device_jobs[] = {{"disk", disk},
+                               {"clock chip", clock_chip},
+                               {"serial ports", serial_ports},
+                               {"keyboard and mouse", keyboard_and_mouse}};
+constexpr int device_job_count = sizeof device_jobs / sizeof *device_jobs;
+
+enum class Kind : u8 { Load, Device };
+i64 start(const Job& job, Kind kind) {
+  const i64 child = call(Call::fork);
+  if (child != 0) return child;
+  if (kind == Kind::Device) call(Call::close, still_busy[1]);
+  end(job.body());
+}
+
+bool has_ended_well(const Job& job, i64 id) {
+  const i64 status = wait_for(id);
+  if (status != 0) show(job.name, status);
+  return status == 0;
+}
 
 bool all_at_once() {
-  i64 ids[job_count];
-  for (int i = 0; i < job_count; ++i) ids[i] = start_child(jobs[i].body);
+  i64 ids[job_count], device_ids[device_job_count];
+  call(Call::pipe2, still_busy, 0);
+  for (int i = 0; i < job_count; ++i) ids[i] = start(jobs[i], Kind::Load);
+  for (int i = 0; i < device_job_count; ++i) device_ids[i] = start(device_jobs[i], Kind::Device);
   bool sound = true;
-  for (int i = 0; i < job_count; ++i) {
-    const i64 status = wait_for(ids[i]);
-    if (status != 0) show(jobs[i].name, status);
-    sound &= status == 0;
-  }
+  for (int i = 0; i < job_count; ++i) sound &= has_ended_well(jobs[i], ids[i]);
+  for (const int one : still_busy) call(Call::close, one);
+  for (int i = 0; i < device_job_count; ++i) sound &= has_ended_well(device_jobs[i], device_ids[i]);
   return sound;
 }
 
