@@ -1,6 +1,7 @@
 #include "kernel/core/first_process.hpp"
 
 #include <algorithm>
+#include <vector>
 
 #include "kernel/core/kernel.hpp"
 #include "kernel/core/log.hpp"
@@ -17,6 +18,7 @@
 #include "kernel/fs/devices.hpp"
 #include "kernel/fs/ext2/ext2.hpp"
 #include "kernel/fs/file_disk.hpp"
+#include "kernel/fs/partitions.hpp"
 #include "kernel/fs/path.hpp"
 #include "kernel/fs/terminal_device.hpp"
 #include "kernel/fs/tmpfs.hpp"
@@ -74,11 +76,28 @@ void start_terminals() {
 
 Result<Ref<File>> open_disk(Node& node, u32) { return open_block_file(*find_block_device(node.device)); }
 
+/// What the tables on the disks say: /dev/sda1 and so on.
+void register_partitions() {
+  const std::span<const NamedBlockDevice> known = block_devices();
+  const std::vector<NamedBlockDevice> disks(known.begin(), known.end());
+  for (const NamedBlockDevice& disk : disks) {
+    for (const PartitionEntry& entry : read_partitions(*disk.blocks)) {
+      constexpr std::size_t longest_name = 16;
+      char* const name = new char[longest_name];
+      BufferSink text({name, longest_name});
+      format(text, "{}{}", disk.name, entry.number);
+      register_block_device({text.text(), disk.device + entry.number, new Partition(*disk.blocks, entry)});
+      log_info("{}: {} sectors from {} on", text.text(), entry.sectors, entry.first_sector);
+    }
+  }
+}
+
 void start_disks() {
   const std::string_view wanted = kernel().parameters.text("disk").value_or("dma");
   if (wanted == "none") return;
   start_ata_disks({.service = is_polled("disk") ? AtaChannel::Service::Polled : AtaChannel::Service::Interrupts,
                    .use_dma = wanted != "pio"});
+  register_partitions();
   for (const NamedBlockDevice& disk : block_devices()) register_device(disk.device, open_disk);
 }
 

@@ -2,6 +2,19 @@
 
 namespace pulse {
 
+bool BlockDevice::claim() {
+  BlockDevice& disk = whole();
+  if (is_claimed_ || claimed_parts_ > 0 || disk.is_claimed_) return false;
+  is_claimed_ = true;
+  if (&disk != this) ++disk.claimed_parts_;
+  return true;
+}
+
+void BlockDevice::give_up_claim() {
+  is_claimed_ = false;
+  if (&whole() != this) --whole().claimed_parts_;
+}
+
 Result<void> BlockDevice::check(u64 sector, u64 bytes) const {
   if (bytes % sector_bytes != 0) return fail(Errno::Invalid);
   if (sector > sectors_ || bytes / sector_bytes > sectors_ - sector) return fail(Errno::Invalid);

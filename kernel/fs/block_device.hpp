@@ -23,8 +23,15 @@ class BlockDevice {
 
   [[nodiscard]] u64 sectors() const { return sectors_; }
   [[nodiscard]] bool writable() const { return writable_; }
-  Mutex changing;           ///< of who writes a part of a sector: it is read first
-  bool is_mounted = false;  ///< the file system's that stands on it: two caches would not know of each other
+  Mutex changing;  ///< of who writes a part of a sector: it is read first
+  /// A file system stands on it from now on. False: one does already, here or on what shares sectors with it: two
+  /// caches would not know of each other.
+  [[nodiscard]] bool claim();
+  void give_up_claim();
+
+  // A partition's: where it begins on the disk that it is a part of. Else 0 and itself.
+  [[nodiscard]] virtual u64 first_sector() const { return 0; }
+  [[nodiscard]] virtual BlockDevice& whole() { return *this; }
 
   /// Whole sectors from `sector` on, into or from the kernel's memory, as many as the span has: any number, 0 too.
   /// Invalid: the span is no whole sectors, or they reach beyond the end. ReadOnly. InputOutput: the device said so or
@@ -48,6 +55,8 @@ class BlockDevice {
   [[nodiscard]] Result<void> check(u64 sector, u64 bytes) const;
   u64 sectors_ = 0;
   bool writable_ = true;
+  bool is_claimed_ = false;
+  u32 claimed_parts_ = 0;
 };
 
 }  // namespace pulse

@@ -6,9 +6,23 @@
 #include <new>
 #include <vector>
 
+#include "kernel/core/user_memory.hpp"
+
 namespace pulse {
 
 namespace {
+
+// linux/fs.h, linux/hdreg.h
+namespace request {
+constexpr u32 geometry = 0x0301, read_only = 0x125E, read_table_again = 0x125F, sectors = 0x1260, flush = 0x1261,
+              sector_bytes = 0x1268, physical_sector_bytes = 0x127B, block_bytes = 0x8008'1270, bytes = 0x8008'1272;
+}
+/// struct hd_geometry. Disks have long had no such thing; these are the numbers that everybody made up.
+struct Geometry {
+  u8 heads = 255, sectors = 63;
+  u16 cylinders = 0;
+  u64 start = 0;
+};
 
 constexpr u32 seek_set = 0, seek_current = 1, seek_end = 2;
 constexpr u64 sector_bytes = BlockDevice::sector_bytes;
@@ -61,6 +75,41 @@ class BlockFile final : public File {
     if (wanted > static_cast<u64>(std::numeric_limits<i64>::max())) return fail(Errno::Invalid);
     offset = wanted;
     return offset;
+  }
+
+  Result<u64> control(u32 number, u64 argument) override {
+    const auto tell = [argument](const auto& value) -> Result<u64> {
+      const auto told = write_user(argument, value);
+      return told ? Result<u64>(0) : fail(told.error());
+    };
+    switch (number) {
+      case request::bytes:
+        return tell(end());
+      case request::sectors:
+        return tell(blocks_.sectors());
+      case request::sector_bytes:
+      case request::physical_sector_bytes:
+        return tell(static_cast<u32>(sector_bytes));
+      case request::block_bytes:
+        return tell(u32{4096});
+      case request::read_only:
+        return tell(u32{blocks_.writable() ? 0U : 1U});
+      case request::geometry: {
+        Geometry geometry;
+        const u64 cylinders = blocks_.sectors() / (geometry.heads * geometry.sectors);
+        geometry.cylinders = static_cast<u16>(std::min<u64>(cylinders, 0xFFFF));
+        geometry.start = blocks_.first_sector();
+        return tell(geometry);
+      }
+      case request::flush: {
+        const auto flushed = blocks_.flush();
+        return flushed ? Result<u64>(0) : fail(flushed.error());
+      }
+      case request::read_table_again:  // partitions are looked for at boot
+        return fail(Errno::Busy);
+      default:
+        return fail(Errno::NotTerminal);
+    }
   }
 
  private:

@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "kernel/fs/partitions.hpp"
 #include "kernel/fs/ram_disk.hpp"
 #include "kernel/memory/kernel_buffer.hpp"
 
@@ -72,6 +73,33 @@ TEST_F(BlockFileTest, bytes_that_could_not_be_written_are_next_again) {
   EXPECT_EQ(file->write(from).error(), Errno::InputOutput);
   EXPECT_EQ(from.remaining(), 600u);
   EXPECT_EQ(file->offset, 100 * sector);
+}
+
+TEST_F(BlockFileTest, programs_can_ask_for_its_size_and_geometry) {
+  const auto answer = [&](u32 request, auto value) {
+    EXPECT_TRUE(file->control(request, reinterpret_cast<u64>(&value))) << request;
+    return value;
+  };
+  EXPECT_EQ(answer(0x8008'1272, u64{1}), 200 * sector) << "BLKGETSIZE64";
+  EXPECT_EQ(answer(0x1260, u64{1}), 200u) << "BLKGETSIZE";
+  EXPECT_EQ(answer(0x1268, u32{1}), sector) << "BLKSSZGET";
+  EXPECT_EQ(answer(0x125E, u32{1}), 0u) << "BLKROGET";
+  EXPECT_EQ(file->control(0x5401, 0).error(), Errno::NotTerminal) << "TCGETS";
+  EXPECT_TRUE(file->control(0x1261, 0)) << "BLKFLSBUF";
+  EXPECT_EQ(disk.flushes, 1u);
+
+  struct Geometry {
+    u8 heads, sectors;
+    u16 cylinders;
+    u64 start;
+  };
+  Partition part(disk, {1, 63, 100});
+  Geometry geometry{};
+  ASSERT_TRUE(open_block_file(part)->control(0x0301, reinterpret_cast<u64>(&geometry))) << "HDIO_GETGEO";
+  EXPECT_EQ(geometry.heads, 255);
+  EXPECT_EQ(geometry.sectors, 63);
+  EXPECT_EQ(geometry.cylinders, 0);
+  EXPECT_EQ(geometry.start, 63u);
 }
 
 }  // namespace

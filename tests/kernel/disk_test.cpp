@@ -2,6 +2,7 @@
 // and on QEMU. What it did is judged by what is on the disk afterwards.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "tests/kernel/pulse_machine.hpp"
@@ -94,6 +95,52 @@ TEST(PulseDisk, what_the_disk_can_not_read_or_write_is_an_input_output_error_and
     const Result result = run_until_marked(words, {.input = failing_script}, lines);
     EXPECT_EQ(marked(result.out), lines) << way << result.out;
   }
+}
+
+/// Two partitions: of 200 sectors from 100 on, and of the rest.
+std::string partitioned_disk() {
+  std::string disk = numbered_disk();
+  const auto number = [&](std::size_t at, unsigned value) {
+    for (unsigned i = 0; i < 4; ++i) disk[at + i] = static_cast<char>(value >> 8 * i);
+  };
+  const auto entry = [&](std::size_t at, unsigned first, unsigned sectors) {
+    number(at, 0);
+    number(at + 4, 0x83);
+    number(at + 8, first);
+    number(at + 12, sectors);
+  };
+  std::fill_n(disk.begin() + 446, 64, '\0');
+  entry(446, 100, 200);
+  entry(462, 300, 1748);
+  disk.replace(510, 2, "\x55\xAA");
+  return disk;
+}
+
+const char* const partition_script = R"sh(
+stty -echo; sleep 1
+
+echo "=> $(cd /dev; ls -d sda*|tr '\n' ' ')"
+echo "=> $(dd if=/dev/sda1 bs=512 skip=7 count=1 2>/dev/null | head -c 8)"
+echo "=> $(blockdev --getsize64 /dev/sda) $(blockdev --getsz /dev/sda1) $(blockdev --getss /dev/sda2)"
+dd if=/dev/zero of=/dev/sda1 bs=512 seek=199 count=2 conv=notrunc 2>&1 | grep -c "No space" | sed 's/^/=> behind the end: /'
+echo "=> $(dd if=/dev/sda bs=512 skip=300 count=1 2>/dev/null | head -c 8)"
+fdisk -l /dev/sda | grep -c "^/dev/sda[12]" | sed 's/^/=> fdisk: /'
+mkdir -p /mnt; mke2fs /dev/sda2 >/dev/null 2>&1; mount -t ext2 /dev/sda2 /mnt && echo text > /mnt/file
+mount -t ext2 /dev/sda /tmp 2>/dev/null || echo "=> not the disk beneath it"
+umount /mnt; mount -t ext2 /dev/sda2 /mnt && echo "=> $(cat /mnt/file)"
+poweroff -f
+)sh";
+
+TEST(PulseDisk, partitions_are_devices_of_their_own) {
+  const Folder folder;
+  std::vector<std::string> words = vitrine_words("init=/bin/sh loglevel=3", "30s");
+  words.insert(words.end(), {"--disk", folder.file("disk", partitioned_disk()), "--check-fatal"});
+  const Result result = run(words, {.input = partition_script});
+  EXPECT_EQ(result.status, 0) << result.out << result.err;
+  const std::vector<std::string> lines = {"=> sda sda1 sda2 ",          "=> 00000107", "=> 1048576 200 512",
+                                          "=> behind the end: 1",       "=> 00000300", "=> fdisk: 2",
+                                          "=> not the disk beneath it", "=> text"};
+  EXPECT_EQ(marked(result.out), lines) << result.out;
 }
 
 TEST(PulseDisk, its_interrupts_are_counted_and_a_polled_disk_has_none) {

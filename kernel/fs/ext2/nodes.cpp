@@ -10,12 +10,11 @@ namespace pulse {
 
 Result<Ref<Node>> mount_ext2(BlockDevice& device, MountAccess access) {
   using namespace ext2;
-  if (device.is_mounted) return fail(Errno::Busy);
-  device.is_mounted = true;
+  if (!device.claim()) return fail(Errno::Busy);
   auto volume =
       Volume::open(device, access == MountAccess::ReadOnly ? Volume::Access::ReadOnly : Volume::Access::ReadWrite);
   if (!volume) {
-    device.is_mounted = false;
+    device.give_up_claim();
     return fail(volume.error());
   }
   const Ref<Ext2> system(new Ext2(device, std::move(*volume)));
@@ -50,7 +49,7 @@ u32 device_of(const Inode& inode) { return inode.block[0] != 0 ? inode.block[0] 
 Ext2::~Ext2() {
   if (!volume_->set_access(Volume::Access::ReadOnly))
     log(LogLevel::Error, "ext2: the last blocks could not be written");
-  device_.is_mounted = false;
+  device_.give_up_claim();
 }
 
 FileSystemUse Ext2::use() {
