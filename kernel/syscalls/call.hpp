@@ -34,10 +34,14 @@ struct CallEntry {
 };
 /// What each file of this folder brings.
 [[nodiscard]] std::span<const CallEntry> process_calls();
+[[nodiscard]] std::span<const CallEntry> scheduling_calls();
+[[nodiscard]] std::span<const CallEntry> machine_calls();
 [[nodiscard]] std::span<const CallEntry> memory_calls();
 [[nodiscard]] std::span<const CallEntry> event_calls();
 [[nodiscard]] std::span<const CallEntry> file_calls();
 [[nodiscard]] std::span<const CallEntry> path_calls();
+[[nodiscard]] std::span<const CallEntry> status_calls();
+[[nodiscard]] std::span<const CallEntry> directory_calls();
 [[nodiscard]] std::span<const CallEntry> mount_calls();
 [[nodiscard]] std::span<const CallEntry> poll_calls();
 [[nodiscard]] std::span<const CallEntry> signal_calls();

@@ -1,41 +1,16 @@
-// Calls on paths and directories.
+// Calls on names: open, and what makes, moves and removes them.
 #include <algorithm>
-#include <cstring>
 
 #include "kernel/core/scheduler.hpp"
-#include "kernel/core/time.hpp"
 #include "kernel/core/user_memory.hpp"
 #include "kernel/fs/devices.hpp"
 #include "kernel/fs/path.hpp"
 #include "kernel/fs/pipe.hpp"
-#include "kernel/syscalls/call.hpp"
+#include "kernel/syscalls/path_arguments.hpp"
 
 namespace pulse {
 
 namespace {
-
-constexpr i32 at_current_directory = -100;
-constexpr u64 at_no_follow = 0x100, at_remove_directory = 0x200, at_empty_path = 0x1000;
-constexpr u64 page_size = 4096;
-
-Result<Ref<Node>> directory_of(Call& call, u64 descriptor) {
-  if (static_cast<i32>(descriptor) == at_current_directory) return call.process().location->current;
-  const auto file = call.process().files->get(descriptor);
-  if (!file) return fail(file.error());
-  if (!(*file)->node) return fail(Errno::NotDirectory);
-  return (*file)->node;
-}
-
-/// What a path names, seen from a descriptor (or the current directory).
-Result<Ref<Node>> node_at(Call& call, u64 descriptor, u64 path, LastLink last) {
-  const auto text = read_user_text(path);
-  if (!text) return fail(text.error());
-  const auto directory = directory_of(call, descriptor);
-  if (!directory) return fail(directory.error());
-  return resolve_from(*call.process().location, *directory, text->view(), last);
-}
-
-constexpr u64 here = static_cast<u64>(i64{at_current_directory});
 
 Result<Ref<Node>> create(Call& call, const Ref<Node>& directory, std::string_view path, u32 mode) {
   constexpr int most_links = 40;
@@ -68,8 +43,6 @@ std::vector<char> full_path(Call& call, const Ref<Node>& directory, std::string_
   full.insert(full.end(), path.begin(), path.end());
   return full;
 }
-
-bool is_read_only(const Node& node) { return node.file_system() != nullptr && node.file_system()->read_only(); }
 
 Result<Ref<File>> open_fifo_and_wait(Node& node, u32 flags) {
   auto file = open_fifo(node, flags);
@@ -123,78 +96,6 @@ CallResult sys_creat(Call& call) {
   return open_at(call, here, call.a, open_flag::create | open_flag::write_only | open_flag::truncate,
                  static_cast<u32>(call.b));
 }
-
-/// struct stat of x86-64 (asm/stat.h).
-struct Status {
-  u64 device, number, links;
-  u32 mode, user, group, padding;
-  u64 special_device;
-  i64 size, block_size, blocks;
-  u64 accessed, accessed_part, modified, modified_part, changed, changed_part;
-  i64 unused[3];
-};
-
-Status status_of(const Node& node) {
-  return {.device = node.file_system() != nullptr ? node.file_system()->number : 0,
-          .number = node.number,
-          .links = node.links,
-          .mode = node.mode,
-          .user = node.user,
-          .group = node.group,
-          .special_device = node.device,
-          .size = static_cast<i64>(node.size),
-          .block_size = page_size,
-          .blocks = static_cast<i64>(node.sectors()),
-          .accessed = node.accessed,
-          .modified = node.modified,
-          .changed = node.changed};
-}
-
-CallResult tell_status(Call&, const Result<Ref<Node>>& node, u64 into) {
-  if (!node) return fail(node.error());
-  return done(write_user(into, status_of(**node)));
-}
-
-CallResult status_of_file(Call& call, u64 descriptor, u64 into) {
-  const auto file = call.process().files->get(descriptor);
-  if (!file) return fail(file.error());
-  if ((*file)->node) return done(write_user(into, status_of(*(*file)->node)));
-  Status nameless{};
-  nameless.mode = node_mode::fifo | 0600;
-  nameless.links = 1;
-  nameless.block_size = page_size;
-  return done(write_user(into, nameless));
-}
-
-CallResult sys_stat(Call& call) { return tell_status(call, node_at(call, here, call.a, LastLink::Follow), call.b); }
-CallResult sys_lstat(Call& call) { return tell_status(call, node_at(call, here, call.a, LastLink::Keep), call.b); }
-CallResult sys_fstat(Call& call) { return status_of_file(call, call.a, call.b); }
-
-CallResult sys_newfstatat(Call& call) {
-  if ((call.d & at_empty_path) != 0) {
-    const auto text = read_user_text(call.b);
-    if (!text) return fail(text.error());
-    if (text->length == 0 && static_cast<i32>(call.a) != at_current_directory)
-      return status_of_file(call, call.a, call.c);
-  }
-  const LastLink last = (call.d & at_no_follow) != 0 ? LastLink::Keep : LastLink::Follow;
-  return tell_status(call, node_at(call, call.a, call.b, last), call.c);
-}
-
-CallResult check_access(Call& call, u64 descriptor, u64 path, u64 wanted) {
-  constexpr u64 execute = 1, write = 2, all = 7;
-  if ((wanted & ~all) != 0) return fail(Errno::Invalid);
-  const auto node = node_at(call, descriptor, path, LastLink::Follow);
-  if (!node) return fail(node.error());
-  // All programs are root's: only what nobody may execute is refused.
-  const bool refused = (wanted & execute) != 0 && (*node)->is(node_mode::regular) && ((*node)->mode & 0111) == 0;
-  if (refused) return fail(Errno::AccessDenied);
-  const bool is_device = (*node)->is(node_mode::character) || (*node)->is(node_mode::block);
-  if ((wanted & write) != 0 && !is_device && is_read_only(**node)) return fail(Errno::ReadOnly);
-  return 0;
-}
-CallResult sys_access(Call& call) { return check_access(call, here, call.a, call.b); }
-CallResult sys_faccessat(Call& call) { return check_access(call, call.a, call.b, call.c); }
 
 CallResult make_directory(Call& call, u64 descriptor, u64 path, u64 mode) {
   const auto text = read_user_text(path);
@@ -320,127 +221,8 @@ CallResult sys_link(Call& call) {
   return done(place->directory->add(place->name, *node));
 }
 
-CallResult go_to(Call& call, const Result<Ref<Node>>& node) {
-  if (!node) return fail(node.error());
-  if (!(*node)->is(node_mode::directory)) return fail(Errno::NotDirectory);
-  call.process().location->current = *node;
-  return 0;
-}
-CallResult sys_chdir(Call& call) { return go_to(call, node_at(call, here, call.a, LastLink::Follow)); }
-CallResult sys_fchdir(Call& call) { return go_to(call, directory_of(call, call.a)); }
-
-CallResult sys_getcwd(Call& call) {
-  const auto buffer = std::make_unique<char[]>(path_limit);
-  const auto path = path_of(*call.process().location, call.process().location->current, {buffer.get(), path_limit});
-  if (!path) return fail(path.error());
-  if (call.b < path->size() + 1) return fail(Errno::OutOfRange);
-  if (const auto copied = copy_to_user(call.a, path->data(), path->size()); !copied) return fail(copied.error());
-  if (const auto ended = write_user(call.a + path->size(), char{0}); !ended) return fail(ended.error());
-  return path->size() + 1;
-}
-
-/// struct linux_dirent64: number, next place, length, type, name.
-CallResult sys_getdents64(Call& call) {
-  constexpr std::size_t header = 19, alignment = 8, most = 280;
-  const auto file = call.process().files->get(call.a);
-  if (!file) return fail(file.error());
-  if (!(*file)->node || !(*file)->node->is(node_mode::directory)) return fail(Errno::NotDirectory);
-  Node& node = *(*file)->node;
-  if (node.links == 0) return fail(Errno::NoEntry);  // it was removed
-  u64 written = 0;
-  const Mutex::Hold hold((*file)->position);
-  for (;;) {
-    // Places 0 and 1 are "." and "..".
-    u64& place = (*file)->offset;
-    Result<Node::Entry> entry = place == 0   ? Node::Entry{".", node.number, node_mode::directory}
-                                : place == 1 ? Node::Entry{"..", node.number, node_mode::directory}
-                                             : node.entry(place - 2);
-    if (!entry) return entry.error() == Errno::NoEntry ? CallResult(written) : fail(entry.error());
-    const std::size_t length = (header + entry->name.size() + 1 + alignment - 1) / alignment * alignment;
-    if (length > most) return fail(Errno::NameTooLong);
-    if (written + length > call.c) return written > 0 ? CallResult(written) : fail(Errno::Invalid);
-    u8 record[most] = {};
-    const u64 next = entry->next != 0 ? entry->next + 2 : place + 1;
-    const auto short_length = static_cast<u16>(length);
-    std::memcpy(record, &entry->number, 8);
-    std::memcpy(record + 8, &next, 8);
-    std::memcpy(record + 16, &short_length, 2);
-    record[18] = static_cast<u8>(entry->mode >> 12 & 15);
-    std::memcpy(record + header, entry->name.data(), entry->name.size());
-    if (const auto copied = copy_to_user(call.b + written, record, length); !copied) return fail(copied.error());
-    written += length;
-    place = next;
-  }
-}
-
-CallResult sys_umask(Call& call) {
-  Location& location = *call.process().location;
-  const u32 before = location.creation_mask;
-  location.creation_mask = static_cast<u32>(call.a) & 0777;
-  return before;
-}
-
-CallResult change_mode(const Result<Ref<Node>>& node, u64 mode) {
-  if (!node) return fail(node.error());
-  if (is_read_only(**node)) return fail(Errno::ReadOnly);
-  (*node)->mode = ((*node)->mode & node_mode::type) | (static_cast<u32>(mode) & node_mode::permissions);
-  return done((*node)->attributes_changed());
-}
-CallResult sys_chmod(Call& call) { return change_mode(node_at(call, here, call.a, LastLink::Follow), call.b); }
-CallResult sys_fchmod(Call& call) { return change_mode(directory_of(call, call.a), call.b); }
-CallResult sys_fchmodat(Call& call) { return change_mode(node_at(call, call.a, call.b, LastLink::Follow), call.c); }
-
-CallResult change_owner(const Result<Ref<Node>>& node, u64 user, u64 group) {
-  constexpr u32 keep = ~u32{0};
-  if (!node) return fail(node.error());
-  if (is_read_only(**node)) return fail(Errno::ReadOnly);
-  if (static_cast<u32>(user) != keep) (*node)->user = static_cast<u32>(user);
-  if (static_cast<u32>(group) != keep) (*node)->group = static_cast<u32>(group);
-  return done((*node)->attributes_changed());
-}
-CallResult sys_chown(Call& call) { return change_owner(node_at(call, here, call.a, LastLink::Follow), call.b, call.c); }
-CallResult sys_lchown(Call& call) { return change_owner(node_at(call, here, call.a, LastLink::Keep), call.b, call.c); }
-CallResult sys_fchown(Call& call) { return change_owner(directory_of(call, call.a), call.b, call.c); }
-
-CallResult sys_utimensat(Call& call) {
-  const auto node = call.b == 0 ? directory_of(call, call.a) : node_at(call, call.a, call.b, LastLink::Follow);
-  if (!node) return fail(node.error());
-  if (is_read_only(**node)) return fail(Errno::ReadOnly);
-  constexpr i64 now = 0x3FFF'FFFF, omit = 0x3FFF'FFFE;
-  struct Time {
-    i64 seconds, nanoseconds;
-  };
-  Time times[2] = {{0, now}, {0, now}};
-  if (call.c != 0) {
-    const auto given = copy_from_user(times, call.c, sizeof times);
-    if (!given) return fail(given.error());
-  }
-  u64* const fields[] = {&(*node)->accessed, &(*node)->modified};
-  for (std::size_t i = 0; i < 2; ++i) {
-    if (times[i].nanoseconds == omit) continue;
-    *fields[i] = times[i].nanoseconds == now ? wall_seconds() : static_cast<u64>(times[i].seconds);
-  }
-  return done((*node)->attributes_changed());
-}
-
-CallResult sys_truncate(Call& call) {
-  const auto node = node_at(call, here, call.a, LastLink::Follow);
-  if (!node) return fail(node.error());
-  if ((*node)->is(node_mode::directory)) return fail(Errno::IsDirectory);
-  if (static_cast<i64>(call.b) < 0) return fail(Errno::Invalid);
-  return done((*node)->set_size(call.b));
-}
-
 constexpr CallEntry entries[] = {
     {2, "open", sys_open},
-    {4, "stat", sys_stat},
-    {5, "fstat", sys_fstat},
-    {6, "lstat", sys_lstat},
-    {21, "access", sys_access},
-    {76, "truncate", sys_truncate},
-    {79, "getcwd", sys_getcwd},
-    {80, "chdir", sys_chdir},
-    {81, "fchdir", sys_fchdir},
     {82, "rename", sys_rename},
     {83, "mkdir", sys_mkdir},
     {84, "rmdir", sys_rmdir},
@@ -449,26 +231,14 @@ constexpr CallEntry entries[] = {
     {87, "unlink", sys_unlink},
     {88, "symlink", sys_symlink},
     {89, "readlink", sys_readlink},
-    {90, "chmod", sys_chmod},
-    {91, "fchmod", sys_fchmod},
-    {92, "chown", sys_chown},
-    {93, "fchown", sys_fchown},
-    {94, "lchown", sys_lchown},
-    {95, "umask", sys_umask},
     {133, "mknod", sys_mknod},
-    {217, "getdents64", sys_getdents64},
     {257, "openat", sys_openat},
     {258, "mkdirat", sys_mkdirat},
     {259, "mknodat", sys_mknodat},
-    {262, "newfstatat", sys_newfstatat},
     {263, "unlinkat", sys_unlinkat},
     {264, "renameat", sys_renameat},
     {267, "readlinkat", sys_readlinkat},
-    {268, "fchmodat", sys_fchmodat},
-    {269, "faccessat", sys_faccessat},
-    {280, "utimensat", sys_utimensat},
     {316, "renameat2", sys_renameat},
-    {439, "faccessat2", sys_faccessat},
 };
 
 }  // namespace

@@ -1,6 +1,4 @@
 // ext2 against e2fsprogs: disks that mkfs.ext2 made read right, and what we write e2fsck and debugfs find right.
-#include "kernel/fs/ext2/ext2.hpp"
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -10,94 +8,12 @@
 #include <random>
 #include <string>
 
-#include "kernel/fs/ram_disk.hpp"
-#include "kernel/host/ext2_images.hpp"
-#include "kernel/memory/kernel_buffer.hpp"
+#include "kernel/fs/ext2/ext2_test_bench.hpp"
 
 namespace pulse {
 namespace {
 
-using tests::Workshop;
-
-std::string pattern(std::size_t size, unsigned seed = 1) {
-  std::string text(size, 0);
-  for (std::size_t i = 0; i < size; ++i) text[i] = static_cast<char>('a' + (i * 7 + i / 251 + seed) % 26);
-  return text;
-}
-
-Result<std::size_t> write(Node& node, std::string text, u64 offset = 0) {
-  KernelBuffer bytes(text.data(), text.size());
-  return node.write_at(offset, bytes);
-}
-
-std::string read(Node& node, std::size_t most = std::size_t{64} << 20, u64 offset = 0) {
-  std::string text(std::min<u64>(most, node.size - std::min(node.size, offset)), 0);
-  KernelBuffer bytes(text.data(), text.size());
-  const auto count = node.read_at(offset, bytes);
-  if (!count) return "error " + std::to_string(static_cast<int>(count.error()));
-  text.resize(*count);
-  return text;
-}
-
-std::vector<std::string> names(Node& directory) {
-  std::vector<std::string> found;
-  for (u64 cursor = 0;;) {
-    const auto entry = directory.entry(cursor);
-    if (!entry) break;
-    found.emplace_back(entry->name);
-    cursor = entry->next;
-  }
-  std::ranges::sort(found);
-  return found;
-}
-
-constexpr u32 file_mode = node_mode::regular | 0644, directory_mode = node_mode::directory | 0755;
-
-class Ext2Test : public testing::TestWithParam<const char*> {
- protected:
-  void SetUp() override {
-    if (!tests::has_e2fsprogs()) GTEST_SKIP() << "e2fsprogs is not installed";
-  }
-  void use(std::vector<u8> image) {
-    ASSERT_FALSE(image.empty()) << "mkfs.ext2 failed";
-    disk = std::make_unique<RamDisk>(std::move(image));
-    mount();
-  }
-  void mount(MountAccess access = MountAccess::ReadWrite) {
-    const auto mounted = mount_ext2(*disk, access);
-    ASSERT_TRUE(mounted) << static_cast<int>(mounted.error());
-    root = *mounted;
-  }
-  void unmount() { root = {}; }
-  Ref<Node> make(std::string_view name, u32 mode = file_mode, u32 device = 0) {
-    const auto made = root->make(name, mode, device);
-    EXPECT_TRUE(made) << name << ": " << static_cast<int>(made.error());
-    return made ? *made : Ref<Node>();
-  }
-  Ref<Node> get(std::string_view path) {
-    Ref<Node> node = root;
-    while (node && !path.empty()) {
-      const std::size_t end = std::min(path.find('/'), path.size());
-      const auto next = node->look_up(path.substr(0, end));
-      node = next ? *next : Ref<Node>();
-      path.remove_prefix(std::min(end + 1, path.size()));
-    }
-    return node;
-  }
-  /// What e2fsck says after an unmount. Nodes that a test still has can't write any more.
-  std::string judge() {
-    EXPECT_TRUE(root->file_system()->set_read_only(true));
-    unmount();
-    old_disks.push_back(std::move(disk));
-    disk = std::make_unique<RamDisk>(old_disks.back()->image());
-    return shop.complaints(disk->image());
-  }
-
-  Workshop shop;
-  std::vector<std::unique_ptr<RamDisk>> old_disks;  // nodes that a test still has refer to them
-  std::unique_ptr<RamDisk> disk;
-  Ref<Node> root;
-};
+using namespace tests;
 
 INSTANTIATE_TEST_SUITE_P(Kinds, Ext2Test,
                          testing::Values("-b 1024 -I 128", "-b 1024 -I 256", "-b 2048", "-b 4096", "-r 0 -b 1024",
@@ -361,100 +277,6 @@ TEST_P(Ext2Test, random_operations_do_what_a_model_does) {
   for (const auto& [name, text] : model) EXPECT_EQ(read(*get(name)), text) << name;
   EXPECT_EQ(names(*root).size(), model.size() + 1);
   EXPECT_EQ(judge(), "");
-}
-
-class Ext2 : public Ext2Test {};
-
-TEST_F(Ext2, a_directory_with_a_hash_tree_reads_as_a_plain_one_and_becomes_one) {
-  const std::string source = shop.path("source");
-  ASSERT_EQ(tests::shell("mkdir -p " + source + "/d && cd " + source + "/d && touch $(seq -f 'name_%g' 1 2000)").status,
-            0);
-  ASSERT_FALSE(shop.make("-b 1024 -O dir_index -N 4096 -d " + source, 8192).empty());
-  ASSERT_LE(tests::shell("e2fsck -fyD " + shop.path("disk")).status, 1);
-  ASSERT_NE(tests::shell("debugfs -R 'stat /d' " + shop.path("disk")).text.find("Flags: 0x1000"), std::string::npos);
-  use(shop.load("disk"));
-  EXPECT_EQ(names(*get("d")).size(), 2000U);
-  EXPECT_TRUE(get("d/name_1234"));
-  EXPECT_EQ(judge(), "") << "looking changes nothing";
-  mount();
-  ASSERT_TRUE(get("d")->make("new", file_mode, 0));
-  ASSERT_TRUE(get("d")->remove("name_77", Node::Removal::File));
-  EXPECT_EQ(judge(), "");
-}
-
-TEST_F(Ext2, unknown_features_are_refused) {
-  std::vector<u8> image = shop.make("-b 1024", 1024);
-  image[1024 + 96] |= 0x40;  // incompatible: extents
-  RamDisk with_extents(image);
-  EXPECT_EQ(mount_ext2(with_extents, MountAccess::ReadOnly).error(), Errno::Invalid);
-  image[1024 + 96] &= 0xBF;
-  image[1024 + 100] |= 0x10;  // read-only compatible: group checksums
-  RamDisk with_checksums(image);
-  EXPECT_EQ(mount_ext2(with_checksums, MountAccess::ReadWrite).error(), Errno::Invalid);
-  EXPECT_TRUE(mount_ext2(with_checksums, MountAccess::ReadOnly));
-  RamDisk nothing(std::vector<u8>(65536));
-  EXPECT_EQ(mount_ext2(nothing, MountAccess::ReadOnly).error(), Errno::Invalid);
-  RamDisk tiny(std::vector<u8>(1024));
-  EXPECT_EQ(mount_ext2(tiny, MountAccess::ReadOnly).error(), Errno::Invalid);
-}
-
-TEST_F(Ext2, the_disk_says_whether_it_was_unmounted) {
-  constexpr std::size_t state = 1024 + 58;
-  use(shop.make("-b 1024", 1024));
-  EXPECT_EQ(disk->image()[state], 0);
-  ASSERT_TRUE(root->file_system()->sync());
-  EXPECT_EQ(disk->image()[state], 0);
-  ASSERT_TRUE(root->file_system()->set_read_only(true));
-  EXPECT_EQ(disk->image()[state], 1);
-  EXPECT_EQ(root->make("x", file_mode, 0).error(), Errno::ReadOnly);
-  ASSERT_TRUE(root->file_system()->set_read_only(false));
-  EXPECT_EQ(disk->image()[state], 0);
-  unmount();
-  EXPECT_EQ(disk->image()[state], 1);
-}
-
-TEST_F(Ext2, sync_leaves_a_disk_that_has_all_of_it) {
-  use(shop.make("-b 1024", 4096));
-  ASSERT_TRUE(write(*make("file"), pattern(300000)));
-  ASSERT_TRUE(root->file_system()->sync());
-  EXPECT_GT(disk->flushes, 0U);
-  // As if the power went now: the same but for the mark that it was mounted.
-  EXPECT_EQ(shop.complaints(disk->image()), "");
-  EXPECT_EQ(shop.ask(disk->image(), "cat /file"), pattern(300000));
-}
-
-TEST_F(Ext2, a_read_only_mount_writes_nothing) {
-  const std::vector<u8> image = shop.make("-b 1024", 1024);
-  disk = std::make_unique<RamDisk>(image, false);
-  EXPECT_EQ(mount_ext2(*disk, MountAccess::ReadWrite).error(), Errno::ReadOnly);
-  mount(MountAccess::ReadOnly);
-  EXPECT_EQ(root->make("x", file_mode, 0).error(), Errno::ReadOnly);
-  EXPECT_EQ(root->make_link("x", "y").error(), Errno::ReadOnly);
-  EXPECT_EQ(root->remove("lost+found", Node::Removal::Directory).error(), Errno::ReadOnly);
-  EXPECT_EQ(root->rename("lost+found", *root, "x").error(), Errno::ReadOnly);
-  unmount();
-  EXPECT_EQ(disk->image(), image);
-  EXPECT_EQ(disk->writes, 0U);
-}
-
-TEST_F(Ext2, a_bad_sector_is_an_error_and_nothing_more) {
-  use(shop.make("-b 1024", 4096));
-  ASSERT_TRUE(write(*make("file"), pattern(300000)));
-  unmount();
-  for (u64 sector = 0; sector < 4096; sector += 3) {
-    RamDisk bad(disk->image());
-    bad.bad_sector = sector;
-    const auto mounted = mount_ext2(bad, MountAccess::ReadWrite);
-    if (!mounted) continue;
-    if (const auto file = (*mounted)->look_up("file")) {
-      (void)read(**file);
-      (void)(*file)->resize(1000);
-    }
-    (void)(*mounted)->make("other", file_mode, 0);
-    (void)(*mounted)->file_system()->sync();
-  }
-  disk->writes_left = 0;
-  EXPECT_FALSE(mount_ext2(*disk, MountAccess::ReadWrite));
 }
 
 }  // namespace
