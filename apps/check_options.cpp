@@ -1,6 +1,8 @@
 #include "apps/check_options.hpp"
 
 #include <algorithm>
+#include <filesystem>
+#include <system_error>
 
 #include "apps/create_output.hpp"
 #include "apps/status.hpp"
@@ -74,7 +76,10 @@ bool write_check_files(const CheckWords& words, CheckPlan& plan, const CheckResu
                          json ? check_json(result, symbols) : check_text(result, symbols));
   }
   if (!words.sarif_file.empty()) {
-    const std::string text = check_sarif(result, symbols, VITRINE_VERSION);
+    // In a CI job, the top of the checkout. If it can't be told, files have absolute names.
+    std::error_code problem;
+    const std::string here = std::filesystem::current_path(problem).string();
+    const std::string text = check_sarif(result, symbols, VITRINE_VERSION, here);
     written = write_file("--sarif", words.sarif_file, plan.sarif_file, text) && written;
   }
   return written;

@@ -63,6 +63,24 @@ bool is_output_word(const std::string& word) {
   return word == "stdio" || word == "none" || (word.starts_with("file:") && word.size() > 5);
 }
 
+/// Report and findings as JSON have standard output for themselves, unless they go into files.
+bool prints_json(const RunOptions& options) {
+  const bool findings = options.check.wanted() && options.check.findings_file.empty();
+  return options.json && (findings || (options.report && options.report_file.empty()));
+}
+
+int choose_outputs(RunOptions& options) {
+  const bool is_taken = prints_json(options);
+  for (const auto& [name, word] : {std::pair{"--serial", &options.serial}, {"--debugcon", &options.debug_console}}) {
+    if (word->empty()) *word = is_taken ? "none" : "stdio";
+    if (!is_output_word(*word)) return wrong(name, *word, "it is one of stdio, none, file:PATH");
+    if (is_taken && *word == "stdio") {
+      return wrong(name, *word, "standard output has the JSON; say none or file:PATH, or write the JSON to a file");
+    }
+  }
+  return status::success;
+}
+
 /// Turns the words into options. Anything but success: it has complained.
 int check(const Words& words, RunOptions& options) {
   options = words.options;
@@ -93,10 +111,6 @@ int check(const Words& words, RunOptions& options) {
   options.board = board->kind;
   if (words.engine == "jit") return wrong("--engine", words.engine, "it is not there yet; use interpreter");
   if (words.engine != "interpreter") return wrong("--engine", words.engine, "the engines are interpreter and jit");
-  if (!is_output_word(options.serial)) return wrong("--serial", options.serial, "it is one of stdio, none, file:PATH");
-  if (!is_output_word(options.debug_console)) {
-    return wrong("--debugcon", options.debug_console, "it is one of stdio, none, file:PATH");
-  }
   if (words.rtc == "now") {
     options.rtc_unix_seconds = wall_unix_seconds();
   } else {
@@ -157,7 +171,7 @@ int check(const Words& words, RunOptions& options) {
   options.report = !words.report.empty() || (runs_pulse && !asks_for_output);
   if (words.report != "-") options.report_file = words.report;
   if (options.json && options.report_file.empty() && !options.check.wanted()) options.report = true;
-  return status::success;
+  return choose_outputs(options);
 }
 
 }  // namespace
@@ -211,10 +225,10 @@ Command add_run_command(CLI::App& parent) {
   app->add_flag("--reboot", options.reboot, "A reset starts the guest again instead of ending the run")
       ->group("Machine");
 
-  app->add_option("--serial", options.serial, "COM1: stdio, none, or file:PATH (stdio)")
+  app->add_option("--serial", options.serial, "COM1: stdio, none, or file:PATH (stdio; none where --json prints)")
       ->type_name("WHERE")
       ->group("Input and output");
-  app->add_option("--debugcon", options.debug_console, "Port 0xE9: stdio, none, or file:PATH (stdio)")
+  app->add_option("--debugcon", options.debug_console, "Port 0xE9: stdio, none, or file:PATH (as --serial)")
       ->type_name("WHERE")
       ->group("Input and output");
   app->add_option(
@@ -244,7 +258,8 @@ Command add_run_command(CLI::App& parent) {
                   "The interrupt report when the run ends; a FILE that ends in .json gets JSON")
       ->type_name("[=FILE]")
       ->group("What happened");
-  app->add_flag("--json", options.json, "Make report and findings JSON")->group("What happened");
+  app->add_flag("--json", options.json, "Report and findings as JSON, alone on standard output")
+      ->group("What happened");
   app->add_option("--trace", options.trace_file,
                   "Write every interrupt's life, for `vitrine report` and `vitrine show`")
       ->type_name("FILE")

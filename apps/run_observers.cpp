@@ -98,7 +98,7 @@ void RunObservers::judge(RunEnd& end) {
 void RunObservers::tell_what_is_stuck(const RunEnd& end) const {
   const bool unfinished =
       end.status == status::budget || end.status == status::triple_fault || end.status == status::halted;
-  if (!unfinished || options_.json) return;
+  if (!unfinished) return;
   const std::vector<WhyAnswer> answers = why_->about_what_is_stuck(end, &symbols_);
   if (!answers.empty()) tell("\n{}", why_text(answers, why_->state().header(), &symbols_, WhyDetail::Short));
 }
@@ -123,7 +123,7 @@ bool RunObservers::print_findings() {
   if (!check_result_) return true;
   const bool written = write_check_files(options_.check, check_plan_, *check_result_, &symbols_);
   if (!options_.check.findings_file.empty()) return written;
-  OutputFile target = OutputFile::standard_error();
+  OutputFile target = options_.json ? OutputFile::standard_output() : OutputFile::standard_error();
   if (options_.json) {
     target.write(check_json(*check_result_, &symbols_));
   } else {
@@ -140,7 +140,9 @@ bool RunObservers::print_report(const RunEnd& end) {
   const Report report = report_->finish(end, &symbols_);
   const bool to_file = !options_.report_file.empty();
   const bool json = options_.json || options_.report_file.ends_with(".json");
-  OutputFile target = to_file ? std::move(report_file_) : OutputFile::standard_error();
+  OutputFile target = to_file ? std::move(report_file_)
+                      : json  ? OutputFile::standard_output()
+                              : OutputFile::standard_error();
   if (!to_file && !json) target.write("\n");
   target.write(json ? report_json(report, &symbols_) : report_text(report, &symbols_));
   if (target.close()) return true;

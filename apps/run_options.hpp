@@ -43,8 +43,8 @@ struct RunOptions {
   std::vector<std::string> disks;       ///< images
   std::vector<std::string> disk_saves;  ///< where they go when the run ends
 
-  std::string serial = "stdio";         ///< stdio, none, file:PATH
-  std::string debug_console = "stdio";  ///< port 0xE9; the same words
+  std::string serial;         ///< stdio, none, file:PATH
+  std::string debug_console;  ///< port 0xE9; the same words
   std::vector<KeyStroke> keys;
   std::vector<HardwareError> hardware_errors;  ///< by time
   std::string until;
@@ -55,7 +55,7 @@ struct RunOptions {
 
   CheckWords check;
   bool report = false;
-  std::string report_file;  ///< empty: standard error
+  std::string report_file;  ///< empty: standard error, JSON standard output
   bool json = false;
   std::string trace_file;
   std::vector<std::string> symbols;

@@ -16,7 +16,9 @@ enum class TextColour : u8 { None, Ansi };
 [[nodiscard]] std::string finding_line(const Finding& finding, const Symboliser* symbols);
 /// For programs; docs/rules/README.md describes it.
 [[nodiscard]] std::string check_json(const CheckResult& result, const Symboliser* symbols);
-/// SARIF 2.1.0 (OASIS), for code hosts. `version`: of this program.
-[[nodiscard]] std::string check_sarif(const CheckResult& result, const Symboliser* symbols, std::string_view version);
+/// SARIF 2.1.0 (OASIS), for code hosts. `version`: of this program. `base`: the directory below which files are named
+/// by relative URIs (artifact_uris.hpp).
+[[nodiscard]] std::string check_sarif(const CheckResult& result, const Symboliser* symbols, std::string_view version,
+                                      std::string_view base = {});
 
 }  // namespace vitrine

@@ -128,15 +128,26 @@ TEST(CheckSarif, has_what_the_standard_requires) {
   }
 }
 
+TEST(CheckSarif, files_outside_of_the_base_have_absolute_uris_and_no_base) {
+  const Names names;
+  const json run = json::parse(check_sarif(example(), &names, "1.2.3", "/home/me"))["runs"][0];
+  const json& place = run["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"];
+  EXPECT_EQ(place["uri"], "file:///src/my%20kernel/kbd.c");
+  EXPECT_FALSE(place.contains("uriBaseId"));
+}
+
 TEST(CheckSarif, locations_are_source_lines_where_they_are_known) {
   const Names names;
-  const json run = json::parse(check_sarif(example(), &names, "1.2.3"))["runs"][0];
+  const json run = json::parse(check_sarif(example(), &names, "1.2.3", "/src"))["runs"][0];
+  EXPECT_EQ(run["originalUriBaseIds"]["SRCROOT"]["uri"], "file:///src/");
   const json& known = run["results"][0]["locations"][0]["physicalLocation"];
-  EXPECT_EQ(known["artifactLocation"]["uri"], "file:///src/my%20kernel/kbd.c");
+  EXPECT_EQ(known["artifactLocation"]["uri"], "my%20kernel/kbd.c");
+  EXPECT_EQ(known["artifactLocation"]["uriBaseId"], "SRCROOT");
   EXPECT_EQ(known["region"]["startLine"], 34);
   EXPECT_EQ(known["address"]["absoluteAddress"], 0x1010);
   const json& unknown = run["results"][1]["locations"][0]["physicalLocation"];
   EXPECT_EQ(unknown["artifactLocation"]["uri"], "kernel.elf");
+  EXPECT_EQ(unknown["artifactLocation"]["uriBaseId"], "SRCROOT");
   EXPECT_FALSE(unknown.contains("region"));
 
   const json& flow = run["results"][0]["codeFlows"][0]["threadFlows"][0]["locations"];

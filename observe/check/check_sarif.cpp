@@ -5,6 +5,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "observe/check/artifact_uris.hpp"
 #include "observe/check/check_output.hpp"
 #include "observe/names.hpp"
 #include "observe/show.hpp"
@@ -15,30 +16,32 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// A path as a URI reference (3.4.3, RFC 3986): an absolute one with the scheme file.
-std::string uri_of(std::string_view path) {
-  constexpr std::string_view plain = "-._~/";
-  std::string uri = path.starts_with('/') ? "file://" : "";
-  for (const char character : path) {
-    const auto byte = static_cast<u8>(character);
-    const bool is_plain = (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') ||
-                          (byte >= 'a' && byte <= 'z') || plain.find(character) != std::string_view::npos;
-    uri += is_plain ? std::string(1, character) : fmt::format("%{:02X}", byte);
-  }
-  return uri;
-}
+struct Context {
+  const CheckResult& result;
+  const Symboliser* symbols;
+  ArtifactUris uris;
+};
 
 Json text_of(std::string_view text) { return {{"text", text}}; }
 
+/// 3.4
+Json artifact(std::string_view path, const Context& context) {
+  const ArtifactUris::Uri uri = context.uris.of(path);
+  Json json = {{"uri", uri.text}};
+  if (uri.below_base) json["uriBaseId"] = ArtifactUris::base_id;
+  return json;
+}
+
 /// 3.28: the source line if it is known, the address in the guest, the function's name.
-Json location_of(u64 address, const CheckResult& result, const Symboliser* symbols) {
+Json location_of(u64 address, const Context& context) {
+  const auto& [result, symbols, uris] = context;
   const auto place = symbols != nullptr ? symbols->place(address) : std::nullopt;
   const std::string name = symbols != nullptr ? symbols->describe(address) : std::string();
   Json physical;
   if (place) {
-    physical = {{"artifactLocation", {{"uri", uri_of(place->file)}}}, {"region", {{"startLine", place->line}}}};
+    physical = {{"artifactLocation", artifact(place->file, context)}, {"region", {{"startLine", place->line}}}};
   } else {
-    physical = {{"artifactLocation", {{"uri", uri_of(result.header.guest)}}}};
+    physical = {{"artifactLocation", artifact(result.header.guest, context)}};
   }
   // 3.32.6: a JSON number, which must not be negative; code above 2^63 has its address in the name only.
   if (address >> 63 == 0) physical["address"] = {{"absoluteAddress", address}};
@@ -62,25 +65,26 @@ Json rule_json(std::string_view id) {
 }
 
 /// 3.36: the interrupt's life, as the steps of a code flow.
-Json code_flow(const Finding& finding, const CheckResult& result, const Symboliser* symbols) {
+Json code_flow(const Finding& finding, const Context& context) {
   Json steps = Json::array();
   for (const Record& record : finding.life.records) {
-    Json location = record.address != 0 ? location_of(record.address, result, symbols) : Json::object();
-    location["message"] = text_of(show_line(record, result.header, symbols));
+    Json location = record.address != 0 ? location_of(record.address, context) : Json::object();
+    location["message"] = text_of(show_line(record, context.result.header, context.symbols));
     steps.push_back({{"location", std::move(location)}});
   }
   const Json thread_flow = {{"locations", std::move(steps)}};
   return {{"threadFlows", Json::array({thread_flow})}};
 }
 
-Json result_json(const Finding& finding, std::size_t rule_index, const CheckResult& result, const Symboliser* symbols) {
+Json result_json(const Finding& finding, std::size_t rule_index, const Context& context) {
+  const Symboliser* symbols = context.symbols;
   std::string message = resolve_marks(finding.sentence, symbols);
   for (const std::string& evidence : finding.evidence) message += "\n" + resolve_marks(evidence, symbols);
   Json json = {{"ruleId", finding.rule},
                {"ruleIndex", rule_index},
                {"level", level_of(finding.severity)},
                {"message", text_of(message)},
-               {"locations", Json::array({location_of(finding.address, result, symbols)})},
+               {"locations", Json::array({location_of(finding.address, context)})},
                {"occurrenceCount", finding.count}};
   // 3.27.17: what stays the same when the guest is built again. Without a name, the address has to do.
   const std::string name = symbols != nullptr ? symbols->describe(finding.address) : std::string();
@@ -88,14 +92,16 @@ Json result_json(const Finding& finding, std::size_t rule_index, const CheckResu
       {"vitrine/v1", fmt::format("{}:{}:{}:{}", finding.rule,
                                  name.empty() ? fmt::format("{:#x}", finding.address) : name.substr(0, name.find('+')),
                                  finding.line, finding.vector)}};
-  if (!finding.life.records.empty()) json["codeFlows"] = Json::array({code_flow(finding, result, symbols)});
+  if (!finding.life.records.empty()) json["codeFlows"] = Json::array({code_flow(finding, context)});
   json["properties"] = {{"guestNanoseconds", finding.time}, {"instructions", finding.instructions}};
   return json;
 }
 
 }  // namespace
 
-std::string check_sarif(const CheckResult& result, const Symboliser* symbols, std::string_view version) {
+std::string check_sarif(const CheckResult& result, const Symboliser* symbols, std::string_view version,
+                        std::string_view base) {
+  const Context context = {result, symbols, ArtifactUris(base)};
   Json rules = Json::array();
   std::map<std::string, std::size_t, std::less<>> index;
   for (const std::string_view id : result.checked) {
@@ -104,17 +110,20 @@ std::string check_sarif(const CheckResult& result, const Symboliser* symbols, st
   }
   Json results = Json::array();
   for (const Finding& finding : result.findings) {
-    results.push_back(result_json(finding, index.at(finding.rule), result, symbols));
+    results.push_back(result_json(finding, index.at(finding.rule), context));
   }
-  const Json run = {{"tool",
-                     {{"driver",
-                       {{"name", "Vitrine"},
-                        {"semanticVersion", version},
-                        {"fullName", "Vitrine interrupt sanitizer"},
-                        {"rules", std::move(rules)}}}}},
-                    {"invocations", Json::array({Json{{"executionSuccessful", result.complete}}})},
-                    {"columnKind", "utf16CodeUnits"},
-                    {"results", std::move(results)}};
+  Json run = {{"tool",
+               {{"driver",
+                 {{"name", "Vitrine"},
+                  {"semanticVersion", version},
+                  {"fullName", "Vitrine interrupt sanitizer"},
+                  {"rules", std::move(rules)}}}}},
+              {"invocations", Json::array({Json{{"executionSuccessful", result.complete}}})},
+              {"columnKind", "utf16CodeUnits"},
+              {"results", std::move(results)}};
+  if (const std::string uri = context.uris.base_uri(); !uri.empty()) {
+    run["originalUriBaseIds"] = {{ArtifactUris::base_id, {{"uri", uri}}}};  // 3.14.14
+  }
   const Json json = {
       {"$schema", "https://json.schemastore.org/sarif-2.1.0.json"}, {"version", "2.1.0"}, {"runs", Json::array({run})}};
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";

@@ -134,6 +134,8 @@ TEST_F(Command, wrong_command_lines_are_status_64) {
       {"run", kernel, "--engine", "jit"},
       {"run", kernel, "--engine", "steam"},
       {"run", kernel, "--serial", "telepathy"},
+      {"run", kernel, "--json", "--serial", "stdio"},
+      {"run", kernel, "--check", "--json", "--debugcon", "stdio"},
       {"run", kernel, "--until", ""},
       {"run", kernel, "--max-time", "10"},
       {"run", kernel, "--max-instructions", "many"},

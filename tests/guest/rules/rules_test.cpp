@@ -220,6 +220,15 @@ TEST_F(CheckOptions, suppressed_findings_are_counted_and_never_fatal) {
   EXPECT_NE(result.err.find("covered nothing: " + file + ":2: *:no_such_function"), std::string::npos) << result.err;
 }
 
+TEST_F(CheckOptions, json_is_alone_on_standard_output) {
+  const Result result = run({VITRINE_COMMAND, "run", image(guest_), "--max-time", guest_.time, "--check", "--json"},
+                            {.seconds_at_most = patience_seconds});
+  const json findings = json::parse(result.out, nullptr, false);
+  ASSERT_TRUE(findings.is_object()) << result.out;
+  EXPECT_EQ(findings["findings"].size(), 1u);
+  EXPECT_NE(result.err.find("vitrine: "), std::string::npos) << "how the run ended is for people: " << result.err;
+}
+
 TEST_F(CheckOptions, sarif_names_the_source_line) {
   const std::string file = folder_.path / "findings.sarif";
   run_bad({"--sarif", file});
