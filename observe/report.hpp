@@ -132,6 +132,10 @@ class ReportBuilder final : public LedgerSink {
   [[nodiscard]] Report finish(const RunEnd& end, const Symboliser* symbols = nullptr) const;
 
  private:
+  /// 0 if that is negative: a damaged trace may say anything.
+  [[nodiscard]] static u64 since(u64 later, u64 earlier) { return later > earlier ? later - earlier : 0; }
+  /// Instructions until `now`, if that is on the same CPU.
+  [[nodiscard]] static std::optional<u64> passed(u8 cpu, u64 instructions, const Record& now);
   struct Times {
     Histogram instructions, nanoseconds;
     /// CPUs count their instructions each for itself: no count if the stretch began on another one.

@@ -13,8 +13,6 @@ namespace {
 
 constexpr unsigned most_cpus = 256;
 
-u64 since(u64 later, u64 earlier) { return later > earlier ? later - earlier : 0; }
-
 /// The number behind a source's name, e.g. 12 of "lapic12"; 0 if there is none.
 unsigned cpu_number(std::string_view source, std::size_t from) {
   unsigned number = 0;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "machine/boards/machine.hpp"
+#include "machine/boards/machine_records.hpp"
 #include "machine/boards/pc_board.hpp"
 #include "machine/devices/local_apic/registers.hpp"
 
@@ -17,17 +18,12 @@ using namespace apic;
 constexpr u16 program = 0x1000, handler = 0x2000;
 constexpr u64 io_apic = 0xFEC00000, hpet = 0xFED00000, counter = 0x500;
 
-struct Sink final : LedgerSink {
-  void consume(std::span<const Record> more) override { records.insert(records.end(), more.begin(), more.end()); }
-  std::vector<Record> records;
-};
-
 /// A guest in real mode whose data segment has 4 GiB; interrupts count at `counter`, and go on waiting.
 struct Guest {
-  Sink sink;
+  MachineRecords sink;
   std::unique_ptr<Machine> machine;
 
-  explicit Guest(std::initializer_list<u8> code, unsigned cpus = 1) {
+  Guest(std::initializer_list<u8> code, unsigned cpus = 1) {
     machine = *Machine::create({.memory_bytes = u64{8} << 20, .cpus = cpus});
     machine->initialise_as_firmware();
     put(program, code);
@@ -75,14 +71,7 @@ struct Guest {
     write(capability + 2u, 2, 1);
   }
   u64 counted() { return machine->memory().peek(PhysicalAddress(counter), AccessSize(2)); }
-  std::vector<Record> records(RecordKind kind) {
-    machine->ledger().flush();
-    std::vector<Record> found;
-    for (const Record& record : sink.records) {
-      if (record.kind == kind) found.push_back(record);
-    }
-    return found;
-  }
+  std::vector<Record> records(RecordKind kind) { return sink.of(*machine, kind); }
 };
 
 constexpr u8 cli = 0xFA, sti = 0xFB, hlt = 0xF4, nop = 0x90;

@@ -7,6 +7,8 @@ namespace vitrine {
 
 Selection select_alu_group(const Decoded& decoded, Operation& operation);       // integer_alu.cpp
 Selection select_move_group(const Decoded& decoded, Operation& operation);      // integer_move.cpp
+Selection select_stack_group(const Decoded& decoded, Operation& operation);     // integer_stack.cpp
+Selection select_convert_group(const Decoded& decoded, Operation& operation);   // integer_convert.cpp
 Selection select_shift_group(const Decoded& decoded, Operation& operation);     // integer_shift.cpp
 Selection select_flow_group(const Decoded& decoded, Operation& operation);      // integer_flow.cpp
 Selection select_string_group(const Decoded& decoded, Operation& operation);    // integer_string.cpp

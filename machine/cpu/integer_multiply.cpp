@@ -280,8 +280,9 @@ Selection select_multiply_group(const Decoded& decoded, Operation& operation) {
 
 Selection select_integer(const Decoded& decoded, Operation& operation) {
   using Group = Selection (*)(const Decoded&, Operation&);
-  static constexpr Group groups[] = {select_alu_group, select_move_group,   select_flow_group,    select_shift_group,
-                                     select_bit_group, select_string_group, select_multiply_group};
+  static constexpr Group groups[] = {select_alu_group,     select_move_group,   select_stack_group,
+                                     select_convert_group, select_flow_group,   select_shift_group,
+                                     select_bit_group,     select_string_group, select_multiply_group};
   for (const Group group : groups) {
     const Selection selection = group(decoded, operation);
     if (selection.handler != nullptr) return selection;
