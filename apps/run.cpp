@@ -196,7 +196,9 @@ Command add_run_command(CLI::App& parent) {
                   "Draw order and length of the CPUs' turns from N (0: equal, in order)")
       ->type_name("N")
       ->group("Machine");
-  app->add_flag("!--no-x2apic", options.x2apic, "Hide x2APIC: CPUID does not show it, and it can't be switched on")
+  app->add_flag_callback(
+         "--no-x2apic", [&options] { options.x2apic = false; },
+         "Hide x2APIC: CPUID does not show it, and it can't be switched on")
       ->group("Machine");
   app->add_option("--board", words->board, "isa, pc or q35; `vitrine show --board NAME` prints its wiring (pc)")
       ->type_name("NAME")

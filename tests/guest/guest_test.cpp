@@ -62,8 +62,9 @@ constexpr Deliberate deliberate[] = {
 /// How many CPUs an image wants.
 const char* processors(const std::string& name) { return name.starts_with("smp_") ? "2" : "1"; }
 
-/// What comes from outside.
+/// What is to be said on the command line, and what comes from outside.
 std::vector<std::string> inputs(const std::string& name) {
+  if (name.starts_with("x2apic_hidden")) return {"--no-x2apic"};
   if (!name.starts_with("machine_check")) return {};
   return {"--hardware-error", "5ms", "--hardware-error", "6ms",
           "--hardware-error", "7ms", "--hardware-error", "40ms,uncorrected"};
