@@ -131,8 +131,8 @@ TimerQueue& timers() { return timer_queue; }
 
 namespace {
 
-void become_idle_thread(Thread& thread) {
-  PerCpu& cpu = this_cpu();
+/// From here on the CPU counts as idle: others may look at it, and give it threads.
+void set_idle_thread(PerCpu& cpu, Thread& thread) {
   constexpr u32 first_idle_number = 0x0FFF'0000;  // behind all others
   char name[16];
   BufferSink text(name);
@@ -144,6 +144,10 @@ void become_idle_thread(Thread& thread) {
   thread.cpu = cpu.number;
   thread.stack_top = cpu.kernel_stack;
   cpu.current = cpu.idle = &thread;
+}
+
+void tell_of_idle_thread() {
+  const Thread& thread = *this_cpu().idle;
   vitrine_thread_name(thread.number, thread.name);
   vitrine_annotate(VITRINE_THREAD_RUNS | thread.number);
 }
@@ -152,18 +156,26 @@ void become_idle_thread(Thread& thread) {
 
 void start_scheduler(SchedulingMode wanted) {
   mode = wanted;
-  become_idle_thread(boot_idle_thread);
+  set_idle_thread(this_cpu(), boot_idle_thread);
+  tell_of_idle_thread();
   // The first CPU looks after all timers, and may sleep until the one that was the next.
   timer_queue.sooner = [] {
     if (cpu_at(0).sleeps_long) interrupt_cpu(cpu_at(0));
   };
 }
 
+bool make_idle_thread(PerCpu& cpu) {
+  auto* const thread = new (std::nothrow) Thread;
+  if (thread != nullptr) set_idle_thread(cpu, *thread);
+  return thread != nullptr;
+}
+
+void start_idle_thread_here() {
+  tell_of_idle_thread();
+  start_tick_here();
+}
+
 void run_idle_thread() {
-  if (this_cpu().idle == nullptr) {
-    become_idle_thread(*new Thread);
-    start_tick_here();
-  }
   // With interrupts off but for the HLT. It gives the CPU away here and nowhere else.
   const PreemptionOff alone;
   for (;;) {

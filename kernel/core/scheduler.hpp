@@ -16,7 +16,12 @@ enum class SchedulingMode : u8 { Cooperative, Preemptive };
 
 /// Makes the running code the idle thread of this CPU. Interrupts are off.
 void start_scheduler(SchedulingMode mode);
-/// The same on another CPU; and what idle threads do, for ever.
+/// For another CPU, before it counts: it is to have an idle thread when somebody first looks for an idle CPU. False: no
+/// memory.
+[[nodiscard]] bool make_idle_thread(PerCpu& cpu);
+/// On that CPU: its idle thread begins, and its tick.
+void start_idle_thread_here();
+/// What idle threads do, for ever.
 [[noreturn]] void run_idle_thread();
 [[nodiscard]] inline Thread& current_thread() { return *this_cpu().current; }
 

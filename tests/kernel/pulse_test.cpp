@@ -21,9 +21,22 @@ TEST(Pulse, without_pre_emption_the_first_spinner_hangs_the_system) {
   EXPECT_EQ(result.out.find("look 1"), std::string::npos) << result.out;
 }
 
-TEST(Pulse, an_8259_that_is_not_remapped_makes_the_timer_a_double_fault) {
-  const Result result = run(vitrine_words("no-remap", "1s"));
-  EXPECT_NE(result.out.find("double fault (#DF, vector 8)"), std::string::npos) << result.out;
+/// The CPU that another one starts counts as idle before it has done anything.
+TEST(Pulse, spinners_on_several_cpus) {
+  constexpr int budget_used_up = 80;
+  for (const char* const cpus : {"2", "4"}) {
+    for (const char* const mode : {"preemptive", "cooperative"}) {
+      std::vector<std::string> words = vitrine_words(std::string("demonstrate=spinners scheduling=") + mode, "400ms");
+      for (const char* const word : {"--cpus", cpus}) words.emplace_back(word);
+      const Result result = run(words);
+      // Cooperative, two spinners leave nobody a CPU where there are two.
+      const bool hangs = std::string(mode) == "cooperative" && std::string(cpus) == "2";
+      EXPECT_EQ(result.status, hangs ? budget_used_up : ended_well) << mode << cpus << result.out;
+      EXPECT_EQ(result.out.find("panics"), std::string::npos) << mode << cpus << result.out;
+      EXPECT_EQ(result.out.find("look 4: the first spinner got on, the second got on") == std::string::npos, hangs)
+          << mode << cpus << result.out;
+    }
+  }
 }
 
 TEST(Pulse, a_sleeper_is_woken_by_the_tick_after_its_time) {

@@ -35,6 +35,7 @@ void start_processor(u32 number, u32 apic_id) {
   if (cpu == nullptr || !stack) return log_warning("CPU {}: no memory for it", number);
   cpu->apic_id = apic_id;
   cpu->kernel_stack = *stack;
+  if (!make_idle_thread(*cpu)) return log_warning("CPU {}: no memory for it", number);
   starting = cpu;
   processor_stack = *stack;
   processor_tables = kernel_page_tables().root();
@@ -57,7 +58,6 @@ void start_processors(const Platform& platform, u32 most) {
   for (std::size_t i = 0; i < platform.cpu_count && cpu_count() < std::min<u32>(most, most_cpus); ++i) {
     if (platform.cpus[i] != this_cpu().apic_id) start_processor(cpu_count(), platform.cpus[i]);
   }
-  if (cpu_count() > 1) log_info("{} CPUs run", cpu_count());
 }
 
 void interrupt_cpu(PerCpu& cpu) {
@@ -106,5 +106,6 @@ void processor_start() {
   LocalApic::start_here();
   has_started.store(true);
   enter_kernel();
+  start_idle_thread_here();
   run_idle_thread();
 }
