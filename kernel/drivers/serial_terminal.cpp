@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "kernel/arch/x86_64/cpu.hpp"
 #include "kernel/core/bottom_half.hpp"
 #include "kernel/core/kernel.hpp"
 #include "kernel/core/scheduler.hpp"
@@ -73,6 +74,10 @@ void start_serial_terminal(u32 number, Uart16550& on, Uart16550::Service service
   register_device(device_number(serial_major, first_serial_minor + number), place.open);
   self.half.owner = self.handler.owner = self.polling.owner = &self;
   self.half.function = [](BottomHalf& half) { static_cast<SerialTerminal::Half&>(half).owner->hand_over(); };
+  {
+    const InterruptsOff off;
+    (void)self.serve();  // what was typed before; nothing interrupts for it
+  }
   if (service == Uart16550::Service::Interrupts) {
     self.handler.name = place.name;
     self.handler.function = [](InterruptHandler& handler, Frame&) {

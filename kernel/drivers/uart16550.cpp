@@ -22,6 +22,8 @@ bool Uart16550::initialise() {
   out8(base_ + data, 1);
   out8(base_ + interrupt_enable, 0);
   out8(base_ + line_control, eight_bits);
+  // Switching the FIFOs on clears them (data sheet, FCR): what came before the kernel did is saved.
+  while (early_count_ < early_.size() && (read(line_status) & data_ready) != 0) early_[early_count_++] = read(data);
   out8(base_ + fifo_control, fifo_enable_and_clear);
   out8(base_ + modem_control, dtr_rts_out2);
   return true;

@@ -54,12 +54,16 @@ class Uart16550 final : public Console {
   u8 enabled_ = 0;
   std::array<u8, 4096> ring_{};
   u32 in_ = 0, out_ = 0;
+  std::array<u8, fifo_bytes> early_{};  // received before initialise()
+  u32 early_count_ = 0;
 };
 
 template <class Received>
 bool Uart16550::serve(Received received) {
   constexpr u8 nothing_pending = 1;
   bool any = false;
+  for (u32 i = 0; i < early_count_; ++i) received(early_[i]);
+  early_count_ = 0;
   // The identification names one cause at a time; reading it is what ends "transmitter empty" (data sheet, table III).
   while (service_ == Service::Polled || (read(interrupt_identification) & nothing_pending) == 0) {
     const u8 status = read(line_status);
