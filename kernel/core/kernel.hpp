@@ -19,5 +19,7 @@ class Uart16550;
 
 /// Where the 8259s' lines go.
 inline constexpr u8 first_8259_vector = 0x20;
+/// Where the IBM PC's firmware puts them, and DOS leaves them: on the exceptions.
+inline constexpr u8 default_8259_vector = 0x08;
 
 }  // namespace pulse

@@ -4,9 +4,6 @@
 
 namespace pulse {
 
-namespace {
-
-/// Takes the first word off `rest`.
 std::string_view next_word(std::string_view& rest) {
   const std::size_t begin = rest.find_first_not_of(" \t\n");
   if (begin == std::string_view::npos) {
@@ -18,8 +15,6 @@ std::string_view next_word(std::string_view& rest) {
   rest = end == std::string_view::npos ? std::string_view{} : rest.substr(end);
   return word;
 }
-
-}  // namespace
 
 bool Parameters::has(std::string_view wanted) const {
   std::string_view rest = line_;

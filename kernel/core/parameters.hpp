@@ -8,6 +8,9 @@
 
 namespace pulse {
 
+/// Takes the first word off `rest`; empty: there is none.
+[[nodiscard]] std::string_view next_word(std::string_view& rest);
+
 class Parameters {
  public:
   Parameters() = default;

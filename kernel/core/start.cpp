@@ -1,12 +1,14 @@
 // From the first C++ instruction to a running system.
 #include "kernel/arch/x86_64/cpu.hpp"
 #include "kernel/arch/x86_64/descriptors.hpp"
+#include "kernel/arch/x86_64/exceptions.hpp"
 #include "kernel/arch/x86_64/processors.hpp"
 #include "kernel/arch/x86_64/tsc.hpp"
 #include "kernel/core/demonstrations.hpp"
 #include "kernel/core/first_process.hpp"
 #include "kernel/core/kernel.hpp"
 #include "kernel/core/kernel_lock.hpp"
+#include "kernel/core/known_parameters.hpp"
 #include "kernel/core/log.hpp"
 #include "kernel/core/panic.hpp"
 #include "kernel/core/platform.hpp"
@@ -36,13 +38,20 @@ Pic8259Pair pic;
 IoApicLines io_apic;
 std::optional<Platform> platform;
 
-constexpr u8 default_vector_base_of_dos = 0x08;
+struct Warnings final : ParameterComplaints {
+  void add(std::string_view word, std::string_view wanted) override {
+    if (wanted.empty()) return log_warning("parameters: {} is not known (docs/pulse.md has the list)", word);
+    log_warning("parameters: {} is wrong: it should be {}", word, wanted);
+  }
+};
 
 void announce() {
   u64 bytes = 0;
   for (const MemoryRange& range : the_kernel.boot.ram()) bytes += range.end - range.begin;
   log_info("Pulse, booted by {}; {} KiB of RAM; parameters: {}", the_kernel.boot.loader, bytes >> 10,
            the_kernel.boot.command_line);
+  Warnings warnings;
+  check_parameters(the_kernel.parameters, warnings);
 }
 
 /// The tables if interrupts go by APICs: because the user wants it, or because there are several CPUs. Else the 8259s
@@ -50,13 +59,12 @@ void announce() {
 const Platform* start_apics() {
   const Parameters& parameters = the_kernel.parameters;
   const std::string_view wanted = parameters.text("routing").value_or("");
-  if (wanted == "8259") return nullptr;
   const auto tables = parameters.text("tables");
   platform = find_platform(the_kernel.boot.rsdp, tables == "mp"     ? PlatformTables::Mp
                                                  : tables == "acpi" ? PlatformTables::Acpi
                                                                     : PlatformTables::Any);
   const bool is_needed = wanted == "ioapic" || wanted == "msi" || (platform && platform->cpu_count > 1);
-  if (!is_needed) return nullptr;
+  if (!is_needed || wanted == "8259") return nullptr;
   const auto mode = parameters.has("x2apic") ? LocalApic::Mode::X2Apic : LocalApic::Mode::XApic;
   if (!platform || platform->io_apic_count == 0) {
     log_warning("routing: no table tells of an I/O APIC; the 8259s stay");
@@ -69,28 +77,42 @@ const Platform* start_apics() {
   }
   io_apic.initialise(*platform, LocalApic::id());
   the_kernel.interrupts.attach(io_apic);
-  log_info("interrupts by I/O APIC and local APIC ({}), {} CPUs, as {} says",
-           mode == LocalApic::Mode::X2Apic ? "x2APIC" : "xAPIC", platform->cpu_count, platform->source);
+  log_info("interrupts by I/O APIC and local APIC ({}), as {} says",
+           mode == LocalApic::Mode::X2Apic ? "x2APIC" : "xAPIC", platform->source);
   start_pci_interrupts(wanted == "msi" ? Routing::Messages : Routing::IoApic, &*platform, LocalApic::id());
   return &*platform;
+}
+
+void leave_lines_on_exceptions(bool they_are_used) {
+  if (!they_are_used) {
+    return log_warning("no-remap: interrupts don't come by the 8259s, so their vectors do no harm; try routing=8259");
+  }
+  expect_lines_as_exceptions();
+  log_warning("no-remap: IRQ 0 will arrive as vector 8, the double fault's");
 }
 
 void start_interrupts() {
   const Parameters& parameters = the_kernel.parameters;
   // What the second mission document warns of: left where DOS had them, the lines come as exceptions.
   const bool remap = !parameters.has("no-remap");
-  pic.initialise(remap ? first_8259_vector : default_vector_base_of_dos);
-  if (!remap) log_warning("no-remap: IRQ 0 will arrive as vector 8, the double fault's");
+  pic.initialise(remap ? first_8259_vector : default_8259_vector);
   the_kernel.interrupts.attach(pic);
   const Platform* const tables = start_apics();
+  if (tables == nullptr) log_info("interrupts by the 8259s");
+  if (!remap) leave_lines_on_exceptions(tables == nullptr);
+  const bool pit_ticks = tables == nullptr || parameters.text("timer") == "pit";
   start_tick(static_cast<u32>(parameters.number("hz").value_or(1000)),
              parameters.has("tickless") ? Idle::Tickless : Idle::Ticks,
-             tables != nullptr && parameters.text("timer") != "pit" ? TickSource::LocalApic : TickSource::Pit,
+             pit_ticks ? TickSource::Pit : TickSource::LocalApic,
              parameters.lists("polled", "timer") ? TickService::Polled : TickService::Interrupts);
   // Another CPU's tick is its local APIC's.
-  if (tables != nullptr && parameters.text("timer") != "pit") {
-    start_processors(*tables, static_cast<u32>(parameters.number("cpus").value_or(most_cpus)));
-  }
+  if (!pit_ticks) start_processors(*tables, static_cast<u32>(parameters.number("cpus").value_or(most_cpus)));
+  if (!platform || platform->cpu_count <= 1) return;
+  log_info("{} of {} CPUs run{}", cpu_count(), platform->cpu_count,
+           tables == nullptr                   ? ": the 8259s interrupt only the first"
+           : pit_ticks                         ? ": timer=pit ticks only for the first"
+           : cpu_count() < platform->cpu_count ? ", no more than cpus= and those that started"
+                                               : "");
 }
 
 }  // namespace
@@ -119,6 +141,7 @@ void kernel_start(pulse::u64 protocol, pulse::u64 info) {
   initialise_memory(the_kernel.boot);
   log_info("memory: {} of {} pages free", memory_use().free_pages, memory_use().all_pages);
   const bool cooperative = the_kernel.parameters.text("scheduling") == "cooperative";
+  log_info("scheduling: {}", cooperative ? "cooperative" : "pre-emptive");
   start_scheduler(cooperative ? SchedulingMode::Cooperative : SchedulingMode::Preemptive);
   start_interrupts();
   if (the_kernel.parameters.text("demonstrate")) {

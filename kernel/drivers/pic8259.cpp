@@ -61,6 +61,8 @@ void Pic8259Pair::end(u8 line) {
   }
 }
 
+bool Pic8259Pair::is_in_service(u8 line) { return bit(in_service(line < 8 ? primary : secondary), line & 7); }
+
 bool Pic8259Pair::is_spurious(u8 line) {
   if ((line & 7) != spurious_pin) return false;
   const Chip& chip = line < 8 ? primary : secondary;

@@ -18,6 +18,8 @@ class Pic8259Pair final : public InterruptController {
   void unmask(u8 line) override;
   void end(u8 line) override;
   [[nodiscard]] bool is_spurious(u8 line) override;
+  /// Its interrupt was delivered and has not been ended.
+  [[nodiscard]] static bool is_in_service(u8 line);
 
  private:
   void write_masks();

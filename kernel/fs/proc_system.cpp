@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "kernel/arch/x86_64/exceptions.hpp"
+#include "kernel/arch/x86_64/exception_table.hpp"
 #include "kernel/arch/x86_64/per_cpu.hpp"
 #include "kernel/arch/x86_64/tsc.hpp"
 #include "kernel/core/kernel.hpp"
@@ -76,6 +76,11 @@ std::string_view local_name(unsigned number) {
   return local_vector(number) != nullptr ? local_vector(number)->name : "nobody's";
 }
 
+std::string_view mnemonic_of_exception(unsigned number) {
+  const std::string_view mnemonic = exception_of(number).mnemonic;
+  return mnemonic.empty() ? "EXC" : mnemonic;
+}
+
 /// As Linux: a row for each line that somebody uses; then what else was delivered, by vector.
 void write_interrupts(TextSink& out) {
   InterruptManager& manager = kernel().interrupts;
@@ -92,10 +97,10 @@ void write_interrupts(TextSink& out) {
   for (unsigned vector = 0; vector < 256; ++vector) {
     const bool is_line = manager.line_of(vector) != InterruptManager::no_line;
     if (is_line || sum_over_cpus([&](const PerCpu& cpu) { return cpu.vector_counts[vector]; }) == 0) continue;
-    format(out, "{}:", vector < exceptions_end ? exception_mnemonic(vector) : local_mnemonic(vector));
+    format(out, "{}:", vector < exceptions_end ? mnemonic_of_exception(vector) : local_mnemonic(vector));
     put_counts(out, vector);
     format(out, "  CPU vector {:#x}  {}\n", vector,
-           vector < exceptions_end ? exception_name(vector) : local_name(vector));
+           vector < exceptions_end ? exception_of(vector).name : local_name(vector));
   }
   format(out, "SPU: {:10}  spurious\nERR: {:10}  claimed by nobody\n", spurious, unclaimed);
 }

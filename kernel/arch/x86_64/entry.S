@@ -25,6 +25,14 @@ entry_stubs:
   .balign 16
   .if !(vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21 || vector == 29 || vector == 30)
     pushq $0                        // the CPU pushes an error code for those only (SDM vol. 3A table 6-1)
+  .elseif vector != 14
+    // An interrupt with such a vector brings none, and shifts the frame by one place. The CPU aligned the stack to 16
+    // bytes before it pushed (§6.14.2): an odd number of words are the five of an interrupt. Page faults are the path
+    // that counts, and their vector no line's but the floppy disk's, which nobody unmasks.
+    testb $8, %spl
+    jz 1f
+    pushq $-1                       // Frame::no_error_code
+1:
   .endif
   pushq $vector
   .if vector == 2 || vector == 8 || vector == 18

@@ -1,20 +1,20 @@
 #include "kernel/arch/x86_64/exceptions.hpp"
 
 #include "kernel/arch/x86_64/cpu.hpp"
+#include "kernel/arch/x86_64/exception_table.hpp"
 #include "kernel/arch/x86_64/fixups.hpp"
 #include "kernel/arch/x86_64/page_fault.hpp"
 #include "kernel/core/atomic.hpp"
+#include "kernel/core/kernel.hpp"
 #include "kernel/core/log.hpp"
 #include "kernel/core/panic.hpp"
 #include "kernel/core/signals.hpp"
+#include "kernel/drivers/pic8259.hpp"
 #include "kernel/memory/kernel_memory.hpp"
 
 namespace pulse {
 
 namespace {
-
-/// What the CPU pushes with it. Zero: always 0.
-enum class ErrorCode : u8 { None, Zero, Selector, PageFault, ControlProtection, Other };
 
 enum Vector : u64 {
   debug = 1,
@@ -24,46 +24,6 @@ enum Vector : u64 {
   x87_error = 16,
   machine_check = 18,
   simd_error = 19,
-};
-
-struct Exception {
-  std::string_view mnemonic, name;
-  ErrorCode error = ErrorCode::None;
-};
-// SDM vol. 3A table 6-1. Empty: reserved.
-constexpr Exception exceptions[32] = {
-    {"#DE", "divide error"},
-    {"#DB", "debug exception"},
-    {"NMI", "non-maskable interrupt"},
-    {"#BP", "breakpoint"},
-    {"#OF", "overflow"},
-    {"#BR", "bound range exceeded"},
-    {"#UD", "undefined opcode"},
-    {"#NM", "no math coprocessor"},
-    {"#DF", "double fault", ErrorCode::Zero},
-    {"", "coprocessor segment overrun"},
-    {"#TS", "invalid TSS", ErrorCode::Selector},
-    {"#NP", "segment not present", ErrorCode::Selector},
-    {"#SS", "stack-segment fault", ErrorCode::Selector},
-    {"#GP", "general protection", ErrorCode::Selector},
-    {"#PF", "page fault", ErrorCode::PageFault},
-    {},
-    {"#MF", "x87 floating-point error"},
-    {"#AC", "alignment check", ErrorCode::Zero},
-    {"#MC", "machine check"},
-    {"#XM", "SIMD floating-point exception"},
-    {"#VE", "virtualization exception"},
-    {"#CP", "control protection", ErrorCode::ControlProtection},
-    {},
-    {},
-    {},
-    {},
-    {},
-    {},
-    {"#HV", "hypervisor injection"},
-    {"#VC", "VMM communication", ErrorCode::Other},
-    {"#SX", "security exception", ErrorCode::Other},
-    {},
 };
 
 /// SDM vol. 3A §6.13.
@@ -82,27 +42,6 @@ void explain_page_fault(TextSink& out, u64 error) {
                          : "read of",
          read_cr2(), bit(error, 0) ? "its page forbids" : "no page maps",
          bit(error, 3) ? "; a paging entry has a reserved bit set" : "");
-}
-
-/// What a program gets for it (Linux, arch/x86/kernel/traps.c has the same).
-u32 signal_of(u64 vector) {
-  switch (vector) {
-    case 0:
-    case 16:
-    case 19:
-      return signal::arithmetic;
-    case 1:
-    case 3:
-      return signal::trap;
-    case 6:
-      return signal::illegal;
-    case 11:
-    case 12:
-    case 17:
-      return signal::bus;
-    default:
-      return signal::segmentation;
-  }
 }
 
 /// SDM vol. 3B §18.2.3 (DR6).
@@ -136,7 +75,7 @@ void explain_control_protection(TextSink& out, u64 error) {
 }
 
 void explain(TextSink& text, const Frame& frame) {
-  switch (exceptions[frame.vector].error) {
+  switch (exception_of(frame.vector).error) {
     case ErrorCode::None:
     case ErrorCode::Zero:
       break;
@@ -173,19 +112,51 @@ void explain(TextSink& text, const Frame& frame) {
 constexpr u32 nmi_came = 0x100;
 Atomic<u32> nmi_reasons{0};  // and port 61h as it was then
 
+void describe(TextSink& out, const Frame& frame) {
+  put_exception(out, frame.vector);
+  char buffer[192];
+  BufferSink details(buffer);
+  explain(details, frame);
+  if (!details.text().empty()) format(out, ": {}", details.text());
+}
+
 [[noreturn]] void give_up(const Frame& frame) {
-  const Exception& exception = exceptions[frame.vector];
+  char buffer[256];
+  BufferSink text(buffer);
+  if (frame.from_user()) text.put("while a program ran: ");
+  describe(text, frame);
+  panic_at(frame, "{}", text.text());
+}
+
+bool lines_come_as_exceptions = false;
+
+/// Of an 8259 whose vectors are the exceptions': the handler that this vector is meant for is a device's.
+void give_up_if_interrupt(const Frame& frame) {
+  const u64 line = frame.vector - default_8259_vector;
+  const bool is_line = frame.vector >= default_8259_vector && line < Pic8259Pair::lines;
+  if (!is_line || !Pic8259Pair::is_in_service(static_cast<u8>(line))) return;
+  char buffer[80];
+  BufferSink name(buffer);
+  put_exception(name, frame.vector);
+  const bool lacks_code = frame.error == Frame::no_error_code;
+  panic_at(frame, "not a {}: IRQ {}{}; the 8259 has it in service, and nobody moved its vectors", name.text(), line,
+           lacks_code ? ", no error code" : "");
+}
+
+/// What no signal and no panic tells of: which program, where, and what the CPU says.
+void log_fault_of_program(const Frame& frame, u32 number) {
+  const Thread& thread = current_thread();
+  if (number == signal::trap || thread.process->actions->of[number].handler > vitrine::abi::ignore_handler) return;
   char buffer[192];
   BufferSink text(buffer);
-  explain(text, frame);
-  panic_at(frame, "{} ({}, vector {}){}{}", exception.name, exception.mnemonic, frame.vector,
-           text.text().empty() ? "" : ": ", text.text());
+  describe(text, frame);
+  log(LogLevel::Info, "{} ({}) at {:#x}: {}", static_cast<const char*>(thread.name), thread.number, frame.rip,
+      text.text());
 }
 
 }  // namespace
 
-std::string_view exception_mnemonic(u64 vector) { return exceptions[vector].mnemonic; }
-std::string_view exception_name(u64 vector) { return exceptions[vector].name; }
+void expect_lines_as_exceptions() { lines_come_as_exceptions = true; }
 
 void note_nmi() {
   constexpr u16 control_port = 0x61;  // what pulled it (IBM PC/AT: RAM parity, I/O channel)
@@ -206,12 +177,15 @@ void handle_exception(Frame& frame) {
     if (!handle_page_fault(frame)) give_up(frame);
     return;
   }
-  if (!frame.from_user()) {
+  if (lines_come_as_exceptions) give_up_if_interrupt(frame);
+  const auto number = signal_of_exception(frame.vector);
+  if (!frame.from_user() || !number) {
     // FXRSTOR of what a program wrote: a reserved bit of MXCSR (SDM vol. 1 §10.5.1.2), or no address of such a state.
     if (frame.vector == general_protection && fix_up(frame)) return;
     give_up(frame);
   }
-  force_signal(signal_of(frame.vector));
+  log_fault_of_program(frame, *number);
+  force_signal(*number);
 }
 
 }  // namespace pulse

@@ -1,8 +1,6 @@
 // The 32 exceptions: who handles one, and what its error code means (SDM vol. 3A §6.15).
 #pragma once
 
-#include <string_view>
-
 #include "kernel/arch/x86_64/frame.hpp"
 
 namespace pulse {
@@ -15,8 +13,8 @@ void note_nmi();
 /// The tick's: says what came since.
 void tell_of_nmi();
 
-/// Of vectors 0 to 31: "#PF" and "page fault". Empty where the architecture reserves the vector.
-[[nodiscard]] std::string_view exception_mnemonic(u64 vector);
-[[nodiscard]] std::string_view exception_name(u64 vector);
+/// The 8259s' lines have the vectors from default_8259_vector on: what comes with one of them may be an interrupt, and
+/// is a panic that says so.
+void expect_lines_as_exceptions();
 
 }  // namespace pulse
