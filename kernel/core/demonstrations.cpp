@@ -49,8 +49,8 @@ void sleep_often(void*) {
   out8(debug_exit_port, 0);
 }
 
-void show_device(void*) {
-  demonstrate_device_interrupts();
+void show_device(void* use) {
+  demonstrate_device_interrupts(*static_cast<const TestDeviceUse*>(use));
   out8(debug_exit_port, 0);
 }
 
@@ -99,7 +99,11 @@ void start_demonstration(const Parameters& parameters) {
   } else if (wanted == "sleepers") {
     start("sleeper", sleep_often, nullptr, RunEntry::normal_priority);
   } else if (wanted == "device") {
-    start("device", show_device, nullptr, RunEntry::normal_priority);
+    static TestDeviceUse use = TestDeviceUse::Count;
+    start("device", show_device, &use, RunEntry::normal_priority);
+  } else if (wanted == "storm") {
+    static TestDeviceUse use = TestDeviceUse::Storm;
+    start("device", show_device, &use, RunEntry::normal_priority);
   } else if (const auto mistake = std::ranges::find(mistakes, wanted.value_or(""), &Mistake::name);
              mistake != std::end(mistakes)) {
     start(mistake->name, make_mistake, const_cast<Mistake*>(mistake), RunEntry::normal_priority);

@@ -1,6 +1,7 @@
 #include "kernel/core/interrupts.hpp"
 
 #include "kernel/arch/x86_64/frame.hpp"
+#include "kernel/core/log.hpp"
 
 namespace pulse {
 
@@ -74,6 +75,11 @@ void InterruptManager::note_unclaimed(u8 number, Line& line, bool claimed) {
   if (line.unclaimed >= storm_limit) {
     line.counts.stopped = true;
     controller_->mask(number);
+    log(LogLevel::Error, "line {}, vector {:#x}: {} of {} interrupts were nobody's; it is masked for good", number,
+        controller_->vector_of(number), line.unclaimed, line.window);
+    for (const InterruptHandler* handler = line.chain; handler != nullptr; handler = handler->next) {
+      log(LogLevel::Error, "line {}: {} no longer gets interrupts", number, handler->name);
+    }
   }
   line.window = 0;
   line.unclaimed = 0;

@@ -40,15 +40,27 @@ constexpr TestDevice devices[] = {
 struct Handler : InterruptHandler {
   const TestDevice* device = nullptr;
   volatile u32* window = nullptr;
-  bool by_message = false;
+  bool by_message = false, disowns = false;
   volatile u32 times = 0;
 };
 Handler handler;
 
+constexpr u64 millisecond = 1'000'000;
+
+/// Its pin stays active, since the handler says that it is not its device's.
+void make_storm(const TestDevice& device, u8 line) {
+  const auto& counts = kernel().interrupts.counts(line);
+  device.raise(handler.window);
+  for (int i = 0; i < 1000 && !counts.stopped; ++i) sleep_until(nanoseconds_since_boot() + 2 * millisecond);
+  const u64 before = counts.delivered;
+  sleep_until(nanoseconds_since_boot() + 2 * millisecond);
+  log_info("{}: {} interrupts that nobody claimed, then {}", device.name, counts.not_mine,
+           counts.delivered == before ? "silence" : "still more");
+}
+
 }  // namespace
 
-void demonstrate_device_interrupts() {
-  constexpr u64 millisecond = 1'000'000;
+void demonstrate_device_interrupts(TestDeviceUse use) {
   constexpr u32 rounds = 5;
   for (const TestDevice& device : devices) {
     const auto function = find_pci_function(device.vendor, device.id);
@@ -58,6 +70,7 @@ void demonstrate_device_interrupts() {
     handler.window = function->map_window(0, device.window_bytes);
     handler.function = [](InterruptHandler& self, Frame&) {
       auto& own = static_cast<Handler&>(self);
+      if (own.disowns) return HandlerResult::NotMine;
       if (!own.device->acknowledge(own.window, own.by_message)) return HandlerResult::NotMine;
       own.times = own.times + 1;
       return HandlerResult::Handled;
@@ -67,6 +80,10 @@ void demonstrate_device_interrupts() {
     const auto way = add_pci_handler(*function, handler);
     if (!way) return log_warning("{}: nobody says where its pin goes", device.name);
     handler.by_message = way->routing == Routing::Messages;
+    if (use == TestDeviceUse::Storm) {
+      handler.disowns = true;
+      return make_storm(device, way->line);
+    }
     for (u32 i = 0; i < rounds; ++i) {
       device.raise(handler.window);
       sleep_until(nanoseconds_since_boot() + 2 * millisecond);

@@ -17,7 +17,10 @@ struct TestDevice {
   bool (*acknowledge)(volatile u32* window, bool by_message);
 };
 
-/// demonstrate=device: makes it interrupt, and tells by which way that came.
-void demonstrate_device_interrupts();
+enum class TestDeviceUse : u8 {
+  Count,  ///< demonstrate=device: it interrupts, and the log tells by which way that came
+  Storm,  ///< demonstrate=storm: its handler disowns it, until the interrupt manager gives up on the line
+};
+void demonstrate_device_interrupts(TestDeviceUse use);
 
 }  // namespace pulse
