@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "kernel/core/error_name.hpp"
 #include "kernel/core/kernel.hpp"
 #include "kernel/core/log.hpp"
 #include "kernel/core/panic.hpp"
@@ -125,7 +126,7 @@ void mount_disk(Node& root) {
   for (const NamedBlockDevice& disk : block_devices()) {
     if (disk.name != *name) continue;
     const auto mounted = mount_ext2(*disk.blocks, MountAccess::ReadWrite);
-    if (!mounted) return log_warning("mount: no ext2 on {} (error {})", disk.name, static_cast<u16>(mounted.error()));
+    if (!mounted) return log_warning("mount: no ext2 on {} ({})", disk.name, name_of(mounted.error()));
     char source[32];
     BufferSink text(source);
     format(text, "/dev/{}", disk.name);
@@ -161,7 +162,7 @@ void start_user_space() {
   if (archive.end > archive.begin) {
     const auto* bytes = static_cast<const u8*>(direct(archive.begin));
     const auto unpacked = unpack_cpio(*root, {bytes, archive.end - archive.begin});
-    if (!unpacked) panic("the initramfs is not a sound cpio archive (error {})", static_cast<u16>(unpacked.error()));
+    if (!unpacked) panic("the initramfs is not a sound cpio archive ({})", name_of(unpacked.error()));
   }
   fill_devices(*root);
   start_ram_disk(root);
@@ -170,8 +171,7 @@ void start_user_space() {
   const std::string_view arguments[] = {program};
   const std::string_view environment[] = {"HOME=/", "TERM=linux", "PATH=/sbin:/bin:/usr/sbin:/usr/bin"};
   const auto started = start_first_process(root, program, arguments, environment);
-  if (!started)
-    panic("can't start {} (error {}); give an initramfs, and init=PATH", program, static_cast<u16>(started.error()));
+  if (!started) panic("can't start {} ({}); give an initramfs, and init=PATH", program, name_of(started.error()));
   open_console(*root);
 }
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <utility>
 
@@ -13,6 +14,7 @@
 #include "kernel/core/tick.hpp"
 #include "kernel/memory/kernel_memory.hpp"
 #include "kernel/syscalls/call.hpp"
+#include "kernel/syscalls/call_text.hpp"
 
 namespace pulse {
 
@@ -46,11 +48,15 @@ const CallEntry& entry_of(u64 rax) {
 /// With the boot parameter trace-calls all calls go through this one.
 const CallEntry* traced_calls[most_calls];
 CallResult call_and_log(Call& call) {
-  const CallEntry& entry = *traced_calls[static_cast<u32>(call.frame.error)];
+  const auto number = static_cast<u32>(call.frame.error);
+  const CallEntry& entry = *traced_calls[number];
+  const std::array<u64, 6> arguments{call.a, call.b, call.c, call.d, call.e, call.f};
   const u32 thread = current_thread().number;
   const CallResult result = entry.quick != nullptr ? entry.quick(current_thread()) : entry.function(call);
-  log_info("{} {}({:#x}, {:#x}, {:#x}) = {}", thread, entry.name, call.a, call.b, call.c,
-           result ? static_cast<i64>(*result) : -static_cast<i64>(result.error()));
+  char buffer[192];
+  BufferSink text(buffer);
+  put_call(text, number, entry.name, arguments, result);
+  log_info("{} {}", thread, text.text());
   return result;
 }
 constexpr CallEntry traced{.name = "", .function = call_and_log};

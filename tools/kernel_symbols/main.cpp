@@ -28,7 +28,15 @@ std::vector<T> table(const std::string& image, std::uint64_t offset, std::uint64
   return entries;
 }
 
-/// "pulse::exit_process(int)", without what stands between parentheses: a line of a panic is short.
+/// A lambda's number says nothing to a reader: the file that it stands in does. "pulse::$_4::__invoke" is
+/// "pulse::lambda in tick.cpp".
+std::string with_named_lambda(std::string name, const std::string& file) {
+  const std::size_t begin = name.find("$_");
+  if (begin == std::string::npos) return name;
+  return name.substr(0, begin) + "lambda in " + file;
+}
+
+/// "void pulse::log_info<int>(int)", without types: a line of a panic is short.
 std::string readable(const char* name) {
   int status = 0;
   char* const demangled = abi::__cxa_demangle(name, nullptr, nullptr, &status);
@@ -39,8 +47,10 @@ std::string readable(const char* name) {
     constexpr std::string_view anonymous = "(anonymous namespace)::";
     if (text.compare(i, anonymous.size(), anonymous) == 0) {
       i += anonymous.size() - 1;
-    } else if (text[i] == '(') {
+    } else if (text[i] == '(' || text[i] == '<') {
       break;
+    } else if (text[i] == ' ') {
+      result.clear();  // that was a template's return type
     } else {
       result += text[i];
     }
@@ -64,13 +74,18 @@ int main(int count, char** words) {
   for (const Elf64_Shdr& section : sections) {
     if (section.sh_type != SHT_SYMTAB || section.sh_link >= sections.size()) continue;
     const std::uint64_t names = sections[section.sh_link].sh_offset;
+    std::string file;
     for (const Elf64_Sym& symbol : table<Elf64_Sym>(image, section.sh_offset, section.sh_size)) {
       const bool in_code =
           symbol.st_shndx < sections.size() && (sections[symbol.st_shndx].sh_flags & SHF_EXECINSTR) != 0;
       const unsigned type = ELF64_ST_TYPE(symbol.st_info);
+      // The local symbols of a file follow its name (System V gABI, "symbol table").
+      if (type == STT_FILE && names + symbol.st_name < image.size()) file = image.data() + names + symbol.st_name;
       if (!in_code || (type != STT_FUNC && type != STT_NOTYPE) || names + symbol.st_name >= image.size()) continue;
       const char* const name = image.data() + names + symbol.st_name;
-      if (*name != 0 && *name != '.') functions.emplace(symbol.st_value, readable(name));
+      if (*name != 0 && *name != '.') {
+        functions.emplace(symbol.st_value, with_named_lambda(readable(name), file));
+      }
     }
   }
   std::ofstream output(words[2], std::ios::binary);
