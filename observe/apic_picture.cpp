@@ -66,8 +66,12 @@ void ApicPicture::consume(const Record& record) {
       for (Local& local : locals_) {
         if (local.cpu != record.cpu) continue;
         local.waits_for_startup = record.kind == RecordKind::CpuReset && record.cpu != 0;
-        if (record.kind == RecordKind::CpuStarted) continue;
+        if (record.kind == RecordKind::CpuStarted) {
+          local.started = record;
+          continue;
+        }
         local.reset = record;
+        local.started.reset();
         local.in_service.clear();
         local.local_vector.clear();
         local.task_priority = {.value = 0, .time = record.time};

@@ -65,6 +65,7 @@ class ApicPicture {
     std::optional<Record> last_end;
     bool waits_for_startup = false;  ///< its CPU has had no SIPI since power-on or INIT
     std::optional<Record> reset;     ///< INIT
+    std::optional<Record> started;   ///< its last SIPI
     [[nodiscard]] bool enabled() const {
       return (spurious_vector.value & apic_register::software_enable) != 0 &&
              (base.value & apic_register::global_enable) != 0;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 #include "observe/apic_fields.hpp"
@@ -144,6 +145,15 @@ std::string base_words(u64 value) {
                      (value & apic_register::x2apic_enable) != 0 ? ", x2APIC" : "");
 }
 
+/// IA-PC HPET 1.0a, 2.3.8.
+std::string hpet_timer_words(u64 value) {
+  const bool on = (value >> 2 & 1) != 0;
+  const bool by_message = (value >> 14 & 1) != 0;
+  return fmt::format("interrupt {}, {}, {}, {}", on ? "on" : "off", (value >> 3 & 1) != 0 ? "periodic" : "one-shot",
+                     (value >> 1 & 1) != 0 ? "level" : "edge",
+                     by_message ? std::string("by message") : fmt::format("to I/O APIC pin {}", value >> 9 & 0x1F));
+}
+
 std::string route_of_pirq(u64 value) {
   constexpr u64 off = 0x80;
   return (value & off) != 0 ? "to no IRQ" : fmt::format("to IRQ {}", value & 15);
@@ -158,15 +168,23 @@ std::string pin_name(u8 pin) {
   return words != nullptr ? std::string(words->name) : fmt::format("line {}", pin);
 }
 
-std::string raise_clause(u8 pin) {
+std::string pin_name(u8 pin, const TraceHeader& header) {
+  constexpr u8 first_line_past_four_pirqs = first_pci_line + 4;
+  const bool four_pirqs = std::ranges::find(header.options, TraceOption{"board", "pc"}) != header.options.end();
+  return four_pirqs && pin >= first_line_past_four_pirqs && pin < first_pci_line + 8
+             ? fmt::format("I/O APIC pin {}", pin)
+             : pin_name(pin);
+}
+
+std::string raise_clause(u8 pin, const TraceHeader& header) {
   const PinWords* words = words_of(pin);
-  if (words == nullptr) return "raises " + pin_name(pin);
+  if (words == nullptr) return "raises " + pin_name(pin, header);
   return fmt::format("{} {}", is_message(pin) ? "sends" : "raises", words->raised);
 }
 
-std::string raise_infinitive(u8 pin) {
+std::string raise_infinitive(u8 pin, const TraceHeader& header) {
   const PinWords* words = words_of(pin);
-  if (words == nullptr) return "raise " + pin_name(pin);
+  if (words == nullptr) return "raise " + pin_name(pin, header);
   return fmt::format("{} {}", is_message(pin) ? "send" : "raise", words->raised);
 }
 
@@ -203,6 +221,11 @@ std::string register_words(ControllerRegister which, u8 pin, u64 value) {
       return (value & 1) != 0 ? "interrupts go through the APICs" : "the 8259 goes straight to the CPU";
     case ControllerRegister::PirqRoute:
       return route_of_pirq(value);
+    case ControllerRegister::HpetTimer:
+      return hpet_timer_words(value);
+    case ControllerRegister::HpetControl:
+      return fmt::format("the counter {}{}", (value & 1) != 0 ? "runs" : "stands still",
+                         (value & 2) != 0 ? ", legacy replacement" : "");
     default:
       return {};
   }

@@ -8,15 +8,18 @@
 #include "machine/core/interrupt_message.hpp"
 #include "machine/core/ledger.hpp"
 #include "observe/symboliser.hpp"
+#include "observe/trace_file.hpp"
 
 namespace vitrine {
 
 /// What a request comes on: "IRQ 4", "PIRQ A", "local timer", "LINT0", "MSI", "IPI".
 [[nodiscard]] std::string pin_name(u8 pin);
+/// The same on this machine's board: on one with four PIRQs, the lines above them are the HPET's alone.
+[[nodiscard]] std::string pin_name(u8 pin, const TraceHeader& header);
 /// What a device or local APIC does when it raises `pin`: "raises IRQ 4", "raises its timer interrupt".
-[[nodiscard]] std::string raise_clause(u8 pin);
+[[nodiscard]] std::string raise_clause(u8 pin, const TraceHeader& header);
 /// What it does not do when something is in the way: "raise IRQ 4", "send an MSI".
-[[nodiscard]] std::string raise_infinitive(u8 pin);
+[[nodiscard]] std::string raise_infinitive(u8 pin, const TraceHeader& header);
 
 /// "fixed", "lowest-priority", "nmi", "start-up": one word with hyphens.
 [[nodiscard]] std::string_view mode_name(MessageMode mode);

@@ -31,7 +31,8 @@ std::string ReportBuilder::source_name(u16 source) const {
 
 std::string ReportBuilder::row_name(const Row& row) const {
   const std::string source = source_name(row.source);
-  return row.line == LineReport::no_line ? source : fmt::format("{} ({})", pin_name(static_cast<u8>(row.line)), source);
+  return row.line == LineReport::no_line ? source
+                                         : fmt::format("{} ({})", pin_name(static_cast<u8>(row.line), header_), source);
 }
 
 std::string ReportBuilder::request_name(u64 id) const {
@@ -84,7 +85,7 @@ Report ReportBuilder::finish(const RunEnd& end, const Symboliser* symbols) const
 LineReport ReportBuilder::counts_of(const Row& row) const {
   LineReport line;
   line.source = source_name(row.source);
-  if (row.line != LineReport::no_line) line.on = pin_name(static_cast<u8>(row.line));
+  if (row.line != LineReport::no_line) line.on = pin_name(static_cast<u8>(row.line), header_);
   if (row.line != LineReport::no_line && is_line(static_cast<u8>(row.line))) line.line = row.line;
   line.unheard = row.unheard;
   line.raised = row.raised;

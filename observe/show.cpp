@@ -59,8 +59,9 @@ std::string blocked_text(const Record& record, const Symboliser* symbols) {
 }
 
 /// A device that has cause for an interrupt, and something of its own in the way.
-std::string withheld_text(const Record& record, const std::string& who, const Symboliser* symbols) {
-  std::string text = fmt::format("{} does not {}: {}{}", who, raise_infinitive(record.pin),
+std::string withheld_text(const Record& record, const TraceHeader& header, const Symboliser* symbols) {
+  const std::string who = source_name(record, header);
+  std::string text = fmt::format("{} does not {}: {}{}", who, raise_infinitive(record.pin, header),
                                  withheld_clause(record, who), setting_text(record, symbols));
   // In the other cases the cause itself has not come as far as its register.
   const auto cause = static_cast<WithheldCause>(record.detail);
@@ -77,10 +78,10 @@ std::string fragment(const Record& record, const TraceHeader& header, const Symb
   const std::string by = record.address != 0 ? fmt::format(" at {}", at(record.address)) : std::string();
   switch (record.kind) {
     case RecordKind::Raised:
-      return fmt::format("{} {}{}", who, raise_clause(record.pin),
+      return fmt::format("{} {}{}", who, raise_clause(record.pin, header),
                          record.detail != 0 ? fmt::format(": {}", cause_clause(who, record.detail)) : "");
     case RecordKind::Lowered:
-      return fmt::format("{} lowers {}", who, pin_name(record.pin));
+      return fmt::format("{} lowers {}", who, pin_name(record.pin, header));
     case RecordKind::Latched:
       return is_local_apic(who) ? fmt::format("{} accepts vector {:#04x}", who, record.vector)
                                 : fmt::format("{} latches it on input {}", who, record.pin);
@@ -147,7 +148,7 @@ std::string fragment(const Record& record, const TraceHeader& header, const Symb
     case RecordKind::GuestExit:
       return fmt::format("the guest asks for the end with value {:#x}", record.extra);
     case RecordKind::Withheld:
-      return withheld_text(record, who, symbols);
+      return withheld_text(record, header, symbols);
     case RecordKind::DeviceProgrammed:
     case RecordKind::ControllerProgrammed:
       return fmt::format("{}: {}{}", who, programmed_text(record), by);

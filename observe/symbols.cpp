@@ -79,8 +79,10 @@ class SymbolTable::ElfImage {
     if (!find_unit(address, unit)) return std::nullopt;
     Dwarf_Line* line = dwarf_getsrc_die(&unit, address - offset_);
     int number = 0;
+    if (line == nullptr || dwarf_lineno(line, &number) != 0) return std::nullopt;
+    if (number == 0) line = line_before(unit, address - offset_, number);
     const char* file = line != nullptr ? dwarf_linesrc(line, nullptr, nullptr) : nullptr;
-    if (file == nullptr || dwarf_lineno(line, &number) != 0) return std::nullopt;
+    if (file == nullptr) return std::nullopt;
     return SourcePlace{file, number};
   }
 
@@ -114,6 +116,30 @@ class SymbolTable::ElfImage {
       if (find_inlined(die, address, depth + 1, budget, name) || !is_space) return true;
     } while (dwarf_siblingof(&die, &die) == 0);
     return false;
+  }
+
+  /// Line 0 is code that the compiler made of several lines, or of none (DWARF 5, 6.2.2): the last line before it in
+  /// the same sequence will do. Null: there is none.
+  static Dwarf_Line* line_before(Dwarf_Die& unit, Dwarf_Addr address, int& number) {
+    Dwarf_Lines* lines = nullptr;
+    std::size_t count = 0;
+    if (dwarf_getsrclines(&unit, &lines, &count) != 0) return nullptr;
+    Dwarf_Line* found = nullptr;
+    for (std::size_t i = 0; i < count; ++i) {
+      Dwarf_Line* line = dwarf_onesrcline(lines, i);
+      Dwarf_Addr begin = 0;
+      bool ends = false;
+      int here = 0;
+      if (dwarf_lineaddr(line, &begin) != 0 || begin > address) break;
+      dwarf_lineendsequence(line, &ends);
+      if (ends) {
+        found = nullptr;
+      } else if (dwarf_lineno(line, &here) == 0 && here != 0) {
+        found = line;
+        number = here;
+      }
+    }
+    return found;
   }
 
   static std::string function_name(Dwarf_Die& function) {

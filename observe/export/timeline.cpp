@@ -129,15 +129,15 @@ Timeline::Timeline(TimelineSink& sink, const TimelineSurvey& survey, const Trace
                    const Symboliser* symbols)
     : sink_(&sink), survey_(&survey), header_(&header), symbols_(symbols), known_(known_requests) {
   for (const auto& raiser : survey.raisers_) {
-    devices_[raiser] =
-        declare(TrackGroup::Devices, fmt::format("{} ({})", source_name(raiser.first), pin_name(raiser.second)));
+    devices_[raiser] = declare(TrackGroup::Devices,
+                               fmt::format("{} ({})", source_name(raiser.first), pin_name(raiser.second, header)));
     if (is_line(raiser.second)) lines_[raiser.second];
   }
   for (auto& [line, state] : lines_) {
     const auto named = std::ranges::find(header.lines, u32{line}, &TraceLine::number);
-    state.first = declare(
-        TrackGroup::Lines,
-        fmt::format("{}{}", pin_name(line), named == header.lines.end() ? "" : fmt::format(" ({})", named->name)));
+    state.first =
+        declare(TrackGroup::Lines, fmt::format("{}{}", pin_name(line, header),
+                                               named == header.lines.end() ? "" : fmt::format(" ({})", named->name)));
   }
   for (const u16 source : survey.controllers_) {
     const std::string name(source_name(source));
@@ -337,7 +337,7 @@ void Timeline::delivered(CpuTracks& tracks, const Record& record) {
   const auto kind = static_cast<DeliveryKind>(record.detail);
   const Known& known = known_[record.id % known_requests];
   if (record.id != 0 && known.id == record.id) {
-    name_ = fmt::format("{} {}", pin_name(known.line), source_name(known.source));
+    name_ = fmt::format("{} {}", pin_name(known.line, *header_), source_name(known.source));
   } else if (kind == DeliveryKind::External || kind == DeliveryKind::Software) {
     name_ = fmt::format("{} {:#04x}", kind == DeliveryKind::External ? "vector" : "INT", record.vector);
   } else {

@@ -59,7 +59,7 @@ class Staircase {
       return fmt::format("{}: {}", place(*from), message_text(*from));
     }
     if (from != nullptr && from->kind == RecordKind::Raised) {
-      return fmt::format("{}, {}", pin_name(from->pin), place(*from));
+      return fmt::format("{}, {}", pin_name(from->pin, header_), place(*from));
     }
     if (const Record* exception = life_.first(RecordKind::Exception);
         exception != nullptr && exception->id == life_.id) {
@@ -177,10 +177,11 @@ class Staircase {
     switch (record.kind) {
       case RecordKind::Raised:
         if (record.id != life_.id) break;
-        step.what = fmt::format("{}: it {}", cause_clause(source(record), record.detail), raise_clause(record.pin));
+        step.what =
+            fmt::format("{}: it {}", cause_clause(source(record), record.detail), raise_clause(record.pin, header_));
         return;
       case RecordKind::Lowered:
-        step.what = fmt::format("lowers {} again", pin_name(record.pin));
+        step.what = fmt::format("lowers {} again", pin_name(record.pin, header_));
         return;
       case RecordKind::Attended:
         step.floor = Floor::Handler;

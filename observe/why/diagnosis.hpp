@@ -20,6 +20,8 @@ class Diagnosis {
   [[nodiscard]] WhyAnswer vector(u8 vector) const;
   /// A line that nothing drives.
   [[nodiscard]] WhyAnswer empty_line(u8 line) const;
+  /// A component that has raised no line and sent no message.
+  [[nodiscard]] WhyAnswer silent_source(u16 source) const;
   /// Set if the device has cause for an interrupt and keeps it to itself.
   [[nodiscard]] std::optional<WhyAnswer> withheld(u8 line, u16 source) const;
   /// Set if it comes to the CPU by a vector that is an exception's.
@@ -31,6 +33,11 @@ class Diagnosis {
   [[nodiscard]] WhyAnswer message_to_nobody(const Record& lost) const;
   /// Do requests of this line go through the I/O APIC, as the guest has set it up?
   [[nodiscard]] bool line_goes_by_apics(u8 line) const;
+  /// The guest has masked all inputs of the 8259s and turned to the APICs.
+  [[nodiscard]] bool has_left_the_8259s() const;
+  /// The last request of this device on this line that a masked 8259 has kept, while later ones took the way through
+  /// the I/O APIC: it waits for nothing.
+  [[nodiscard]] bool is_left_behind(const Life& life) const;
 
   /// "IRQ 1 (keyboard)".
   [[nodiscard]] std::string line_name(u8 line, u16 source) const;
@@ -53,6 +60,7 @@ class Diagnosis {
     std::vector<WhyEvidence> evidence;
     std::vector<std::string> advice;
     bool stuck = false;
+    std::string now;  // how its last controller stands: WhyAnswer::now
   };
   using Explain = Story (Diagnosis::*)(const Standing&, const Life&, int) const;
   struct ObstacleRow {
@@ -80,6 +88,11 @@ class Diagnosis {
 
   // APICs: diagnosis_apics.cpp.
   [[nodiscard]] bool goes_by_apics(const Life& life) const;
+  [[nodiscard]] std::optional<u8> input_of(const Life& life) const;
+  /// Without what controllers that the guest has masked made of it.
+  [[nodiscard]] Life on_its_way(const Life& life) const;
+  void add_masked_8259(const Life& life, Story& story) const;
+  [[nodiscard]] std::string_view eoi_not_told_advice() const;
   void add_apic_obstacles(const Life& life, std::vector<Standing>& into) const;
   void add_local_obstacles(const ApicPicture::Local& local, u8 vector, std::vector<Standing>& into) const;
   void add_virtual_wire_obstacles(std::vector<Standing>& into) const;
@@ -96,13 +109,23 @@ class Diagnosis {
   [[nodiscard]] Story in_service_of_apic(const Standing& standing, const Life& life) const;
   [[nodiscard]] Story unended_in_apic(const Life& served) const;
   [[nodiscard]] const Record* misdirected_end(const Life& served) const;
-  [[nodiscard]] Story lost_message(const Record& lost) const;
   [[nodiscard]] bool wrong_polarity_on(u8 line) const;
+
+  // Messages, and CPUs that wait for each other: diagnosis_messages.cpp.
+  [[nodiscard]] Story lost_message(const Record& lost) const;
+  [[nodiscard]] std::string loss_advice(const Record& lost, MessageLoss loss) const;
+  void add_who_waits_for_whom(const Life& life, Story& story) const;
+  /// The local APIC that has accepted it last; null: none.
+  [[nodiscard]] const Record* acceptance(const Life& life) const;
 
   // The CPU and its handlers: diagnosis_handlers.cpp.
   [[nodiscard]] Story not_returned(const Life& life) const;
   void add_handler_evidence(const Life& life, Story& story) const;
   void add_where_the_cpu_is(u8 cpu, Story& story) const;
+  /// Where the CPU was when the run ended; 0: not known.
+  [[nodiscard]] u64 place_at_end(u8 cpu) const;
+  /// "the CPU", or which of several.
+  [[nodiscard]] std::string cpu_name(u8 cpu) const;
   [[nodiscard]] Story refusal(const Record& failure) const;
 
   // Lines and devices: diagnosis_lines.cpp; silent ones: diagnosis_silence.cpp.
@@ -110,6 +133,8 @@ class Diagnosis {
   [[nodiscard]] WhyAnswer raised_in_vain(u8 line, u16 source) const;
   [[nodiscard]] WhyAnswer arrived(u8 line, u16 source) const;
   [[nodiscard]] std::optional<WhyAnswer> still_high(u8 line, u16 source) const;
+  [[nodiscard]] Story lost_edge(u8 line) const;
+  void add_hpet_settings(WhyAnswer& answer) const;
   void add_counts(u8 line, u16 source, WhyAnswer& answer) const;
   void add_settings(u8 line, u16 source, WhyAnswer& answer) const;
   [[nodiscard]] WhyAnswer about(u8 line, u16 source) const;

@@ -82,6 +82,16 @@ Diagnosis::Story Diagnosis::in_service_of_apic(const Standing& standing, const L
   return story;
 }
 
+/// The I/O APIC of version 11h has no EOI register (82093AA; ICH9, 13.5.1).
+std::string_view Diagnosis::eoi_not_told_advice() const {
+  const auto& options = state_.header().options;
+  if (std::ranges::find(options, TraceOption{"board", "pc"}) != options.end()) {
+    return "Clear bit 12 of SVR: this board's I/O APIC (version 11h) has no EOI register that could be told instead of "
+           "it.";
+  }
+  return "Write the vector ({:#04x}) to the I/O APIC's EOI register (offset 0x40) as well, or clear bit 12 of SVR.";
+}
+
 Diagnosis::Story Diagnosis::remote_irr(const Standing& standing, const Life&, int) const {
   const ApicPicture::Pin& pin = state_.apics().io_apic()->pin[standing.pin];
   const std::string begin =
@@ -98,13 +108,13 @@ Diagnosis::Story Diagnosis::remote_irr(const Standing& standing, const Life&, in
   }
   for (const ApicPicture::Local& local : state_.apics().locals()) {
     if ((local.spurious_vector.value & apic_register::suppress_broadcast) == 0) continue;
-    return {
-        .cause = "eoi-not-told",
-        .clause = fmt::format("{}; CPU {}'s local APIC tells no I/O APIC of its EOIs (SVR bit 12)", begin, local.cpu),
-        .advice = {fmt::format("Write the vector ({:#04x}) to the I/O APIC's EOI register (offset 0x40) as well, or "
-                               "clear bit 12 of SVR.",
-                               pin.entry.vector())},
-        .stuck = true};
+    const SetBy by{.time = local.spurious_vector.time, .address = local.spurious_vector.address};
+    Story story =
+        set_off("eoi-not-told",
+                fmt::format("{}; CPU {}'s local APIC tells no I/O APIC of its EOIs (SVR bit 12)", begin, local.cpu), by,
+                fmt::format(fmt::runtime(eoi_not_told_advice()), pin.entry.vector()));
+    story.stuck = true;
+    return story;
   }
   return {.cause = "remote-irr",
           .clause = fmt::format("{}; no EOI of vector {:#04x} has come", begin, pin.entry.vector()),

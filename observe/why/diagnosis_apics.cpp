@@ -15,40 +15,71 @@ namespace {
 
 constexpr u8 class_of(u64 priority) { return static_cast<u8>(priority >> 4 & 0xF); }
 
-/// One that a local APIC has accepted; the last of them.
-const Record* acceptance(const Life& life, const ApicPicture& apics) {
-  const Record* found = nullptr;
-  for (const Record& record : life.records) {
-    if (record.kind == RecordKind::Latched && apics.local(record.source) != nullptr) found = &record;
-  }
-  return found;
-}
-
-std::string sent_to(const Record& message) {
-  const std::string text = message_text(message);
-  const std::size_t to = text.find(" to ");
-  return to == std::string::npos ? text : text.substr(to + 4);
-}
-
 }  // namespace
+
+/// The input of the 8259s that a request came to: of PCI's lines, where the router leads them. Empty: it came to none.
+std::optional<u8> Diagnosis::input_of(const Life& life) const {
+  const std::optional<u8> line = life.line();
+  if (!line || *line < first_pci_line) return line;
+  for (const Record& record : life.records) {
+    const ControllerState* controller = state_.controller(record.source);
+    if (controller != nullptr && record.kind != RecordKind::EndOfInterrupt) {
+      return static_cast<u8>(controller->first_line + (record.pin & 7));
+    }
+  }
+  return std::nullopt;
+}
 
 bool Diagnosis::goes_by_apics(const Life& life) const {
   const Record* from = life.origin();
   if (from != nullptr && !is_line(from->pin)) return true;
-  return life.first(RecordKind::MessageSent) != nullptr || (from != nullptr && line_goes_by_apics(from->pin));
+  if (life.first(RecordKind::MessageSent) != nullptr) return true;
+  if (from == nullptr) return false;
+  if (line_goes_by_apics(from->pin)) return true;
+  // Not every pin of the I/O APIC has an input of the 8259s beside it.
+  const Record* blocked = life.last(RecordKind::Blocked);
+  const bool unrouted = blocked != nullptr && static_cast<Obstacle>(blocked->detail) == Obstacle::NotConnected;
+  return state_.apics().io_apic() != nullptr && !input_of(life) && !unrouted;
+}
+
+bool Diagnosis::has_left_the_8259s() const {
+  constexpr u8 all = 0xFF, cascade = 1 << 2;
+  for (const ControllerState& controller : state_.controllers()) {
+    if ((controller.mask | (controller.first_line == 0 ? cascade : 0)) != all) return false;
+  }
+  const ApicPicture::Local* local = state_.apics().local_of(0);
+  const bool local_set = local != nullptr && local->spurious_vector.address != 0;
+  const ApicPicture::IoApic* chip = state_.apics().io_apic();
+  return local_set ||
+         (chip != nullptr && std::ranges::any_of(chip->pin, [](const auto& pin) { return pin.written.address != 0; }));
 }
 
 /// Lines lead to both kinds of controllers: the one that the guest uses counts.
 bool Diagnosis::line_goes_by_apics(u8 line) const {
   const ApicPicture::IoApic* chip = state_.apics().io_apic();
   const u8 pin = io_apic_pin(line);
-  if (chip == nullptr || !chip->in_use || pin >= ApicPicture::pins) return false;
+  if (chip == nullptr || pin >= ApicPicture::pins) return false;
+  if (!chip->in_use) return has_left_the_8259s();
   const ControllerState* old = state_.controller_of(line);
   return old == nullptr || !chip->pin[pin].entry.masked() || bit(old->mask, line & 7);
 }
 
+bool Diagnosis::is_left_behind(const Life& life) const {
+  const std::optional<u8> line = life.line();
+  const LineState* state = line ? state_.line(*line) : nullptr;
+  return state != nullptr && state->last_delivered && state->last_delivered->id > life.id &&
+         life.first(RecordKind::MessageSent) == nullptr && line_goes_by_apics(*line) && standing(life).empty();
+}
+
+Life Diagnosis::on_its_way(const Life& life) const {
+  Life way = life;
+  if (life.left_out != 0 || !goes_by_apics(life)) return way;
+  std::erase_if(way.records, [&](const Record& record) { return state_.controller(record.source) != nullptr; });
+  return way;
+}
+
 void Diagnosis::add_apic_obstacles(const Life& life, std::vector<Standing>& into) const {
-  if (const Record* accepted = acceptance(life, state_.apics())) {
+  if (const Record* accepted = acceptance(life)) {
     const ApicPicture::Local& local = *state_.apics().local(accepted->source);
     add_local_obstacles(local, accepted->vector, into);
     add_cpu_obstacles(life, local.cpu, into);
@@ -158,21 +189,59 @@ Diagnosis::Story Diagnosis::set_off(std::string cause, std::string clause, const
   return story;
 }
 
-Diagnosis::Story Diagnosis::entry_masked(const Standing& standing, const Life&, int) const {
+/// Lines lead to the 8259s as well.
+void Diagnosis::add_masked_8259(const Life& life, Story& story) const {
+  for (const Record& record : life.records) {
+    const auto obstacle = static_cast<Obstacle>(record.detail);
+    const ControllerState* controller = state_.controller(record.source);
+    if (record.kind != RecordKind::Blocked || controller == nullptr || obstacle != Obstacle::Masked) continue;
+    const u8 input = record.pin & 7;
+    if (!bit(controller->mask, input)) return;
+    const bool routed = life.line().value_or(0) >= first_pci_line;
+    story.evidence.push_back(
+        {.text =
+             fmt::format("the other way, through the 8259s, is closed too: mask bit {} of the {}{} is set{}", input,
+                         controller_name(controller->source),
+                         routed ? fmt::format(" (IRQ {}, where the router leads {})", controller->first_line + input,
+                                              pin_name(*life.line(), state_.header()))
+                                : "",
+                         since_by(controller->pin[input].masked)),
+         .address = controller->pin[input].masked.address});
+    return;
+  }
+}
+
+Diagnosis::Story Diagnosis::entry_masked(const Standing& standing, const Life& life, int) const {
   const std::string who = with_article(controller_name(standing.place));
   if (state_.apics().io_apic() != nullptr && standing.place == state_.apics().io_apic()->source) {
     const ApicPicture::Pin& pin = state_.apics().io_apic()->pin[standing.pin];
+    Story story;
     if (!pin.opened) {
-      return {
-          .cause = "masked",
-          .clause = fmt::format("{} masks it: the guest has never opened entry {}", who, standing.pin),
-          .advice = {fmt::format("Write entry {} of the I/O APIC: destination first, then the low half with vector, "
-                                 "trigger and polarity, and bit 16 clear.",
-                                 standing.pin)}};
+      story.cause = "masked";
+      story.clause = fmt::format("{} masks it: the guest has never opened entry {}", who, standing.pin);
+      story.now = fmt::format("I/O APIC: takes nothing on pin {}: its entry has never been opened", standing.pin);
+      if (pin.written.address != 0) {
+        story.clause += fmt::format(", only written it with bit 16 set{}",
+                                    since_by({.time = pin.written.time, .address = pin.written.address}));
+        story.evidence.push_back(
+            {.time = pin.written.time,
+             .text = fmt::format("entry {} written at {}: {}", standing.pin, at(pin.written.address),
+                                 register_words(ControllerRegister::RedirectionEntry, standing.pin, pin.entry.bits)),
+             .address = pin.written.address});
+      }
+      story.advice.push_back(
+          fmt::format("Write entry {} of the I/O APIC: destination first, then the low half with vector, trigger and "
+                      "polarity, and bit 16 clear.",
+                      standing.pin));
+    } else {
+      story = set_off("masked", fmt::format("{} masks it: bit 16 of entry {} is set", who, standing.pin), standing.by,
+                      fmt::format("Clear bit 16 of entry {} (index {:#x}). An edge that comes while it is set is lost.",
+                                  standing.pin, 0x10 + 2 * standing.pin));
+      story.now = fmt::format("I/O APIC: takes nothing on pin {}: bit 16 of its entry is set{}", standing.pin,
+                              since_by(standing.by));
     }
-    return set_off("masked", fmt::format("{} masks it: bit 16 of entry {} is set", who, standing.pin), standing.by,
-                   fmt::format("Clear bit 16 of entry {} (index {:#x}). An edge that comes while it is set is lost.",
-                               standing.pin, 0x10 + 2 * standing.pin));
+    add_masked_8259(life, story);
+    return story;
   }
   if (state_.apics().local(standing.place) != nullptr) {
     const bool wire = standing.pin == static_cast<u8>(ApicPin::Lint0);
@@ -244,6 +313,8 @@ Diagnosis::Story Diagnosis::wrong_polarity(const Standing& standing, const Life&
                           "interrupt source overrides say which differ.",
                           pin.entry.active_low() ? "Clear" : "Set", standing.pin));
   story.stuck = true;
+  story.now = fmt::format("I/O APIC: sees no request on pin {}: the line is {}, and its entry says active {}",
+                          standing.pin, wanted, said);
   return story;
 }
 
@@ -256,76 +327,6 @@ Diagnosis::Story Diagnosis::cpu_not_started(const Standing& standing, const Life
       "Start it with INIT and then a start-up message (ICR mode 6) whose vector is the page below 1 MiB where its code "
       "is.");
   return story;
-}
-
-/// Why a message had no effect.
-Diagnosis::Story Diagnosis::lost_message(const Record& lost) const {
-  const auto loss = static_cast<MessageLoss>(lost.detail);
-  const ApicPicture::IoApic* chip = state_.apics().io_apic();
-  Story story{.cause = std::string(loss_name(loss)), .stuck = true};
-  story.clause = fmt::format("nobody took its message: {}", loss_clause(loss));
-  // What a local APIC refuses names no pin; the message did.
-  const Life* life = state_.lives().find(lost.id);
-  const Record* sent = life != nullptr ? life->last(RecordKind::MessageSent) : nullptr;
-  const u8 sender = sent != nullptr ? sent->pin : lost.pin;
-  const bool by_io_apic = chip != nullptr && is_line(sender) && sender < ApicPicture::pins;
-  const u32 destination = static_cast<u32>(lost.extra);
-  const bool physical = (lost.extra & message_extra::logical) == 0;
-  const ApicPicture::Local* receiver =
-      physical && destination < 0xFF ? state_.apics().local_of(static_cast<u8>(destination)) : nullptr;
-  if (loss == MessageLoss::NoReceiver) {
-    story.clause = fmt::format("its message went to {}, which no local APIC has", sent_to(lost));
-  } else if (loss == MessageLoss::ReceiverDisabled && receiver != nullptr && receiver->waits_for_startup) {
-    const Life none;
-    story =
-        cpu_not_started({.cpu = receiver->cpu, .by = {.time = receiver->reset ? receiver->reset->time : 0}}, none, 0);
-    story.clause = fmt::format("its message went to {}, but {}", sent_to(lost), story.clause);
-  } else if (loss == MessageLoss::ReceiverDisabled && receiver != nullptr) {
-    const Life none;
-    const Standing by_svr{.place = receiver->source,
-                          .by = {.time = receiver->spurious_vector.time, .address = receiver->spurious_vector.address}};
-    story = apic_disabled(switched_off(*receiver).value_or(by_svr), none, 0);
-    story.clause = fmt::format("its message went to {}, but {}", sent_to(lost), story.clause);
-    story.stuck = true;
-  } else if (loss == MessageLoss::IllegalVector) {
-    story.clause =
-        fmt::format("its message has vector {:#04x}, and vectors below 0x10 can't be delivered", lost.vector);
-  }
-  if (by_io_apic && chip->pin[sender].opened) {
-    const ApicPicture::Pin& pin = chip->pin[sender];
-    const bool half = pin.entry.has_vector() && pin.entry.vector() < first_legal_vector;
-    if (half) story.cause = "half-written";
-    story.clause +=
-        fmt::format("; entry {} of the I/O APIC {}{}", sender, half ? "is open but only half-written," : "says so,",
-                    since_by({.time = pin.written.time, .address = pin.written.address}));
-    story.advice.push_back(fmt::format(
-        "Write the high half of entry {} (the destination) first, then the low half with vector and mask bit.",
-        sender));
-  }
-  if (lost.address != 0 && !by_io_apic) {
-    story.evidence.push_back(
-        {.time = lost.time, .text = fmt::format("sent at {}", at(lost.address)), .address = lost.address});
-  }
-  return story;
-}
-
-WhyAnswer Diagnosis::message_to_nobody(const Record& lost) const {
-  WhyAnswer answer;
-  const bool ipi = lost.pin == static_cast<u8>(ApicPin::Interprocessor);
-  answer.subject = fmt::format("{} of {}", ipi ? "the IPI" : "the message", with_article(controller_name(lost.source)));
-  answer.vector = lost.vector;
-  answer.id = lost.id;
-  answer.since = lost.time;
-  answer.stuck = true;
-  Story story = lost_message(lost);
-  answer.sentence =
-      fmt::format("{} ({}) at {}{} had no effect: {}.", answer.subject, message_text(lost), moment(lost.time),
-                  lost.address != 0 ? ", by " + at(lost.address) + "," : "", story.clause);
-  answer.sentence[0] = static_cast<char>(answer.sentence[0] - 'a' + 'A');
-  answer.reason = story.clause;
-  take(std::move(story), answer);
-  if (const Life* life = state_.lives().find(lost.id)) answer.life = *life;
-  return answer;
 }
 
 }  // namespace vitrine

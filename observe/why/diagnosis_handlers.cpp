@@ -45,24 +45,35 @@ void Diagnosis::add_handler_evidence(const Life& life, Story& story) const {
   }
 }
 
+u64 Diagnosis::place_at_end(u8 cpu) const {
+  const bool alone = std::ranges::find(state_.header().sources, "cpu1") == state_.header().sources.end();
+  return alone && cpu == 0 ? end_.address : 0;
+}
+
+std::string Diagnosis::cpu_name(u8 cpu) const {
+  const bool alone = std::ranges::find(state_.header().sources, "cpu1") == state_.header().sources.end();
+  return alone ? std::string("the CPU") : fmt::format("CPU {}", cpu);
+}
+
 void Diagnosis::add_where_the_cpu_is(u8 cpu, Story& story) const {
   const CpuNow& now = state_.cpu(cpu);
-  if (end_.address != 0) {
+  if (const u64 place = place_at_end(cpu); place != 0) {
     story.evidence.push_back({.time = end_.time,
-                              .text = fmt::format("the CPU was at {} when the run ended", at(end_.address)),
-                              .address = end_.address});
+                              .text = fmt::format("{} was at {} when the run ended", cpu_name(cpu), at(place)),
+                              .address = place});
     return;
   }
   if (!now.last) return;
   const Record& last = *now.last;
   if (now.halted) {
     story.evidence.push_back({.time = last.time,
-                              .text = fmt::format("the CPU sleeps in HLT at {}", at(last.address)),
+                              .text = fmt::format("{} sleeps in HLT at {}", cpu_name(cpu), at(last.address)),
                               .address = last.address});
   } else {
-    story.evidence.push_back({.time = last.time,
-                              .text = fmt::format("the last that is known of the CPU is {}", at(last.address)),
-                              .address = last.address});
+    story.evidence.push_back(
+        {.time = last.time,
+         .text = fmt::format("the last that is known of {} is {}", cpu_name(cpu), at(last.address)),
+         .address = last.address});
   }
 }
 
@@ -79,13 +90,12 @@ Diagnosis::Story Diagnosis::not_returned(const Life& life) const {
   Story story{.cause = "handler-never-returned"};
   story.clause = fmt::format("{} has run since then and not returned", at(entered.address));
   if (!runs_now && !is_nested_in) {
-    story.clause =
-        fmt::format("{} has not returned, and the CPU has gone on elsewhere (a thread switch in the handler?)",
-                    at(entered.address));
-  } else if (end_.address != 0) {
-    story.clause += fmt::format("; the CPU was last at {}", at(end_.address));
+    story.clause = fmt::format("{} has not returned, and {} has gone on elsewhere (a thread switch in the handler?)",
+                               at(entered.address), cpu_name(entered.cpu));
+  } else if (const u64 place = place_at_end(entered.cpu); place != 0) {
+    story.clause += fmt::format("; {} was last at {}", cpu_name(entered.cpu), at(place));
   } else if (cpu.halted) {
-    story.clause += fmt::format("; the CPU sleeps in HLT at {}", at(cpu.halted->address));
+    story.clause += fmt::format("; {} sleeps in HLT at {}", cpu_name(entered.cpu), at(cpu.halted->address));
     story.stuck = cpu.halted->detail == 0;
   }
   if (runs < why_patience && !story.stuck) story.cause = "handler-running";

@@ -37,7 +37,7 @@ std::string Diagnosis::since_by(const SetBy& by) const {
 }
 
 std::string Diagnosis::line_name(u8 line, u16 source) const {
-  return fmt::format("{} ({})", pin_name(line), place_of(source, line, state_.header()));
+  return fmt::format("{} ({})", pin_name(line, state_.header()), place_of(source, line, state_.header()));
 }
 
 /// A request that others speak of.
@@ -65,6 +65,7 @@ WhyAnswer Diagnosis::about(u8 line, u16 source) const {
 void Diagnosis::take(Story story, WhyAnswer& answer) {
   answer.cause = std::move(story.cause);
   answer.stuck = answer.stuck || story.stuck;
+  answer.now = std::move(story.now);
   for (WhyEvidence& each : story.evidence) answer.evidence.push_back(std::move(each));
   for (std::string& each : story.advice) answer.advice.push_back(std::move(each));
 }
@@ -72,8 +73,8 @@ void Diagnosis::take(Story story, WhyAnswer& answer) {
 void Diagnosis::add_counts(u8 line, u16 source, WhyAnswer& answer) const {
   const LineState* state = state_.line(line, source);
   if (state == nullptr || state->raised == 0) return;
-  std::string text = fmt::format("{} so far: {} {}, {} delivered", pin_name(line), count_text(state->raised),
-                                 raised_word(line), count_text(state->delivered));
+  std::string text = fmt::format("{} so far: {} {}, {} delivered", pin_name(line, state_.header()),
+                                 count_text(state->raised), raised_word(line), count_text(state->delivered));
   const auto count = [&](u64 number, std::string_view what) {
     if (number != 0) text += fmt::format(", {} {}", count_text(number), what);
   };
@@ -102,13 +103,14 @@ void Diagnosis::add_settings(u8 line, u16 source, WhyAnswer& answer) const {
 
 WhyAnswer Diagnosis::line(u8 line, u16 source) const {
   if (auto answer = wrong_vector(line, source)) return *answer;
-  const std::vector<const Life*> waiting_now = state_.pending_on(line, source);
+  std::vector<const Life*> waiting_now = state_.pending_on(line, source);
+  std::erase_if(waiting_now, [&](const Life* life) { return is_left_behind(*life); });
   if (!waiting_now.empty()) return waiting(*waiting_now.front());
   if (auto answer = withheld(line, source)) return *answer;
   const LineState* state = state_.line(line, source);
   const DeviceState* device = state_.device(source, line);
-  if (state == nullptr || state->raised == 0 || device == nullptr || device->raised == 0)
-    return never_raised(line, source);
+  const bool raised = state != nullptr && state->raised != 0;
+  if (!raised || (is_line(line) && (device == nullptr || device->raised == 0))) return never_raised(line, source);
   if (state->last_failed && (!state->last_delivered || state->last_delivered->time < state->last_failed->time)) {
     return refused(line, source, *state->last_failed);
   }
@@ -138,13 +140,21 @@ WhyAnswer Diagnosis::waiting(const Life& life) const {
   WhyAnswer answer = about(line, source);
   answer.id = life.id;
   answer.since = raised != nullptr ? raised->time : life.records.front().time;
-  answer.life = life;
+  answer.life = on_its_way(life);
   const std::string begin =
       fmt::format("{} was {} at {} and not delivered", answer.subject, raised_word(line), moment(answer.since));
   const std::vector<Standing> obstacles = standing(life);
   const Record* lost = obstacles.empty() && goes_by_apics(life) ? life.last(RecordKind::MessageLost) : nullptr;
   if (lost != nullptr) {
     Story story = lost_message(*lost);
+    answer.reason = story.clause;
+    answer.sentence = fmt::format("{}: {}.", begin, story.clause);
+    take(std::move(story), answer);
+    add_counts(line, source, answer);
+    return answer;
+  }
+  if (obstacles.empty() && goes_by_apics(life) && life.first(RecordKind::LineLost) != nullptr) {
+    Story story = lost_edge(line);
     answer.reason = story.clause;
     answer.sentence = fmt::format("{}: {}.", begin, story.clause);
     take(std::move(story), answer);
@@ -159,6 +169,7 @@ WhyAnswer Diagnosis::waiting(const Life& life) const {
     return answer;
   }
   Story story = explain(obstacles.front(), life, 0);
+  add_who_waits_for_whom(life, story);
   answer.reason = story.clause;
   answer.sentence = fmt::format("{}: {}.", begin, story.clause);
   take(std::move(story), answer);
@@ -199,6 +210,21 @@ WhyAnswer Diagnosis::refused(u8 line, u16 source, const Record& failure) const {
   return answer;
 }
 
+/// An edge that came while the I/O APIC's entry was masked.
+Diagnosis::Story Diagnosis::lost_edge(u8 line) const {
+  Story story{.cause = "lost",
+              .clause = "its edge came while the input was masked, and this controller can't remember that"};
+  const ApicPicture::IoApic* chip = state_.apics().io_apic();
+  const u8 pin = io_apic_pin(line);
+  if (chip != nullptr && pin < ApicPicture::pins) {
+    const SetBy by{.time = chip->pin[pin].masked.time, .address = chip->pin[pin].masked.address};
+    story.clause +=
+        fmt::format("; entry {} is {}{}", pin, chip->pin[pin].entry.masked() ? "masked" : "open", since_by(by));
+  }
+  story.advice.emplace_back("Open the input before the device may interrupt, and look at the device once after that.");
+  return story;
+}
+
 /// Raised, and never delivered, and nothing of it is left.
 WhyAnswer Diagnosis::raised_in_vain(u8 line, u16 source) const {
   const LineState& state = *state_.line(line, source);
@@ -227,15 +253,9 @@ WhyAnswer Diagnosis::raised_in_vain(u8 line, u16 source) const {
       why = story.clause + "; nothing remembers it meanwhile";
       take(std::move(story), answer);
     } else if (last->first(RecordKind::LineLost) != nullptr && last->first(RecordKind::Latched) == nullptr) {
-      const ApicPicture::IoApic* chip = state_.apics().io_apic();
-      const u8 pin = io_apic_pin(line);
-      why = "its edge came while the input was masked, and this controller can't remember that";
-      if (chip != nullptr && pin < ApicPicture::pins && chip->pin[pin].entry.masked()) {
-        why += fmt::format("; entry {} is masked{}", pin,
-                           since_by({.time = chip->pin[pin].masked.time, .address = chip->pin[pin].masked.address}));
-      }
-      answer.advice.emplace_back(
-          "Open the input before the device may interrupt, and look at the device once after that.");
+      Story story = lost_edge(line);
+      why = story.clause;
+      take(std::move(story), answer);
     } else if (const Record* merged = last->last(RecordKind::Merged); merged != nullptr && merged->id == last->id) {
       why = fmt::format("it came together with #{}, {}, on the same line", merged->other, name_of(merged->other));
       answer.cause = "merged";

@@ -5,6 +5,7 @@
 
 #include "base/bits.hpp"
 #include "observe/life/places.hpp"
+#include "observe/message_words.hpp"
 #include "observe/names.hpp"
 #include "observe/why/diagnosis.hpp"
 
@@ -56,7 +57,14 @@ std::vector<Diagnosis::Standing> Diagnosis::standing(const Life& life) const {
     add_apic_obstacles(life, found);
     return found;
   }
-  const std::optional<u8> line = life.line();
+  const Record* blocked = life.last(RecordKind::Blocked);
+  if (blocked != nullptr && static_cast<Obstacle>(blocked->detail) == Obstacle::NotConnected) {
+    found.push_back({.obstacle = Obstacle::NotConnected,
+                     .place = blocked->source,
+                     .pin = blocked->pin,
+                     .by = {.time = blocked->since, .address = blocked->address}});
+  }
+  const std::optional<u8> line = input_of(life);
   const ControllerState* controller = line ? state_.controller_of(*line) : nullptr;
   if (controller != nullptr) {
     add_controller_obstacles(life, *controller, *line & 7, found);
@@ -140,7 +148,7 @@ void Diagnosis::add_cpu_obstacles(const Life& life, u8 cpu, std::vector<Standing
   }
 }
 
-Diagnosis::Story Diagnosis::masked(const Standing& standing, const Life&, int) const {
+Diagnosis::Story Diagnosis::masked(const Standing& standing, const Life& life, int) const {
   const ControllerState& controller = *state_.controller(standing.place);
   const bool by_firmware = standing.by.address == 0 && standing.by.time == 0;
   Story story{.cause = "masked",
@@ -153,6 +161,10 @@ Diagnosis::Story Diagnosis::masked(const Standing& standing, const Life&, int) c
          .text = fmt::format("mask bit {} of the {} set at {}; the mask is {:#04x} now", standing.pin,
                              controller_name(standing.place), at(standing.by.address), controller.mask),
          .address = standing.by.address});
+  }
+  if (const u8 line = life.line().value_or(0); line >= first_pci_line) {
+    story.evidence.push_back({.text = fmt::format("the router leads {} to IRQ {}", pin_name(line, state_.header()),
+                                                  controller.first_line + standing.pin)});
   }
   story.advice.push_back(
       fmt::format("Clear bit {} of port {:#x} once the handler is there, and leave the other bits as they "
@@ -307,6 +319,10 @@ Diagnosis::Story Diagnosis::interrupt_flag(const Standing& standing, const Life&
   } else if (standing.by.address == 0 && standing.by.time == 0) {
     story.clause = fmt::format("{} has interrupts off (IF=0) since power-on: the guest has never set IF", who);
     story.advice.emplace_back("Execute STI once the IDT and the handlers are in place.");
+  } else if (standing.by.address == 0) {
+    story.clause = fmt::format("{} has interrupts off (IF=0) since it was started at {}: it has never set IF", who,
+                               moment(standing.by.time));
+    story.advice.emplace_back("Execute STI on that CPU once its IDT is loaded and its local APIC is on.");
   } else {
     story.clause = fmt::format("{} has interrupts off (IF=0){}", who, since_by(standing.by));
     story.evidence.push_back({.time = standing.by.time,

@@ -12,6 +12,8 @@ namespace {
 
 constexpr std::size_t most_devices = 64;
 constexpr std::size_t most_lines = 4096;
+constexpr std::size_t most_messages = 1024;
+constexpr std::size_t most_hpet_registers = 33;
 constexpr u8 no_pin = 0xFF;  // of an EOI that ended nothing
 
 /// What a PC's firmware leaves in an 8259: it is not in the trace, which begins behind it. The same values as in
@@ -263,9 +265,42 @@ void InterruptState::count_sent(const Record& record) {
   line.source = record.source;
 }
 
+/// Of APICs, apics_ keeps account.
+void InterruptState::programmed_elsewhere(const Record& record) {
+  if (record.kind != RecordKind::ControllerProgrammed) return;
+  switch (static_cast<ControllerRegister>(record.detail)) {
+    case ControllerRegister::MessageEntry: {
+      auto known = std::ranges::find_if(messages_, [&](const MessageSetting& each) {
+        return each.source == record.source && each.entry == record.pin;
+      });
+      if (known == messages_.end() && messages_.size() == most_messages) return;
+      if (known == messages_.end()) known = messages_.insert(known, MessageSetting{});
+      *known = {.source = record.source,
+                .entry = record.pin,
+                .vector = static_cast<u8>(record.other),
+                .masked = (record.other >> 32 & 1) != 0,
+                .by = {.time = record.time, .address = record.address}};
+      return;
+    }
+    case ControllerRegister::HpetTimer:
+    case ControllerRegister::HpetControl: {
+      const auto known = std::ranges::find_if(
+          hpet_, [&](const Record& each) { return each.detail == record.detail && each.pin == record.pin; });
+      if (known != hpet_.end()) {
+        *known = record;
+      } else if (hpet_.size() < most_hpet_registers) {
+        hpet_.push_back(record);
+      }
+      return;
+    }
+    default:
+      return;
+  }
+}
+
 void InterruptState::controller_record(const Record& record) {
   ControllerState* controller = controller_mutable(record.source);
-  if (controller == nullptr) return;  // APICs: apics_
+  if (controller == nullptr) return programmed_elsewhere(record);
   const SetBy by{.time = record.time, .address = record.address};
   switch (record.kind) {
     case RecordKind::InService: {

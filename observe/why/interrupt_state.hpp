@@ -75,6 +75,15 @@ struct VectorState {
   std::optional<Record> last_failed;
 };
 
+/// What a device writes as its message: a vector, as the guest has set it.
+struct MessageSetting {
+  u16 source = 0;
+  u8 entry = 0;
+  u8 vector = 0;
+  bool masked = false;
+  SetBy by;
+};
+
 struct CpuNow {
   std::optional<Record> halted;  ///< set while it sleeps
   std::optional<Record> shutdown;
@@ -101,6 +110,9 @@ class InterruptState {
   [[nodiscard]] const std::vector<DeviceState>& devices() const { return devices_; }
   [[nodiscard]] const DeviceState* device(u16 source, u8 line) const;
   [[nodiscard]] const CpuNow& cpu(u8 cpu) const;
+  [[nodiscard]] const std::vector<MessageSetting>& messages() const { return messages_; }
+  /// The last record of each of the HPET's registers: its general configuration, and its timers'.
+  [[nodiscard]] const std::vector<Record>& hpet() const { return hpet_; }
   /// Lives that wait, by id.
   [[nodiscard]] std::vector<const Life*> pending() const;
   /// Only those that came on this line, or at this pin of `source`.
@@ -116,6 +128,7 @@ class InterruptState {
   DeviceState& device_state(u16 source, u8 line);
   VectorState& vector_state(u8 vector);
   void controller_record(const Record& record);
+  void programmed_elsewhere(const Record& record);
   void count_end(const Record& record);
   void count_sent(const Record& record);
 
@@ -127,6 +140,8 @@ class InterruptState {
   std::vector<DeviceState> devices_;
   std::array<std::optional<VectorState>, 256> vectors_;
   std::vector<CpuNow> cpus_;
+  std::vector<MessageSetting> messages_;
+  std::vector<Record> hpet_;
   u64 now_ = 0;
 };
 

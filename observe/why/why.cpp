@@ -47,6 +47,53 @@ std::vector<Seat> seats(const InterruptState& state) {
     // A register that both lines of a chip share is not a seat of its own.
     if (device.raised != 0 || device.withheld) add({device.source, device.line});
   }
+  for (const LineState* line : state.lines()) {
+    if (line->pin == static_cast<u8>(ApicPin::Interprocessor)) add({line->source, line->pin});
+  }
+  return found;
+}
+
+/// A request that this source has sent with this vector and that waits.
+const Life* waiting_with(const InterruptState& state, const Seat& seat, u8 vector) {
+  for (const Life* life : state.pending_on(seat.line, seat.source)) {
+    for (const Record& record : life->records) {
+      const bool has_vector = record.kind == RecordKind::Latched || record.kind == RecordKind::MessageSent;
+      if (has_vector && record.vector == vector) return life;
+    }
+  }
+  return nullptr;
+}
+
+/// Did what this source sends without a line come with this vector last, or would it?
+bool comes_with(const InterruptState& state, const Seat& seat, u8 vector) {
+  const LineState* own = state.line(seat.line, seat.source);
+  if (own != nullptr && own->last_delivered && own->last_delivered->vector == vector) return true;
+  if (vector < first_legal_vector) return false;
+  if (seat.line == static_cast<u8>(ApicPin::Message)) {
+    return std::ranges::any_of(state.messages(), [&](const MessageSetting& each) {
+      return each.source == seat.source && each.vector == vector;
+    });
+  }
+  const ApicPicture::Local* local = state.apics().local(seat.source);
+  if (local == nullptr) return false;
+  const auto entry = local->local_vector.find(seat.line);
+  if (entry == local->local_vector.end()) return false;
+  const VectorEntry value{entry->second.value};
+  return value.has_vector() && value.vector() == vector;
+}
+
+/// Sources that could send without a line, and have not yet: entries of local vector tables, messages that were set.
+std::vector<Seat> silent_senders(const InterruptState& state) {
+  std::vector<Seat> found;
+  for (const ApicPicture::Local& local : state.apics().locals()) {
+    for (const auto& [pin, entry] : local.local_vector) found.push_back({local.source, pin});
+  }
+  for (const MessageSetting& each : state.messages()) {
+    const Seat seat{each.source, static_cast<u8>(ApicPin::Message)};
+    if (std::ranges::find(found, seat) == found.end()) found.push_back(seat);
+  }
+  const std::vector<Seat> known = seats(state);
+  std::erase_if(found, [&](const Seat& seat) { return std::ranges::find(known, seat) != known.end(); });
   return found;
 }
 
@@ -82,35 +129,37 @@ std::vector<WhyAnswer> WhyBuilder::about_vector(u8 vector, const RunEnd& end, co
   std::vector<WhyAnswer> answers;
   for (u8 line = 0; line < 32; ++line) {
     const ApicPicture::IoApic* chip = state_.apics().io_apic();
+    const u8 pin = io_apic_pin(line);
     const bool by_apics = diagnosis.line_goes_by_apics(line);
-    const ControllerState* controller = by_apics ? nullptr : state_.controller_of(line);
-    const VectorEntry entry = by_apics ? chip->pin[io_apic_pin(line)].entry : VectorEntry{u64{1} << 16};
+    // An entry that is masked has its vector all the same, and so has the input of an 8259.
+    const bool written = chip != nullptr && pin < ApicPicture::pins && chip->pin[pin].written.address != 0;
+    const VectorEntry entry = written ? chip->pin[pin].entry : VectorEntry{};
+    const ControllerState* controller = by_apics && !entry.masked() && written ? nullptr : state_.controller_of(line);
     // Below 32 the number is an exception's first of all, even if a controller has not been moved away from there.
     const bool sends =
         (controller != nullptr && vector >= first_free_vector && controller->vector_base + (line & 7) == vector) ||
-        (entry.has_vector() && !entry.masked() && entry.vector() == vector);
+        (written && entry.has_vector() && entry.vector() == vector && (vector >= first_free_vector || !entry.masked()));
     if (!sends && (came >> line & 1) == 0) continue;
     for (WhyAnswer& answer : about_line(line, end, symbols)) {
       answer.vector = vector;
       answers.push_back(std::move(answer));
     }
   }
-  std::vector<Seat> told;
-  const auto tell = [&](u8 pin, u16 source) {
-    if (is_told(told, pin, source)) return;
-    told.push_back({source, pin});
-    answers.push_back(diagnosis.line(pin, source));
-    answers.back().vector = vector;
-  };
   for (const Seat& seat : seats(state_)) {
-    const LineState* own = is_line(seat.line) ? nullptr : state_.line(seat.line, seat.source);
-    if (own != nullptr && own->last_delivered && own->last_delivered->vector == vector) tell(seat.line, seat.source);
+    if (is_line(seat.line)) continue;
+    if (const Life* waiting = waiting_with(state_, seat, vector)) {
+      answers.push_back(diagnosis.waiting(*waiting));
+    } else if (comes_with(state_, seat, vector)) {
+      answers.push_back(diagnosis.line(seat.line, seat.source));
+    } else {
+      continue;
+    }
+    answers.back().vector = vector;
   }
-  // What no line has, e.g. an IPI, and waits in a local APIC.
-  for (const Life* life : state_.pending()) {
-    const Record* latched = life->last(RecordKind::Latched);
-    if (is_line(life->origin()->pin) || latched == nullptr || latched->vector != vector) continue;
-    tell(life->origin()->pin, life->origin()->source);
+  for (const Seat& seat : silent_senders(state_)) {
+    if (!comes_with(state_, seat, vector)) continue;
+    answers.push_back(diagnosis.line(seat.line, seat.source));
+    answers.back().vector = vector;
   }
   for (const Record& lost : state_.apics().lost()) {
     if (lost.vector == vector && !is_line(lost.pin)) answers.push_back(diagnosis.message_to_nobody(lost));
@@ -124,7 +173,7 @@ std::expected<std::vector<WhyAnswer>, std::string> WhyBuilder::about_source(std:
                                                                             const Symboliser* symbols) const {
   const Diagnosis diagnosis(state_, end, symbols);
   std::vector<WhyAnswer> answers;
-  std::string known;
+  std::vector<std::string> titles;
   const auto& sources = state_.header().sources;
   for (const Seat& seat : seats(state_)) {
     const std::string title = device_title(sources.size() > seat.source ? sources[seat.source] : "", seat.line);
@@ -132,12 +181,18 @@ std::expected<std::vector<WhyAnswer>, std::string> WhyBuilder::about_source(std:
         same_word(name, pin_name(seat.line))) {
       answers.push_back(diagnosis.line(seat.line, seat.source));
     }
-    known += (known.empty() ? "" : ", ") + title;
+    if (std::ranges::find(titles, title) == titles.end()) titles.push_back(title);
   }
   if (!answers.empty()) return answers;
   for (const TraceLine& line : state_.header().lines) {
     if (same_word(name, line.name)) return about_line(static_cast<u8>(line.number), end, symbols);
   }
+  for (std::size_t source = 0; source < sources.size(); ++source) {
+    if (same_word(name, sources[source]) || same_word(name, device_title(sources[source], -1)))
+      return std::vector{diagnosis.silent_source(static_cast<u16>(source))};
+  }
+  std::string known;
+  for (const std::string& title : titles) known += (known.empty() ? "" : ", ") + title;
   return std::unexpected(known);
 }
 
@@ -164,7 +219,8 @@ std::vector<WhyAnswer> WhyBuilder::about_what_is_stuck(const RunEnd& end, const 
     if (state != nullptr && !is_wanted(line, source)) continue;
     WhyAnswer answer = diagnosis.line(line, source);
     // A masked 8259 holds it, and the way through the I/O APIC is open: the line is not connected there.
-    if (answer.cause == "on-its-way" && is_line(line) && diagnosis.line_goes_by_apics(line)) continue;
+    const bool not_on_its_way = answer.cause == "on-its-way" || answer.cause == "lost";
+    if (not_on_its_way && is_line(line) && diagnosis.line_goes_by_apics(line)) continue;
     const bool is_final = end.reason == "halted" || end.reason == "triple-fault";
     const bool is_slow = is_final || (end.time > answer.since && end.time - answer.since >= why_patience);
     if (!answer.stuck && (!is_slow || answer.id == 0)) continue;

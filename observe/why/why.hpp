@@ -33,6 +33,7 @@ struct WhyAnswer {
   std::vector<WhyEvidence> evidence;
   std::vector<std::string> advice;  ///< what to try
   std::optional<Life> life;         ///< the request that it is about, else the last one
+  std::string now;  ///< below its steps: how the controller stands that has taken none. Empty: the steps say it
   int line = -1, vector = -1;
   u64 id = 0;          ///< the request that waits; 0: none does
   u64 since = 0;       ///< when it was raised

@@ -69,6 +69,7 @@ std::string why_text(const std::vector<WhyAnswer>& answers, const TraceHeader& h
       const bool waits = answer.id != 0 && answer.life->id == answer.id;
       text += fmt::format("\n{}:\n{}", waits ? "The request, step by step" : "The last one, step by step",
                           life_text(*answer.life, header, symbols, "  "));
+      if (!answer.now.empty()) text += fmt::format("  {:>18}    {}\n", "now", answer.now);
     }
   }
   if (const std::string advice = advice_text(answers); !advice.empty()) text += "\nWhat to try:\n" + advice;
@@ -99,6 +100,7 @@ std::string why_json(const std::vector<WhyAnswer>& answers, const TraceHeader& h
       each["evidence"].push_back(std::move(one));
     }
     each["advice"] = answer.advice;
+    if (!answer.now.empty()) each["now"] = answer.now;
     if (answer.life) each["life"] = nlohmann::ordered_json::parse(life_json(*answer.life, header, symbols));
     json["answers"].push_back(std::move(each));
   }
