@@ -72,6 +72,39 @@ std::string controllers_text(const BoardTraits& board) {
   return text;
 }
 
+/// What controllers_text() says, for programs.
+nlohmann::ordered_json controllers_json(const BoardTraits& board) {
+  using nlohmann::ordered_json;
+  ordered_json all = {{"pic1_output", "pic0 IR2"},
+                      {"pic0_output", board.has_apics ? "LINT0" : "INTR"},
+                      {"nmi", board.has_apics ? "LINT1" : "NMI"},
+                      {"imcr", nullptr},
+                      {"local_apic", nullptr},
+                      {"io_apic", nullptr},
+                      {"hpet", nullptr}};
+  if (board.has_imcr) all["imcr"] = {{"ports", {0x22, 0x23}}, {"firmware", "LINT0"}};
+  if (!board.has_apics) return all;
+  all["local_apic"] = {{"lint0", {{"first_cpu", "ExtINT"}, {"others", "masked"}}},
+                       {"lint1", {{"first_cpu", "NMI"}, {"others", "masked"}}}};
+  ordered_json low = ordered_json::array();
+  for (u8 pin = 0; pin < io_apic_pins; ++pin) {
+    if ((io_apic_active_low_pins >> pin & 1) != 0) low.push_back(pin);
+  }
+  all["io_apic"] = {{"id", 0},
+                    {"version", board.io_apic_version},
+                    {"address", io_apic_address},
+                    {"pins", io_apic_pins},
+                    {"external_pin", io_apic_external_pin},
+                    {"active_low_pins", low}};
+  all["hpet"] = {{"timers", Hpet::timers},
+                 {"address", hpet_address},
+                 {"first_io_apic_pin", first_hpet_pin},
+                 {"last_io_apic_pin", io_apic_pins - 1},
+                 {"messages", true},
+                 {"legacy_irqs", {0, 8}}};
+  return all;
+}
+
 }  // namespace
 
 std::string board_text(BoardKind kind) {
@@ -86,7 +119,11 @@ std::string board_text(BoardKind kind) {
                         row.vector ? fmt::format("{:02X}h", *row.vector) : "-");
   }
   text += "\nVector: as firmware leaves the 8259s.";
-  if (board.has_apics) text += " The I/O APIC's pins have none until the guest gives them one.";
+  if (board.has_apics)
+    text +=
+        " The I/O APIC's pins have none until the guest gives them one.\n"
+        "Asks by: high or low as the I/O APIC's entry must say. A timer of the HPET may be a level too "
+        "(bit 1 of its configuration).";
   text += "\n";
   if (board.pirqs != 0) {
     text += "By 60h: the router's register, in the southbridge's configuration space, says which input.\n";
@@ -118,11 +155,9 @@ std::string board_json(BoardKind kind) {
   }
   ordered_json slots = ordered_json::array();
   for (const SlotRow& row : slot_table(kind)) slots.push_back({{"devices", row.devices}, {"pirqs", row.pirqs}});
-  const ordered_json all = {{"board", board.name},
-                            {"description", board.description},
-                            {"most_cpus", board.most_cpus},
-                            {"lines", lines},
-                            {"pci_slots", slots}};
+  const ordered_json all = {{"board", board.name},          {"description", board.description},
+                            {"most_cpus", board.most_cpus}, {"lines", lines},
+                            {"pci_slots", slots},           {"controllers", controllers_json(board)}};
   return all.dump(2) + "\n";
 }
 

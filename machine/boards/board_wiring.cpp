@@ -86,6 +86,14 @@ std::vector<WiringRow> wiring_table(BoardKind kind) {
                     .polarity = LinePolarity::ActiveLow,
                     .vector = firmware_vector(irq)});
   }
+  // The HPET's: those that have no PIRQ beside it.
+  for (u8 pin = static_cast<u8>(first_pirq_pin + board.pirqs); board.has_apics && pin < io_apic_pins; ++pin) {
+    rows.push_back(
+        {.source = "HPET, when a timer says so",
+         .line = "pin " + std::to_string(pin),
+         .io_apic_pin = pin,
+         .polarity = (io_apic_active_low_pins >> pin & 1) != 0 ? LinePolarity::ActiveLow : LinePolarity::ActiveHigh});
+  }
   return rows;
 }
 

@@ -97,7 +97,7 @@ inline constexpr u16 pci_isa_irqs = 1u << 10 | 1u << 11;
 /// One way from a source to the controllers.
 struct WiringRow {
   std::string source;
-  std::string line;                  ///< "IRQ 4", "PIRQ A"
+  std::string line;                  ///< "IRQ 4", "PIRQ A", "pin 20"
   std::optional<u8> irq;             ///< the 8259s' input, 0..15. A PIRQ: as firmware routes it
   std::optional<u8> route_register;  ///< of a PIRQ: where the router keeps that
   std::optional<u8> io_apic_pin;     ///< if the board has an I/O APIC
@@ -105,7 +105,7 @@ struct WiringRow {
   LinePolarity polarity = LinePolarity::ActiveHigh;
   std::optional<u8> vector;  ///< as firmware leaves it
 };
-/// Lines of ISA first, by number, then PCI's.
+/// Lines of ISA first, by number, then PCI's, then the pins that only the HPET has; it chooses the trigger itself.
 [[nodiscard]] std::vector<WiringRow> wiring_table(BoardKind kind);
 
 /// PCI slots that are wired alike.

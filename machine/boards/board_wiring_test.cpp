@@ -109,8 +109,13 @@ TEST(BoardWiring, the_dsdt_says_the_same_of_every_pin_of_every_slot) {
 TEST(BoardWiring, the_table_has_a_row_for_every_line_of_the_board) {
   for (const BoardTraits& board : boards) {
     const std::vector<WiringRow> rows = wiring_table(board.kind);
-    EXPECT_EQ(rows.size(), isa_wires.size() + board.pirqs);
-    for (const WiringRow& row : rows) EXPECT_EQ(row.io_apic_pin.has_value(), board.has_apics) << row.line;
+    const std::size_t hpets_own = board.has_apics ? io_apic_pins - first_pirq_pin - board.pirqs : std::size_t{0};
+    EXPECT_EQ(rows.size(), isa_wires.size() + board.pirqs + hpets_own);
+    for (const WiringRow& row : rows) {
+      EXPECT_EQ(row.io_apic_pin.has_value(), board.has_apics) << row.line;
+      const bool low = row.io_apic_pin && (io_apic_active_low_pins >> *row.io_apic_pin & 1) != 0;
+      EXPECT_EQ(row.polarity == LinePolarity::ActiveLow, low) << row.line;
+    }
   }
 }
 

@@ -113,6 +113,13 @@ TEST_F(Command, show_board_prints_the_wiring_of_each_board_and_of_pc_unasked) {
   const auto q35 = nlohmann::json::parse(run({"show", "--board", "q35", "--json"}).out);
   EXPECT_EQ(q35["lines"][0]["io_apic_pin"], 2);
   EXPECT_EQ(q35["lines"].back()["line"], "PIRQ H");
+  EXPECT_EQ(q35["controllers"]["io_apic"]["version"], 0x20);
+  EXPECT_TRUE(q35["controllers"]["imcr"].is_null());
+  const auto pc_json = nlohmann::json::parse(run({"show", "--board", "pc", "--json"}).out);
+  EXPECT_EQ(pc_json["lines"].back()["io_apic_pin"], 23);
+  EXPECT_EQ(pc_json["lines"].back()["polarity"], "low");
+  EXPECT_EQ(pc_json["controllers"]["imcr"]["ports"][0], 0x22);
+  EXPECT_EQ(pc_json["controllers"]["hpet"]["first_io_apic_pin"], 20);
 }
 
 TEST_F(Command, wrong_command_lines_are_status_64) {
