@@ -150,6 +150,12 @@ void ApicEnds::report(const Unended& unended, FindingSeverity severity) {
         fmt::format(", and {} waits behind it since {}",
                     waits != nullptr ? subject(context_, *waits, 0) : "another request", at_words(unended.blocked_at));
   }
+  if (!wrong) {
+    finding.evidence.emplace_back(
+        "it came through the local APIC: its EOI is 0 to the local APIC's EOI register (offset 0xB0; MSR 0x80B in "
+        "x2APIC "
+        "mode), not a port of the 8259");
+  }
   finding.evidence.push_back(fmt::format("the handler is {}; it returned at {}, at {}", address_mark(unended.handler),
                                          address_mark(unended.left_by), at_words(unended.left_at)));
   context_.findings.report(std::move(finding));

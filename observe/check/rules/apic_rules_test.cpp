@@ -104,6 +104,7 @@ TEST_F(ApicEndsTest, no_eoi_at_all_is_missing_eoi_once_another_one_waits) {
   next_waits_for(1);
   finish(20 * ms);
   EXPECT_THAT(found(), ElementsAre("error missing-eoi"));
+  EXPECT_THAT(findings[0].evidence, testing::Contains(HasSubstr("the local APIC's EOI register (offset 0xB0")));
 }
 
 TEST_F(ApicEndsTest, an_eoi_after_the_return_is_no_mistake) {

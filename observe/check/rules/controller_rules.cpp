@@ -27,8 +27,9 @@ std::vector<RuleMaker> controller_rules() {
   return {
       {{{.id = "missing-eoi",
          .title = "a handler returned without ending its interrupt",
-         .fix =
-             "Send the EOI on every path through the handler: 0x20 to port 0x20, for IRQ 8 to 15 to port 0xA0 first."},
+         .fix = "Send the EOI on every path through the handler. For what an 8259 sent: 0x20 to port 0x20, for IRQ 8 "
+                "to 15 "
+                "to port 0xA0 first. For what came through APICs: 0 to the local APIC's EOI register."},
         {.id = "eoi-half-cascade",
          .title = "an interrupt of the second 8259 was ended at one of the two only",
          .fix = "For IRQ 8 to 15 send the EOI to both: first to port 0xA0, then to port 0x20."},

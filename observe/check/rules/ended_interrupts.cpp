@@ -42,6 +42,7 @@ void EndedInterrupts::consume(const Record& record) {
 // Before the tracker forgets who was in service.
 void EndedInterrupts::ended(const Record& record) {
   const std::optional<u8> chip = pics_.chip_of(record);
+  if (!chip) ended_elsewhere(record);
   const u8 pin = chip ? PicTracker::pin_of(record, *chip) : PicTracker::no_pin;
   if (pin == PicTracker::no_pin || !pics_.pin(*chip, pin).in_service) return;
   const u64 id = pics_.pin(*chip, pin).serving;
@@ -61,6 +62,13 @@ void EndedInterrupts::ended(const Record& record) {
     const bool late = waits_too_long(each, record.time);
     if (late || each.way == Way::Switched) report(each, FindingSeverity::Warning, record.time);
   }
+}
+
+/// An EOI of the running handler to an APIC that has nothing in service: that is eoi-wrong-controller.
+void EndedInterrupts::ended_elsewhere(const Record& record) {
+  const LiveFrame* handler = record.id == 0 ? running_frame(context_, record.cpu) : nullptr;
+  const int line = handler != nullptr ? line_of(context_, handler->id) : -1;
+  if (line >= 0) ended_at_apic_[static_cast<std::size_t>(line) % ended_at_apic_.size()] = handler->id;
 }
 
 // SFNM: what the first 8259 has in service on the cascade pin stands for all that is in service at the second.
@@ -84,7 +92,7 @@ void EndedInterrupts::left(u64 id, Way way, const Moment& moment) {
   const int line = line_of(context_, id);
   if (delivered == nullptr || line < 0 || !is_kernel_delivery(*delivered)) return;
   const u8 chips = chips_serving(id, static_cast<u8>(line));
-  if (chips == 0) return;
+  if (chips == 0 || ended_at_apic_[static_cast<std::size_t>(line) % ended_at_apic_.size()] == id) return;
   // One for each in-service bit: in special fully nested mode later requests of the line are served under the same one.
   const auto known = std::ranges::find(unended_, static_cast<u8>(line), &Unended::line);
   if (known != unended_.end()) return;

@@ -71,6 +71,7 @@ class EndedInterrupts final : public Rule {
   };
 
   void ended(const Record& record);
+  void ended_elsewhere(const Record& record);
   void left(u64 id, Way way, const Moment& moment);
   void left_by_others(u64 delivered_before, const Moment& moment);
   [[nodiscard]] u8 chips_serving(u64 id, u8 line) const;
@@ -84,8 +85,10 @@ class EndedInterrupts final : public Rule {
   std::vector<Unended> unended_;      // at most one for each in-service bit
   std::array<HalfEnd, 8> half_ends_;  // the last ones, by pin of the second 8259
   Misdirected misdirected_;           // the last one
-  u64 off_since_ = 0;                 // a live run: IF is 0 since then; 0: it is 1
-  bool halted_deaf_ = false;          // HLT with IF=0
+  std::array<u64, 16>
+      ended_at_apic_{};       // by line: the last request whose handler sent its EOI to a local APIC, in vain
+  u64 off_since_ = 0;         // a live run: IF is 0 since then; 0: it is 1
+  bool halted_deaf_ = false;  // HLT with IF=0
 };
 
 }  // namespace vitrine
