@@ -102,7 +102,8 @@ struct LeftOut {
 };
 constexpr LeftOut left_out[] = {
     {"hypercall, vmexit_vmcall, vmware_backdoors", "call a hypervisor below them, and none is there"},
-    {"pcid-enabled, pcid-asymmetric", "the program of pcid-disabled on CPUs with PCID or INVPCID, and ours has neither"},
+    {"pcid-enabled, pcid-asymmetric",
+     "the program of pcid-disabled on CPUs with PCID or INVPCID, and ours has neither"},
     {"msr64", "the program of msr on a CPU with fewer MSRs, and we have one CPU"},
     {"access-reduced-maxphyaddr", "the program of access on a CPU with 36 physical address bits, and we have one CPU"},
     {"access_fep", "not in the suite's default groups: its prefix asks KVM to emulate each instruction"},
