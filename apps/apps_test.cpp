@@ -45,6 +45,29 @@ TEST(Values, symbol_files_may_have_an_offset) {
   EXPECT_EQ(parse_symbol_file("me@home").path, "me@home");
 }
 
+TEST(Values, an_nmi_has_a_time_and_a_source) {
+  const auto value = [](const char* text) { return parse_nmi(text).value_or(Input{}).value; };
+  EXPECT_EQ(parse_nmi("3ms")->time, Tick(3'000'000));
+  EXPECT_EQ(value("3ms"), 3u);
+  EXPECT_EQ(value("3ms,button"), 3u);
+  EXPECT_EQ(value("3ms,io-check"), 1u);
+  EXPECT_EQ(value("3ms,system-error"), 2u);
+  for (const char* bad : {"", "3", "io-check", "3ms,parity", "3ms,io-check,button"}) {
+    EXPECT_FALSE(parse_nmi(bad).has_value()) << bad;
+  }
+}
+
+TEST(Values, cooling_is_in_degrees_and_has_bounds) {
+  using Cooling = DieTemperature::Cooling;
+  EXPECT_EQ(parse_cooling("ambient=45,rise=60.5"), (Cooling{.ambient = 45'000, .rise_at_full_load = 60'500}));
+  EXPECT_EQ(parse_cooling("rise=70"), (Cooling{.rise_at_full_load = 70'000}));
+  EXPECT_EQ(parse_cooling("ambient=90"), (Cooling{.ambient = 90'000}));
+  for (const char* bad : {"", "45", "ambient", "ambient=", "ambient=-1", "ambient=91", "rise=151", "rise=1K", "air=20",
+                          "rise=99999999999999999999"}) {
+    EXPECT_FALSE(parse_cooling(bad).has_value()) << bad;
+  }
+}
+
 bool matches(std::string text, std::string_view stream) {
   TextMatcher matcher(std::move(text));
   bool found = false;
@@ -68,9 +91,15 @@ TEST(TextMatcher, goes_on_after_a_match) {
 }
 
 TEST(Values, a_hardware_error_has_a_time_and_maybe_a_cpu) {
-  EXPECT_EQ(parse_hardware_error("2s"), HardwareError{.time = 2'000'000'000});
-  EXPECT_EQ(parse_hardware_error("1ms,cpu=3,uncorrected"),
-            (HardwareError{.time = 1'000'000, .cpu = 3, .uncorrected = true}));
+  const auto corrected = parse_hardware_error("2s");
+  ASSERT_TRUE(corrected.has_value());
+  EXPECT_EQ(corrected->time, Tick(2'000'000'000));
+  EXPECT_EQ(corrected->kind, InputKind::MachineCheck);
+  EXPECT_EQ(corrected->value >> 16, 0u);
+  const auto uncorrected = parse_hardware_error("1ms,cpu=3,uncorrected");
+  ASSERT_TRUE(uncorrected.has_value());
+  EXPECT_EQ(uncorrected->port, 3);
+  EXPECT_EQ(uncorrected->value >> 16, 1u);
   for (const char* bad : {"", "soon", "1s,cpu", "1s,cpu=64", "1s,corrected"}) {
     EXPECT_FALSE(parse_hardware_error(bad).has_value()) << bad;
   }

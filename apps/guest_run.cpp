@@ -19,6 +19,7 @@
 #include "host/terminal.hpp"
 #include "machine/boards/machine.hpp"
 #include "machine/cpu/cpu.hpp"
+#include "machine/devices/system_control/system_control_b.hpp"
 #include "observe/fault_chain.hpp"
 #include "observe/names.hpp"
 
@@ -33,8 +34,6 @@ constexpr u64 batch_slice = 10'000'000;
 constexpr u64 feeding_slice = 100'000;
 /// From one key event of --keys to the next: nobody types faster, and some guests poll.
 constexpr u64 key_interval = 10'000'000;
-/// MCA error code (SDM vol. 3B, table 15-9).
-constexpr u64 internal_parity_error = 5;
 /// Sleeps shorter than this cost more than they save.
 constexpr u64 least_sleep = 500'000;
 
@@ -111,6 +110,7 @@ class GuestRun {
                            .schedule_seed = options_.schedule_seed,
                            .seed = options_.seed,
                            .rtc_unix_seconds = options_.rtc_unix_seconds,
+                           .cooling = options_.cooling,
                            .disks = disks_.take_images(),
                            .outputs = &output_};
     if (options_.real_serial_speed) options.serial_crystal_hz = MachineOptions::pc_serial_crystal_hz;
@@ -167,16 +167,15 @@ class GuestRun {
       if (uses_input) input_.poll();
       const bool more = feed_serial();
       feed_keys();
-      report_hardware_errors();
+      inject_what_is_due();
       if (left_) return {.reason = "left", .sentence = "You left it (Ctrl-A x).", .status = status::success};
 
       const u64 slice = more ? feeding_slice : interactive_ ? interactive_slice : batch_slice;
       u64 until = std::min(now() + slice, options_.max_time);
-      if (next_error_ < options_.hardware_errors.size()) {
-        until = std::min(until, options_.hardware_errors[next_error_].time);
-      }
-      const Machine::RunResult result =
-          machine_->run({.until = Tick(until), .instructions = options_.max_instructions});
+      const bool input_follows = next_input_ < options_.timed_inputs.size();
+      if (input_follows) until = std::min(until, options_.timed_inputs[next_input_].time.value);
+      const Machine::RunResult result = machine_->run(
+          {.until = Tick(until), .instructions = options_.max_instructions, .input_follows = input_follows});
       if (!output_.flush()) {
         return {.reason = "output-failed",
                 .sentence = "The guest's output could not be written.",
@@ -244,6 +243,10 @@ class GuestRun {
       const EscapeKeys::Result result = escape_keys_.feed(*byte);
       if (result.command == EscapeKeys::Command::Leave) left_ = true;
       if (result.command == EscapeKeys::Command::Help) print_help();
+      if (result.command == EscapeKeys::Command::PowerButton) machine_->inject({.kind = InputKind::PowerButton});
+      if (result.command == EscapeKeys::Command::NmiButton) {
+        machine_->inject({.kind = InputKind::Nmi, .value = static_cast<u64>(SystemControlB::NmiSource::Button)});
+      }
       if (result.command == EscapeKeys::Command::Send) typed_.push_back(result.byte);
     }
   }
@@ -272,19 +275,19 @@ class GuestRun {
     key_due_ = now() + key_interval + stroke.pause;
   }
 
-  void report_hardware_errors() {
-    for (; next_error_ < options_.hardware_errors.size(); ++next_error_) {
-      const HardwareError& error = options_.hardware_errors[next_error_];
-      if (error.time > now()) return;
-      machine_->inject({.kind = InputKind::MachineCheck,
-                        .port = error.cpu,
-                        .value = internal_parity_error | (error.uncorrected ? u64{1} << 16 : 0)});
+  void inject_what_is_due() {
+    for (; next_input_ < options_.timed_inputs.size(); ++next_input_) {
+      const Input& input = options_.timed_inputs[next_input_];
+      if (input.time.value > now()) return;
+      machine_->inject(input);
     }
   }
 
   void print_help() {
     if (live_) live_->hide();
-    tell("\n[vitrine] Ctrl-A x  leave    Ctrl-A Ctrl-A  send Ctrl-A    Ctrl-A h  this help\n");
+    tell(
+        "\n[vitrine] Ctrl-A x  leave    Ctrl-A Ctrl-A  send Ctrl-A    Ctrl-A p  power button\n"
+        "          Ctrl-A n  NMI button    Ctrl-A h  this help\n");
   }
 
   static RunEnd interrupted(int signal) {
@@ -399,7 +402,7 @@ class GuestRun {
   InputStream input_;
   EscapeKeys escape_keys_;
   std::deque<u8> typed_;  // on the terminal, for the guest
-  std::size_t next_key_ = 0, next_error_ = 0;
+  std::size_t next_key_ = 0, next_input_ = 0;
   u64 key_due_ = 0;
   bool interactive_ = false;
   bool left_ = false;

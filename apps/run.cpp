@@ -1,6 +1,7 @@
 // vitrine run [GUEST]: the command line. guest_run.cpp does the running.
 #include <filesystem>
 #include <set>
+#include <tuple>
 
 #include "apps/commands.hpp"
 #include "apps/default_guest.hpp"
@@ -50,7 +51,8 @@ struct Words {
   std::string threads = "on";
   std::string report;
   std::string max_time, keys, max_instructions;
-  std::vector<std::string> hardware_errors;
+  std::vector<std::string> hardware_errors, nmis, power_buttons;
+  std::string cooling = "ambient=40,rise=55";
   unsigned long cpus = 1;
   unsigned long slice = Schedule::usual_slice;
 };
@@ -136,13 +138,26 @@ int check(const Words& words, RunOptions& options) {
   for (const std::string& text : words.hardware_errors) {
     const auto error = parse_hardware_error(text);
     if (!error) return wrong("--hardware-error", text, error.error());
-    if (error->cpu >= options.cpus) {
+    if (error->port >= options.cpus) {
       return wrong("--hardware-error", text, fmt::format("the machine has {}", counted(options.cpus, "CPU")));
     }
-    options.hardware_errors.push_back(*error);
+    options.timed_inputs.push_back(*error);
   }
-  std::ranges::sort(options.hardware_errors, {},
-                    [](const HardwareError& each) { return std::pair(each.time, each.cpu); });
+  for (const std::string& text : words.nmis) {
+    const auto nmi = parse_nmi(text);
+    if (!nmi) return wrong("--nmi", text, nmi.error());
+    options.timed_inputs.push_back(*nmi);
+  }
+  for (const std::string& text : words.power_buttons) {
+    const auto time = parse_duration(text);
+    if (!time) return wrong("--power-button", text, time.error());
+    options.timed_inputs.push_back({.time = Tick(*time), .kind = InputKind::PowerButton});
+  }
+  std::ranges::sort(options.timed_inputs, {},
+                    [](const Input& each) { return std::tuple(each.time, each.kind, each.port); });
+  const auto cooling = parse_cooling(words.cooling);
+  if (!cooling) return wrong("--cooling", words.cooling, cooling.error());
+  options.cooling = *cooling;
 
   if (words.threads != "on" && words.threads != "off") return wrong("--threads", words.threads, "it is on or off");
   options.threads = words.threads == "on";
@@ -203,6 +218,11 @@ Command add_run_command(CLI::App& parent) {
   app->add_option("--board", words->board, "isa, pc or q35; `vitrine show --board NAME` prints its wiring (pc)")
       ->type_name("NAME")
       ->group("Machine");
+  app->add_option("--cooling", words->cooling,
+                  "The air, and how much warmer a core gets that never halts, in degrees; it is too hot at 100 "
+                  "(ambient=40,rise=55)")
+      ->type_name("ambient=A,rise=R")
+      ->group("Machine");
   app->add_option("--engine", words->engine, "What executes: interpreter, or jit (not there yet)")
       ->type_name("NAME")
       ->group("Machine");
@@ -241,6 +261,17 @@ Command add_run_command(CLI::App& parent) {
   app->add_option("--hardware-error", words->hardware_errors,
                   "At this guest time CPU N (0) reports an error that the hardware has corrected, or could not correct")
       ->type_name("TIME[,cpu=N][,uncorrected]")
+      ->allow_extra_args(false)
+      ->group("Input and output");
+  app->add_option("--nmi", words->nmis,
+                  "At this guest time the NMI button is pressed, or an adapter (IOCHK#) or the bus (SERR#) reports an "
+                  "error; also Ctrl-A n")
+      ->type_name("TIME[,io-check|,system-error]")
+      ->allow_extra_args(false)
+      ->group("Input and output");
+  app->add_option("--power-button", words->power_buttons,
+                  "At this guest time the power button is pressed; also Ctrl-A p")
+      ->type_name("TIME")
       ->allow_extra_args(false)
       ->group("Input and output");
   app->add_flag("--screen", options.screen, "Print the text screen when the run ends")->group("Input and output");

@@ -22,7 +22,9 @@ TraceHeader header_of(Machine& machine, const RunOptions& options, const std::st
                     {"slice", fmt::format("{}", options.slice)},
                     {"schedule-seed", fmt::format("{}", options.schedule_seed)},
                     {"rtc", fmt::format("{}", options.rtc_unix_seconds)},
-                    {"seed", fmt::format("{}", options.seed)}};
+                    {"seed", fmt::format("{}", options.seed)},
+                    {"cooling", fmt::format("ambient={},rise={}", options.cooling.ambient / 1000.0,
+                                            options.cooling.rise_at_full_load / 1000.0)}};
   for (const std::string& symbols : options.symbols) header.symbols += (header.symbols.empty() ? "" : " ") + symbols;
   return header;
 }

@@ -8,6 +8,8 @@
 #include "apps/check_options.hpp"
 #include "base/types.hpp"
 #include "machine/boards/board_wiring.hpp"
+#include "machine/core/outside.hpp"
+#include "machine/devices/local_apic/die_temperature.hpp"
 
 namespace vitrine {
 
@@ -17,14 +19,6 @@ struct KeyStroke {
   u64 pause = 0;              ///< guest nanoseconds
   std::optional<u64> motion;  ///< as InputKind::MouseMotion wants it
   bool operator==(const KeyStroke&) const = default;
-};
-
-/// An error of the hardware that a CPU is to report (InputKind::MachineCheck).
-struct HardwareError {
-  u64 time = 0;  ///< guest nanoseconds
-  u8 cpu = 0;
-  bool uncorrected = false;
-  bool operator==(const HardwareError&) const = default;
 };
 
 struct RunOptions {
@@ -40,13 +34,14 @@ struct RunOptions {
   u64 rtc_unix_seconds = 0;
   u64 seed = 0;
   bool real_serial_speed = false;
+  DieTemperature::Cooling cooling;
   std::vector<std::string> disks;       ///< images
   std::vector<std::string> disk_saves;  ///< where they go when the run ends
 
   std::string serial;         ///< stdio, none, file:PATH
   std::string debug_console;  ///< port 0xE9; the same words
   std::vector<KeyStroke> keys;
-  std::vector<HardwareError> hardware_errors;  ///< by time
+  std::vector<Input> timed_inputs;  ///< ascending by time
   std::string until;
   u64 max_time = ~u64{0};  ///< virtual nanoseconds
   u64 max_instructions = ~u64{0};

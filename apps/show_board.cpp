@@ -51,7 +51,9 @@ std::string disks_text(const BoardTraits& board) {
 
 std::string controllers_text(const BoardTraits& board) {
   std::string text = "\nBetween the controllers:\n  pic1's output: pic0 IR2\n";
-  if (!board.has_apics) return text + "  pic0's output: INTR of the CPU\n";
+  const std::string nmi =
+      "IOCHK# or SERR# (status and switches: port 61h) or the NMI button, unless port 70h bit 7 masks them";
+  if (!board.has_apics) return text + "  pic0's output: INTR of the CPU\n  NMI of the CPU: " + nmi + "\n";
   if (board.has_imcr) {
     text +=
         "  pic0's output: LINT0 of every local APIC (ExtINT on the first CPU, masked on the others), or past it\n"
@@ -60,7 +62,8 @@ std::string controllers_text(const BoardTraits& board) {
     text += "  pic0's output: LINT0 of every local APIC (ExtINT on the first CPU, masked on the others)\n";
   }
   text += fmt::format("  pic0's output as well: I/O APIC pin {} (masked)\n", io_apic_external_pin);
-  text += "  NMI: LINT1 of every local APIC\n";
+  text += fmt::format("  LINT1 of every local APIC (NMI on the first CPU, masked on the others):\n    {}\n", nmi);
+  text += "  Thermal sensor: one in each core; where --cooling says that it gets hot, LVT thermal interrupts\n";
   text += fmt::format(
       "  HPET: {} timers, at {:X}h; each to an I/O APIC pin from {} to {}, or by message; with legacy replacement\n"
       "    timer 0 to IRQ 0 in the place of the 8254, timer 1 to IRQ 8 in the place of the clock chip\n",

@@ -217,17 +217,29 @@ Parsed<std::vector<KeyStroke>> parse_keys(std::string_view text) {
   }
 }
 
-Parsed<HardwareError> parse_hardware_error(std::string_view text) {
-  HardwareError error;
-  const std::size_t comma = text.find(',');
-  const auto time = parse_duration(text.substr(0, comma));
+namespace {
+
+/// Takes what stands before the next comma from the front of `rest`.
+std::string_view take_word(std::string_view& rest) {
+  const std::string_view word = rest.substr(0, rest.find(','));
+  rest.remove_prefix(std::min(rest.size(), word.size() + 1));
+  return word;
+}
+
+/// MCA error code (SDM vol. 3B, table 15-9).
+constexpr u64 internal_parity_error = 5, uncorrected_bit = 1 << 16;
+
+}  // namespace
+
+Parsed<Input> parse_hardware_error(std::string_view text) {
+  std::string_view rest = text;
+  const auto time = parse_duration(take_word(rest));
   if (!time) return std::unexpected(time.error());
-  error.time = *time;
-  for (std::string_view rest = comma == text.npos ? "" : text.substr(comma + 1); !rest.empty();) {
-    const std::string_view word = rest.substr(0, rest.find(','));
-    rest.remove_prefix(std::min(rest.size(), word.size() + 1));
+  Input error{.time = Tick(*time), .kind = InputKind::MachineCheck, .value = internal_parity_error};
+  while (!rest.empty()) {
+    const std::string_view word = take_word(rest);
     if (word == "uncorrected") {
-      error.uncorrected = true;
+      error.value |= uncorrected_bit;
       continue;
     }
     const auto cpu = word.starts_with("cpu=") ? parse_number(word.substr(4)) : Parsed<u64>(std::unexpected(""));
@@ -235,9 +247,51 @@ Parsed<HardwareError> parse_hardware_error(std::string_view text) {
       return std::unexpected(
           "behind the time there may be cpu=N (0 to 63) and uncorrected, as in 2s,cpu=1,uncorrected");
     }
-    error.cpu = static_cast<u8>(*cpu);
+    error.port = static_cast<u8>(*cpu);
   }
   return error;
+}
+
+Parsed<Input> parse_nmi(std::string_view text) {
+  static constexpr std::array<std::string_view, 3> sources = {"io-check", "system-error", "button"};
+  std::string_view rest = text;
+  const auto time = parse_duration(take_word(rest));
+  if (!time) return std::unexpected(time.error());
+  const auto* const source = rest.empty() ? &sources.back() : std::ranges::find(sources, rest);
+  if (source == sources.end()) {
+    return std::unexpected("behind the time there may be io-check, system-error or button, as in 2s,io-check");
+  }
+  return Input{.time = Tick(*time), .kind = InputKind::Nmi, .value = static_cast<u64>(source - sources.begin()) + 1};
+}
+
+Parsed<DieTemperature::Cooling> parse_cooling(std::string_view text) {
+  constexpr std::string_view form = "write it like ambient=45,rise=60, in degrees Celsius";
+  using Cooling = DieTemperature::Cooling;
+  struct Word {
+    std::string_view name;
+    u32 Cooling::* value;
+    u32 most;
+  };
+  static constexpr std::array<Word, 2> words = {{{"ambient", &Cooling::ambient, Cooling::most_ambient},
+                                                 {"rise", &Cooling::rise_at_full_load, Cooling::most_rise}}};
+  Cooling cooling;
+  if (text.empty()) return std::unexpected(std::string(form));
+  for (std::string_view rest = text; !rest.empty();) {
+    std::string_view number = take_word(rest);
+    const std::string_view name = number.substr(0, number.find('='));
+    const auto* const word = std::ranges::find(words, name, &Word::name);
+    number.remove_prefix(std::min(number.size(), name.size() + 1));
+    Decimal degrees;
+    if (word == words.end() || !take_decimal(number, degrees) || !number.empty()) {
+      return std::unexpected(std::string(form));
+    }
+    u64 value = 0;
+    if (!scale(degrees, 1000, value) || value > word->most) {
+      return std::unexpected(fmt::format("{} is 0 to {} degrees", word->name, word->most / 1000));
+    }
+    cooling.*(word->value) = static_cast<u32>(value);
+  }
+  return cooling;
 }
 
 SymbolFile parse_symbol_file(const std::string& text) {

@@ -29,7 +29,13 @@ using Parsed = std::expected<T, std::string>;
 [[nodiscard]] Parsed<std::vector<KeyStroke>> parse_keys(std::string_view text);
 
 /// "2s,cpu=1,uncorrected": when, which CPU reports it (0), and whether it was corrected (it was).
-[[nodiscard]] Parsed<HardwareError> parse_hardware_error(std::string_view text);
+[[nodiscard]] Parsed<Input> parse_hardware_error(std::string_view text);
+/// "2s" (the button), "2s,io-check", "2s,system-error".
+[[nodiscard]] Parsed<Input> parse_nmi(std::string_view text);
+
+/// "ambient=45,rise=60.5": degrees Celsius of the air (0 to 90), and how much warmer a core gets that never halts (0 to
+/// 150). Each may be left out.
+[[nodiscard]] Parsed<DieTemperature::Cooling> parse_cooling(std::string_view text);
 
 /// "System.map@0x1000000": a file, and what is to be added to its addresses (0 without @).
 struct SymbolFile {

@@ -91,6 +91,10 @@ TEST(EscapeKeys, ctrl_a_begins_a_command) {
   keys.feed(1);
   EXPECT_EQ(keys.feed('h').command, Command::Help);
   keys.feed(1);
+  EXPECT_EQ(keys.feed('p').command, Command::PowerButton);
+  keys.feed(1);
+  EXPECT_EQ(keys.feed('n').command, Command::NmiButton);
+  keys.feed(1);
   EXPECT_EQ(keys.feed('z').command, Command::Wait);
   EXPECT_EQ(keys.feed('z').command, Command::Send);
 }

@@ -94,6 +94,10 @@ EscapeKeys::Result EscapeKeys::feed(u8 byte) {
     case 'h':
     case '?':
       return {Command::Help, 0};
+    case 'p':
+      return {Command::PowerButton, 0};
+    case 'n':
+      return {Command::NmiButton, 0};
     default:
       return {Command::Wait, 0};
   }

@@ -38,10 +38,12 @@ class RawTerminal {
 class EscapeKeys {
  public:
   enum class Command : u8 {
-    Send,   ///< `byte` goes to the guest
-    Wait,   ///< the key began a command, or meant nothing
-    Leave,  ///< Ctrl-A x
-    Help,   ///< Ctrl-A h, or ?
+    Send,         ///< `byte` goes to the guest
+    Wait,         ///< the key began a command, or meant nothing
+    Leave,        ///< Ctrl-A x
+    Help,         ///< Ctrl-A h, or ?
+    PowerButton,  ///< Ctrl-A p
+    NmiButton,    ///< Ctrl-A n
   };
   struct Result {
     Command command;

@@ -15,7 +15,8 @@ namespace {
 
 constexpr u8 mouse_line = 12;
 
-/// The causes are numbered by each device: i8042.hpp, uart16550.hpp, mc146818.hpp, acpi_pm.hpp. 0: any.
+/// The causes are numbered by each device: i8042.hpp, uart16550.hpp, mc146818.hpp, acpi_pm.hpp, system_control_b.hpp.
+/// 0: any.
 struct SwitchWords {
   std::string_view source;  // how it begins
   WithheldCause cause;
@@ -49,6 +50,9 @@ constexpr std::array switch_words = {
     SwitchWords{"acpi-pm", InterruptEnableOff, 0, "its bit in PM1_EN is clear"},
     SwitchWords{"ide", InterruptEnableOff, 0, "nIEN (device control, bit 1) is set"},
     SwitchWords{"acpi-pm", OutputGateOff, 0, "SCI_EN (PM1 control, bit 0) is clear"},
+    SwitchWords{"system_control_b", InterruptEnableOff, 1, "IOCHK# is switched off (port 0x61, bit 3)"},
+    SwitchWords{"system_control_b", InterruptEnableOff, 2, "SERR# is switched off (port 0x61, bit 2)"},
+    SwitchWords{"system_control_b", OutputGateOff, 0, "NMIs are masked (port 0x70, bit 7)"},
 };
 
 std::string_view any_device(WithheldCause cause) {

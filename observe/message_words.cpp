@@ -20,7 +20,7 @@ constexpr std::array pin_words = {
     PinWords{ApicPin::Thermal, "thermal sensor", "its thermal interrupt"},
     PinWords{ApicPin::Performance, "performance counter", "its performance-counter interrupt"},
     PinWords{ApicPin::Lint0, "LINT0", "LINT0"},
-    PinWords{ApicPin::Lint1, "LINT1", "LINT1"},
+    PinWords{ApicPin::Lint1, "LINT1", "LINT1 (NMI)"},
     PinWords{ApicPin::Error, "APIC error", "its error interrupt"},
     PinWords{ApicPin::Cmci, "CMCI", "its corrected-error interrupt (CMCI)"},
     PinWords{ApicPin::Interprocessor, "IPI", "an IPI"},

@@ -10,7 +10,8 @@
 namespace vitrine {
 
 ApicComplex::ApicComplex(const BoardTraits& board, Ledger& ledger, MemoryBus& memory, const CpuGroup& cpus,
-                         LocalApic::Modes modes, InterruptAcknowledger& external, Places& places)
+                         LocalApic::Modes modes, DieTemperature::Cooling cooling, InterruptAcknowledger& external,
+                         Places& places)
     : ledger_(ledger),
       bus_(ledger),
       messages_(bus_, memory, ledger),
@@ -26,7 +27,7 @@ ApicComplex::ApicComplex(const BoardTraits& board, Ledger& ledger, MemoryBus& me
                             .initial_id = cpu->number,
                             .start = cpu->number == 0 ? LocalApic::Start::Bootstrap : LocalApic::Start::Application,
                             .modes = modes},
-        bus_, intr.add_driver(context.source), *cpu, &external));
+        bus_, intr.add_driver(context.source), *cpu, &external, cooling));
     intr.connect(*cpu, Pin(Cpu::intr_pin));
     cpu->connect_apic(*local_.back());
     bus_.attach(static_cast<ApicBusAgent&>(*local_.back()));
@@ -82,6 +83,10 @@ void ApicComplex::connect_8259s(InterruptLine& output) {
   }
 }
 
+void ApicComplex::connect_nmi(InterruptLine& wire) {
+  for (const std::unique_ptr<LocalApic>& apic : local_) wire.connect(*apic, Pin(LocalApic::lint1));
+}
+
 bool ApicComplex::could_wake(const Cpu& cpu, bool pic_can_ask, MessageModes messages) const {
   const LocalApic& apic = *local_[cpu.number];
   const bool takes_messages = apic.globally_enabled();
@@ -95,7 +100,7 @@ bool ApicComplex::could_wake(const Cpu& cpu, bool pic_can_ask, MessageModes mess
   if (takes_messages && apic.software_enabled() && messages.has(MessageMode::ExtInt)) return true;
   if (!apic.can_ever_wake(true)) return false;
   if (takes_messages && !messages.empty()) return true;
-  // Nothing on these boards drives LINT1.
+  // Only inputs drive LINT1, and who injects one asks again.
   static constexpr std::array own = {ApicPin::Timer, ApicPin::Thermal};
   if (std::ranges::any_of(own, [&apic](ApicPin source) { return !apic.masked(source); })) return true;
   return pic_can_ask && (!apic.globally_enabled() || !apic.masked(ApicPin::Lint0));

@@ -24,9 +24,9 @@ namespace vitrine {
 
 class ApicComplex {
  public:
-  /// Gives each CPU of `cpus` its local APIC, with these `modes`. `external`: the 8259s.
+  /// Gives each CPU of `cpus` its local APIC, with these `modes`, and its core this `cooling`. `external`: the 8259s.
   ApicComplex(const BoardTraits& board, Ledger& ledger, MemoryBus& memory, const CpuGroup& cpus, LocalApic::Modes modes,
-              InterruptAcknowledger& external, Places& places);
+              DieTemperature::Cooling cooling, InterruptAcknowledger& external, Places& places);
 
   /// Adds the HPET, with its registers on `memory`: between `pit` and IRQ 0, between `clock` and IRQ 8, and on the I/O
   /// APIC's pins from first_hpet_pin on, of which it shares those that PIRQs have.
@@ -34,6 +34,8 @@ class ApicComplex {
                 PciComplex& pci);
   /// Ends the 8259s' output here: at every LINT0 (by way of the IMCR, if there is one), and at the I/O APIC.
   void connect_8259s(InterruptLine& output);
+  /// Ends the NMI wire at every LINT1.
+  void connect_nmi(InterruptLine& wire);
 
   [[nodiscard]] LocalApic& local(unsigned cpu) { return *local_[cpu]; }
   [[nodiscard]] const LocalApic& local(unsigned cpu) const { return *local_[cpu]; }

@@ -87,6 +87,7 @@ Machine::Machine(const MachineOptions& options, PhysicalMemory memory)
       .disks = options.disks,
       .memory_bytes = physical_memory_.size(),
       .serial_crystal_hz = options.serial_crystal_hz,
+      .cooling = options.cooling,
   });
   memory_.set_watcher(*this);
 }
@@ -246,7 +247,7 @@ Machine::RunResult Machine::run(const RunLimits& limits) {
       take_turn(deadline, limits.instructions - retired);
       continue;
     }
-    if (!can_ever_wake()) {
+    if (!limits.input_follows && !can_ever_wake()) {
       result = {StopReason::HaltedForever};
       break;
     }

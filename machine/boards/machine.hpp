@@ -22,6 +22,7 @@
 #include "machine/core/event_queue.hpp"
 #include "machine/core/ledger.hpp"
 #include "machine/core/outside.hpp"
+#include "machine/devices/local_apic/die_temperature.hpp"
 
 namespace vitrine {
 
@@ -41,6 +42,7 @@ struct MachineOptions {
   /// The crystal of the serial ports. This one makes a line 256 times as fast as a PC's, so that a kernel that prints
   /// at 9600 baud does not spend a million instructions on each character.
   u64 serial_crystal_hz = pc_serial_crystal_hz * 256;
+  DieTemperature::Cooling cooling;  ///< of every core
   /// Device 0 and 1 of the primary IDE channel, then of the secondary one; without sectors: none is there.
   std::array<DiskImage, 4> disks;
   Outputs* outputs = nullptr;  ///< not owned; null: what the machine sends out is lost
@@ -63,6 +65,7 @@ class Machine final : public MachineControl, private RamWatcher {
   struct RunLimits {
     Tick until = never;          ///< absolute virtual time
     u64 instructions = ~u64{0};  ///< absolute number of retired instructions, of all CPUs together
+    bool input_follows = false;  ///< the caller will inject something: no halt is for good
   };
   enum class StopReason : u8 {
     TimeLimit,

@@ -39,6 +39,8 @@ PcBoard::PcBoard(const Surroundings& surroundings)
       secondary_int_(surroundings.ledger, "pic1-int", InterruptLine::no_number),
       ferr_(surroundings.ledger, "ferr", InterruptLine::no_number),
       ignne_(surroundings.ledger, "ignne", InterruptLine::no_number),
+      nmi_(surroundings.ledger, "nmi", InterruptLine::no_number),
+      nmi_mask_(surroundings.ledger, "nmi-mask", InterruptLine::no_number),
       pit_output_(surroundings.ledger, "pit-output", isa_wire_of(IsaSource::Timer)->irq()),
       clock_output_(surroundings.ledger, "clock-output", isa_wire_of(IsaSource::Rtc)->irq()),
       cpu_group_(surroundings.cpus),
@@ -46,8 +48,8 @@ PcBoard::PcBoard(const Surroundings& surroundings)
       pic1(context_of(Chip::Pic1), second_controller, secondary_int_.add_driver(source_of(Chip::Pic1))),
       cpu(context_of(Chip::Cpu), surroundings.memory, surroundings.ports, &pic0, surroundings.seed, &cpu_group_),
       pit(context_of(Chip::Pit), drive(IsaSource::Timer, Chip::Pit)),
-      system_control(context_of(Chip::SystemControl), pit.pins(2)),
-      rtc(context_of(Chip::Rtc), drive(IsaSource::Rtc, Chip::Rtc), LineDriver{},
+      system_control(context_of(Chip::SystemControl), pit.pins(2), nmi_.add_driver(source_of(Chip::SystemControl))),
+      rtc(context_of(Chip::Rtc), drive(IsaSource::Rtc, Chip::Rtc), nmi_mask_.add_driver(source_of(Chip::Rtc)),
           {.unix_seconds = surroundings.rtc_unix_seconds,
            .memory_below_4g = std::min(surroundings.memory_bytes, PhysicalMemory::pci_hole_start),
            .memory_above_4g =
@@ -120,9 +122,11 @@ void PcBoard::add_pci() {
 
 void PcBoard::add_apics() {
   using Modes = LocalApic::Modes;
+  const Modes modes = surroundings_.x2apic ? Modes::XapicAndX2apic : Modes::XapicOnly;
   apics = std::make_unique<ApicComplex>(traits_of(kind()), surroundings_.ledger, surroundings_.memory, cpu_group_,
-                                        surroundings_.x2apic ? Modes::XapicAndX2apic : Modes::XapicOnly, pic0, places_);
+                                        modes, surroundings_.cooling, pic0, places_);
   apics->connect_8259s(intr_);
+  apics->connect_nmi(nmi_);
   for (const IsaWire& wire : isa_wires) {
     isa_.connect_irq(wire.irq(), apics->io_apic(), Pin(io_apic_pin_of_irq(wire.irq())));
   }
@@ -144,7 +148,11 @@ void PcBoard::connect_wires() {
   isa_.connect(pic0, pic1);
   secondary_int_.connect(pic0, isa_cascade_pin);
   pic0.connect_secondary(isa_cascade_pin, pic1);
-  if (!traits_of(kind()).has_apics) intr_.connect(cpu, Pin(Cpu::intr_pin));
+  if (!traits_of(kind()).has_apics) {
+    intr_.connect(cpu, Pin(Cpu::intr_pin));
+    nmi_.connect(cpu, Pin(Cpu::nmi_pin));
+  }
+  nmi_mask_.connect(system_control, SystemControlB::nmi_mask);
   cpu.connect_ferr(ferr_.add_driver(source_of(Chip::Cpu)));
   ferr_.connect(fpu_error, FpuError::ferr_pin);
   ignne_.connect(cpu, Pin(Cpu::ignne_pin));
@@ -287,6 +295,9 @@ void PcBoard::take_input(const Input& input) {
     case InputKind::PowerButton:
       acpi_pm.press_power_button();
       break;
+    case InputKind::Nmi:
+      system_control.ask_for_nmi(static_cast<SystemControlB::NmiSource>(input.value));
+      break;
     case InputKind::MachineCheck:
       if (input.port >= processors()) break;
       processor(input.port)
@@ -314,9 +325,10 @@ bool PcBoard::keyboard_wants_input() const {
 }
 
 void PcBoard::exchange(Archive& archive) {
-  archive.section("lines", 2);
+  archive.section("lines", 3);
   isa_.exchange(archive);
-  for (InterruptLine* line : {&intr_, &secondary_int_, &ferr_, &ignne_, &pit_output_, &clock_output_})
+  for (InterruptLine* line :
+       {&intr_, &secondary_int_, &ferr_, &ignne_, &nmi_, &nmi_mask_, &pit_output_, &clock_output_})
     line->exchange(archive);
   if (pci != nullptr) pci->exchange(archive);
   if (apics != nullptr) apics->exchange(archive);

@@ -90,6 +90,7 @@ class PcBoard {
     const Ide::Images& disks;
     u64 memory_bytes;
     u64 serial_crystal_hz;
+    DieTemperature::Cooling cooling;
   };
   explicit PcBoard(const Surroundings& surroundings);
 
@@ -134,7 +135,7 @@ class PcBoard {
   Places places_;
   std::vector<DeviceContext> chips_;
   IsaLines isa_;
-  InterruptLine intr_, secondary_int_, ferr_, ignne_;
+  InterruptLine intr_, secondary_int_, ferr_, ignne_, nmi_, nmi_mask_;
   InterruptLine pit_output_, clock_output_;  // of a board with an HPET, which stands between them and IRQ 0 and 8
   CpuGroup cpu_group_;
 

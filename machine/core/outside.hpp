@@ -47,6 +47,7 @@ enum class InputKind : u8 {
   Stop = 6,          ///< the host asks for the end of the run
   MachineCheck = 7,  ///< port: the CPU's number; value: MCA error code (SDM vol. 3B §15.9) in bits 15:0, and bit 16: it
                      ///< could not be corrected
+  Nmi = 8,           ///< value: 1 an adapter pulls IOCHK#, 2 SERR#, 3 the NMI button is pressed
 };
 
 struct Input {

@@ -26,11 +26,12 @@ constexpr std::array titles = {Title{"pic0", "first 8259"},
                                Title{"ioapic0", "I/O APIC"},
                                Title{"hpet", "HPET"},
                                Title{"imcr", "IMCR"},
-                               Title{"acpi-pm", "power management"}};
+                               Title{"acpi-pm", "power management"},
+                               Title{"system_control_b", "NMI logic"}};
 constexpr int mouse_line = 12;
 
 /// Each device numbers its causes itself: pit8254.hpp, i8042.hpp, uart16550.hpp, mc146818.hpp, parallel.hpp,
-/// acpi_pm.hpp.
+/// acpi_pm.hpp, system_control_b.hpp.
 struct CauseWords {
   std::string_view source;  // or how it begins
   u8 cause;
@@ -59,6 +60,9 @@ constexpr std::array cause_words = {
     CauseWords{"acpi-pm", 4, "the sleep button was pressed"},
     CauseWords{"acpi-pm", 5, "the clock's alarm woke it"},
     CauseWords{"acpi-pm", 6, "a general-purpose event came"},
+    CauseWords{"system_control_b", 1, "an adapter reports an error (IOCHK#)"},
+    CauseWords{"system_control_b", 2, "the bus reports an error (SERR#)"},
+    CauseWords{"system_control_b", 3, "the NMI button was pressed"},
 };
 
 /// "f(int, char*)+0x12 (file.cpp:3)" becomes "f+0x12 (file.cpp:3)". What stands before is kept: "operator()(int)",

@@ -98,7 +98,7 @@ void step(Machine& machine, InputBytes& bytes, Action action) {
       break;
     }
     case Action::Inject:
-      machine.inject({.kind = static_cast<InputKind>(1 + bytes.take(1) % 7),
+      machine.inject({.kind = static_cast<InputKind>(1 + bytes.take(1) % 8),
                       .port = static_cast<u8>(bytes.take(1) % 5),
                       .value = bytes.take(4)});
       break;

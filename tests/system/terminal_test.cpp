@@ -33,6 +33,12 @@ const std::string end_the_line("\xB0\x0A\xEE", 3);  // out 0x3F8, '\n'
 const std::string line_after_a_while("\xB9\x00\x46\xC3\x23\xE2\xFE\xB0\x78\xEE", 10);
 const std::string halt_forever("\xFA\xB9\x00\x2D\x31\x01\xE2\xFE\xF4", 9);  // cli; 20 ms of loop; hlt
 
+/// Until bit 8 of port 600h (the power button's status) is set; then the end by a write of 2000h to port 604h (S5).
+const std::string off_by_the_power_button(
+    "\x66\xBA\x00\x06\x66\xED\xF6\xC4\x01\x74\xF9"
+    "\x66\xBA\x04\x06\x66\xB8\x00\x20\x66\xEF\xEB\xFE",
+    23);
+
 class Terminal : public testing::Test {
  protected:
   void start(const std::string& image, const char* option = "--report", unsigned short columns = 0) {
@@ -107,6 +113,21 @@ TEST_F(Terminal, ctrl_a_h_helps) {
   start(kernel(loop_forever));
   type("\x01h");
   EXPECT_TRUE(read_until("Ctrl-A x  leave"));
+}
+
+TEST_F(Terminal, ctrl_a_p_presses_the_power_button) {
+  start(kernel(off_by_the_power_button));
+  type("\x01p");
+  EXPECT_TRUE(read_until("The guest switched the machine off."));
+  EXPECT_EQ(wait(), 0);
+}
+
+// The guest has no gate for it.
+TEST_F(Terminal, ctrl_a_n_is_an_nmi) {
+  start(kernel(loop_forever));
+  type("\x01n");
+  EXPECT_TRUE(read_until("triple fault"));
+  EXPECT_EQ(wait(), 81);
 }
 
 TEST_F(Terminal, is_given_back_after_sigterm) {

@@ -2,8 +2,8 @@
 //
 // One thermal resistance and one capacity, so that temperature follows the load exponentially with a time constant of
 // 2^27 ns (0.13 s), which a small die with its lid has: rise += (load * rise at full load - rise) / 128 each 2^20 ns.
-// Integers only: the same run is equally warm on every host. The board chooses air and heat sink; the defaults keep a
-// core that never halts 5 degrees below TjMax, as a PC in order does.
+// Integers only: the same run is equally warm on every host. Air and heat sink are the machine's options; the defaults
+// keep a core that never halts 5 degrees below TjMax, as a PC in order does.
 #pragma once
 
 #include "base/types.hpp"
@@ -15,8 +15,10 @@ class DieTemperature {
  public:
   /// In thousandths of a degree Celsius.
   struct Cooling {
-    u32 ambient = 40'000;
-    u32 rise_at_full_load = 55'000;
+    static constexpr u32 most_ambient = 90'000, most_rise = 150'000;
+    u32 ambient = 40'000;            ///< of the air: 0..most_ambient
+    u32 rise_at_full_load = 55'000;  ///< above it, of a core that never halts: 0..most_rise
+    bool operator==(const Cooling&) const = default;
   };
   static constexpr u64 step_ns = u64{1} << 20;
 

@@ -208,6 +208,7 @@ class LocalApic final : public Device, public LocalInterrupts, public ApicBusAge
   void write_local_vector(ApicPin source, u32 value);
   void mask_all();
   void sense(InputPin pin);
+  [[nodiscard]] RequestId own_request(RequestId of_wire);
   [[nodiscard]] const Input* external_input() const;
 
   // Registers.

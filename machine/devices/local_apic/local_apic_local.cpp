@@ -98,13 +98,22 @@ void LocalApic::sense(InputPin pin) {
     record({.id = input.request.value, .kind = RecordKind::Raised, .pin = static_cast<u8>(source)});
   }
   if (masked(source)) {
-    // The 8259s' wire goes to all local APICs and is meant for one: the first one's, or whose entry has been open.
-    const bool is_the_way = source != ApicPin::Lint0 || identity_.start == Start::Bootstrap || input.was_open;
+    // The wires of the 8259s and of NMI go to all local APICs and are meant for one: the first one's, or whose entry
+    // has been open.
+    const bool is_the_way = identity_.start == Start::Bootstrap || input.was_open;
     if (is_the_way && !std::exchange(input.told, true)) tell_entry_masked(source, input.request);
     return;
   }
   if (mode_of(source) == MessageMode::ExtInt || (level && bit(entry, lvt_remote_irr))) return;
-  deliver(source, input.request);
+  deliver(source, source == ApicPin::Lint1 ? own_request(input.request) : input.request);
+}
+
+/// The NMI wire ends at all CPUs: each but the first one gets a request of its own.
+RequestId LocalApic::own_request(RequestId of_wire) {
+  if (identity_.start == Start::Bootstrap) return of_wire;
+  const RequestId own = context_.ledger.next_request();
+  record({.id = own.value, .other = of_wire.value, .kind = RecordKind::Copied});
+  return own;
 }
 
 void LocalApic::line_changed(Pin pin, Level level, RequestId request) {
@@ -117,7 +126,7 @@ void LocalApic::line_changed(Pin pin, Level level, RequestId request) {
   input.request = request;
   if (pin.value != intr) sense(static_cast<InputPin>(pin.value));
   // §10.4.3: without the APIC, LINT1 is NMI.
-  if (pin.value == lint1 && rises && !globally_enabled()) pins_.nmi(request);
+  if (pin.value == lint1 && rises && !globally_enabled()) pins_.nmi(own_request(request));
   update();
 }
 
