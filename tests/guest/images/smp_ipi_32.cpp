@@ -7,6 +7,7 @@ namespace {
 constexpr u8 fixed_vector = 0x41;
 
 volatile u32 starts, second_id, second_base, work, nmis;
+volatile bool in_clusters;  // what the second CPU is to be
 volatile u32 received[2];
 
 u32 own_id() { return apic::read(apic::id) >> 24; }
@@ -55,8 +56,13 @@ void second_cpu_main() {
   second_base = static_cast<u32>(read_msr(apic::msr_base));
   starts = starts + 1;
   interrupts_on();
-  for (;;) {
+  for (bool clusters = false;;) {
     work = work + 1;
+    if (clusters != in_clusters) {
+      clusters = in_clusters;
+      apic::write(apic::destination_format, clusters ? 0x0FFFFFFF : 0xFFFFFFFF);
+      apic::write(apic::logical_destination, clusters ? 0x12000000 : 0x02000000);
+    }
     asm volatile("pause");
   }
 }
@@ -89,6 +95,19 @@ void guest_main() {
     expect("lowest priority: the second, whose TPR is 0", apic::asserted | apic::logical | 1u << 8, 3, 0, 1);
     apic::write(apic::task_priority, 0);
   }
+
+  // SDM vol. 3, 10.6.2.2: the high half is the cluster, of the low half one bit must agree.
+  in_clusters = true;
+  apic::write(apic::destination_format, 0x0FFFFFFF);
+  pause_for_a_while();
+  expect("clusters: the second, in cluster 1", apic::asserted | apic::logical, 0x12, 0, 1);
+  expect("clusters: the first, in cluster 0", apic::asserted | apic::logical, 0x01, 1, 0);
+  expect("clusters: whoever is in cluster 1", apic::asserted | apic::logical, 0x1F, 0, 1);
+  expect("clusters: a bit that nobody has in cluster 1", apic::asserted | apic::logical, 0x11, 0, 0);
+  expect("clusters: a cluster of nobody's", apic::asserted | apic::logical, 0x23, 0, 0);
+  in_clusters = false;
+  apic::write(apic::destination_format, 0xFFFFFFFF);
+  pause_for_a_while();
 
   apic::send(apic::mode_nmi | apic::asserted, 1);
   check_true("NMI reaches the second", comes(nmis, 1));

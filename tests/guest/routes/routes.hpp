@@ -47,6 +47,7 @@ inline volatile bool by_8259;   ///< EOI there instead of at the local APIC
 inline volatile u8 irq;
 inline volatile bool second_is_ready;
 inline volatile u32 second_task_priority;
+inline volatile u32 second_model, second_logical_id;  ///< DFR and LDR to be; 0: nothing new
 
 inline void on_interrupt(Frame&) {
   const u32 cpu = apic::read(apic::id) >> 24;
@@ -92,8 +93,19 @@ inline void set_task_priorities(u8 first, u8 second) {
 enum class Destination { Fixed, Logical, Lowest };
 constexpr u32 mode_of(Destination kind) { return kind == Destination::Lowest ? 1u << 8 : 0; }
 
+/// The flat model with logical ids 1 and 2, or clusters: the first CPU is bit 0 in cluster 0, the second bit 1 in 1.
+enum class Model { Flat, Clusters };
+inline void set_model(Model model) {
+  const u32 format = model == Model::Flat ? 0xFFFFFFFF : 0x0FFFFFFF;
+  apic::write(apic::destination_format, format);
+  apic::write(apic::logical_destination, 1u << 24);
+  second_logical_id = model == Model::Flat ? 0x02000000 : 0x12000000;
+  second_model = format;
+  for (u32 turn = 0; turn < 20000 && second_model != 0; ++turn) asm volatile("pause");
+}
+
 /// A redirection entry (82093AA, 3.2.4), or MSI data and address, for this kind of destination. Logical ids 1 and 2.
-inline void each_destination(const char* const names[5], void (*set)(Destination kind, u32 destination)) {
+inline void each_destination(const char* const names[6], void (*set)(Destination kind, u32 destination)) {
   set(Destination::Fixed, 0);
   expect(names[0], 1, 0);
   set(Destination::Fixed, 1);
@@ -106,6 +118,11 @@ inline void each_destination(const char* const names[5], void (*set)(Destination
   set_task_priorities(0x40, 0x10);
   expect(names[4], 0, 1);
   set_task_priorities(0x01, 0x01);
+  set_model(Model::Clusters);
+  set(Destination::Logical, 0x12);
+  expect(names[5], 0, 1);
+  set(Destination::Logical, 0x01);
+  set_model(Model::Flat);
 }
 
 inline Route route;
@@ -138,17 +155,22 @@ inline void by_the_8259s() {
   constexpr u32 ext_int = 0x700, logical = 0x800;
   set_entry(0, ext_int, 0);
   expect("8259, ExtINT by I/O APIC pin 0, physical", 1, 0);
+  set_entry(0, ext_int, 1);
+  expect("8259, ExtINT by I/O APIC pin 0, physical, second CPU", 0, 1);
   set_entry(0, ext_int | logical, 1);
   expect("8259, ExtINT by I/O APIC pin 0, logical", 1, 0);
+  set_entry(0, ext_int | logical, 2);
+  expect("8259, ExtINT by I/O APIC pin 0, logical, second CPU", 0, 1);
   set_entry(0, 0x10000, 0);
   pic_allow(0);
   by_8259 = false;
 }
 
 inline void by_the_io_apic() {
-  static constexpr const char* names[] = {"I/O APIC, physical, first CPU", "I/O APIC, physical, second CPU",
-                                          "I/O APIC, logical, second CPU", "I/O APIC, lowest priority, first CPU",
-                                          "I/O APIC, lowest priority, second CPU"};
+  static constexpr const char* names[] = {
+      "I/O APIC, physical, first CPU",         "I/O APIC, physical, second CPU",
+      "I/O APIC, logical, second CPU",         "I/O APIC, lowest priority, first CPU",
+      "I/O APIC, lowest priority, second CPU", "I/O APIC, clusters, second CPU"};
   each_destination(names, [](Destination kind, u32 destination) {
     const u32 logical = kind == Destination::Fixed ? 0 : 0x800;
     set_entry(io_apic_input, u32{vector} | mode_of(kind) | logical | (input_is_low ? 0x2000u : 0) | 0x8000,
@@ -164,9 +186,9 @@ constexpr u32 message_address(Destination kind, u32 destination) {
 }
 
 inline void by_msi() {
-  static constexpr const char* names[] = {"MSI, physical, first CPU", "MSI, physical, second CPU",
-                                          "MSI, logical, second CPU", "MSI, lowest priority, first CPU",
-                                          "MSI, lowest priority, second CPU"};
+  static constexpr const char* names[] = {"MSI, physical, first CPU",         "MSI, physical, second CPU",
+                                          "MSI, logical, second CPU",         "MSI, lowest priority, first CPU",
+                                          "MSI, lowest priority, second CPU", "MSI, clusters, second CPU"};
   each_destination(names, [](Destination kind, u32 destination) {
     const u32 at = capability(0x05);
     const u32 control = pci_read(tester_slot, 0, at);
@@ -180,9 +202,9 @@ inline void by_msi() {
 }
 
 inline void by_msi_x() {
-  static constexpr const char* names[] = {"MSI-X, physical, first CPU", "MSI-X, physical, second CPU",
-                                          "MSI-X, logical, second CPU", "MSI-X, lowest priority, first CPU",
-                                          "MSI-X, lowest priority, second CPU"};
+  static constexpr const char* names[] = {"MSI-X, physical, first CPU",         "MSI-X, physical, second CPU",
+                                          "MSI-X, logical, second CPU",         "MSI-X, lowest priority, first CPU",
+                                          "MSI-X, lowest priority, second CPU", "MSI-X, clusters, second CPU"};
   set_tester(message, 5);
   each_destination(names, [](Destination kind, u32 destination) {
     auto* entry = reinterpret_cast<volatile u32*>(tester_messages + 5 * 16);
@@ -234,6 +256,11 @@ extern "C" void second_cpu_main() {
     if (routes::second_task_priority != 0) {
       apic::write(apic::task_priority, routes::second_task_priority);
       routes::second_task_priority = 0;
+    }
+    if (routes::second_model != 0) {
+      apic::write(apic::destination_format, routes::second_model);
+      apic::write(apic::logical_destination, routes::second_logical_id);
+      routes::second_model = 0;
     }
     window();
     asm volatile("pause");

@@ -23,7 +23,7 @@ TEST_P(Routes, each_way_delivers_once_to_the_cpu_that_it_names) {
   const Folder folder;
   const std::string report = folder.path / "report.json";
   const std::string findings = folder.path / "findings.json";
-  const Result result = run({VITRINE_COMMAND, "run", std::string(GUEST_FOLDER) + "/by_" + table + "_32.elf", "--board",
+  const Result result = run({VITRINE_COMMAND, "run", std::string(GUEST_FOLDER) + "/by_" + table + ".elf", "--board",
                              board, "--cpus", "2", "--serial", "none", "--memory", "64M", "--max-time", "5s",
                              "--report=" + report, "--check", "--findings", findings},
                             {.seconds_at_most = patience_seconds});
@@ -34,7 +34,8 @@ TEST_P(Routes, each_way_delivers_once_to_the_cpu_that_it_names) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Tables, Routes,
-                         testing::Combine(testing::Values("acpi", "mp_tables", "pir"), testing::Values("pc", "q35")),
+                         testing::Combine(testing::Values("acpi_32", "acpi_64", "mp_tables_32", "pir_32"),
+                                          testing::Values("pc", "q35")),
                          [](const auto& each) { return std::get<0>(each.param) + "_" + std::get<1>(each.param); });
 
 }  // namespace
