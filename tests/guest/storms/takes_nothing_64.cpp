@@ -1,4 +1,4 @@
-// Every device asks as often as it can, and no CPU takes anything: interrupts are off for good.
+// Lines and messages: every device asks as often as it can, and no CPU takes anything: interrupts are off for good.
 #include "tests/guest/runtime/interrupt.hpp"
 #include "tests/guest/runtime/io_apic.hpp"
 #include "tests/guest/runtime/second_cpu.hpp"
@@ -31,9 +31,13 @@ void guest_main() {
   uart_raise(0x2F8);
   for (u8 pin = 0; pin < 24; ++pin) io_apic::write_entry(pin, 0x50u + pin);
   write_hpet(0x10, 0);
-  write_hpet(0x100, 1u << 6 | 1u << 3 | 1u << 2 | 20u << 9);  // periodic, on pin 20
+  constexpr u32 narrow_periodic = 1u << 8 | 1u << 6 | 1u << 3 | 1u << 2;
+  write_hpet(0x100, narrow_periodic | 20u << 9);  // on pin 20
+  write_hpet(0x120, narrow_periodic | 1u << 14);  // by message
+  write_hpet(0x130, 0x43);
+  write_hpet(0x134, 0xFEE00000);
   write_hpet(0x108, 1);
-  write_hpet(0x108, 1);
+  write_hpet(0x128, 1);
   write_hpet(0x10, 1);
   tester(0x10) = 1;
   tester(tester_start) = ~u32{0};
