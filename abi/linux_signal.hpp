@@ -10,7 +10,7 @@ namespace signal {
 inline constexpr u32 hang_up = 1, interrupt = 2, quit = 3, illegal = 4, trap = 5, abort = 6, bus = 7, arithmetic = 8,
                      kill = 9, user1 = 10, segmentation = 11, user2 = 12, pipe = 13, alarm = 14, terminate = 15,
                      child = 17, resume = 18, stop = 19, terminal_stop = 20, terminal_input = 21, terminal_output = 22,
-                     urgent = 23, window_change = 28, input_output = 29, most = 64;
+                     urgent = 23, cpu_limit = 24, file_size = 25, window_change = 28, input_output = 29, most = 64;
 }  // namespace signal
 
 namespace signal_flag {

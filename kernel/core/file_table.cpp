@@ -1,6 +1,16 @@
 #include "kernel/core/file_table.hpp"
 
+#include "kernel/core/process.hpp"
+
 namespace pulse {
+
+namespace {
+/// Of who runs now: a table may be shared by processes with other limits.
+u64 allowed_files() {
+  const Process* const process = current_thread().process;
+  return process != nullptr ? process->limits.now(Limited::OpenFiles) : FileTable::most_files;
+}
+}  // namespace
 
 FileTable::~FileTable() {
   for (Entry& entry : entries_) {
@@ -11,14 +21,15 @@ FileTable::~FileTable() {
 Result<u32> FileTable::add(Ref<File> file, OnExec on_exec, u32 from) {
   u32 number = from;
   while (number < entries_.size() && entries_[number].file) ++number;
-  if (number >= most_files) return fail(from >= most_files ? Errno::Invalid : Errno::TooManyFiles);
+  const u64 most = allowed_files();
+  if (number >= most) return fail(from >= most ? Errno::Invalid : Errno::TooManyFiles);
   if (number >= entries_.size()) entries_.resize(number + 1);
   entries_[number] = {std::move(file), on_exec};
   return number;
 }
 
 Result<void> FileTable::put(u32 number, Ref<File> file, OnExec on_exec) {
-  if (number >= most_files) return fail(Errno::BadFile);
+  if (number >= allowed_files()) return fail(Errno::BadFile);
   if (number >= entries_.size()) entries_.resize(number + 1);
   const Ref<File> before = entries_[number].file;
   entries_[number] = {std::move(file), on_exec};

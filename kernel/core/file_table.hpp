@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "kernel/core/limits.hpp"
 #include "kernel/core/ref.hpp"
 #include "kernel/core/result.hpp"
 #include "kernel/fs/file.hpp"
@@ -11,7 +12,7 @@ namespace pulse {
 
 class FileTable : public Shared {
  public:
-  static constexpr u32 most_files = 1024;
+  static constexpr u32 most_files = Limits::most_open_files;  ///< whatever a process's limit says
   enum class OnExec : u8 { Keep, Close };
 
   ~FileTable() override;

@@ -9,27 +9,42 @@ namespace pulse {
 
 namespace {
 
-constexpr std::size_t ring_bytes = 16 * 1024;
+constexpr std::size_t ring_bytes = log_bytes;
 char ring[ring_bytes];
-std::size_t written = 0;  // ever
+u64 written = 0;  // ever
+u64 oldest = 0;   // the first line that is whole
 Console* consoles = nullptr;
-LogLevel console_level = LogLevel::Info;
+LogLevel shown = LogLevel::Info;
 
 void keep(std::string_view text) {
   for (const char character : text) ring[written++ % ring_bytes] = character;
+  if (written - oldest <= ring_bytes) return;
+  oldest = written - ring_bytes;
+  while (oldest < written && ring[oldest++ % ring_bytes] != '\n') {
+  }
 }
 
 }  // namespace
 
+LogRange log_range() { return {oldest, written}; }
+char log_byte(u64 at) { return ring[at % ring_bytes]; }
+
 void add_console(Console& console) {
   const InterruptsOff off;
-  const std::size_t begin = written > ring_bytes ? written - ring_bytes : 0;
-  for (std::size_t i = begin; i < written; ++i) console.write({&ring[i % ring_bytes], 1});
+  constexpr u64 prefix = 3;  // "<6>"
+  for (u64 at = oldest; at < written;) {
+    const bool is_shown = ring[(at + 1) % ring_bytes] - '0' <= static_cast<int>(shown);
+    at += prefix;
+    do {
+      if (is_shown) console.write({&ring[at % ring_bytes], 1});
+    } while (ring[at++ % ring_bytes] != '\n');
+  }
   console.next = consoles;
   consoles = &console;
 }
 
-void set_console_level(LogLevel level) { console_level = level; }
+LogLevel console_level() { return shown; }
+void set_console_level(LogLevel level) { shown = level; }
 
 void write_consoles(std::string_view text) {
   if (consoles == nullptr) serial_port().write(text);  // last words before the parameters are known
@@ -39,6 +54,8 @@ void write_consoles(std::string_view text) {
 void write_log_line(LogLevel level, std::string_view text, std::span<const FormatArgument> arguments) {
   char buffer[256];
   BufferSink line({buffer, sizeof buffer - 1});
+  format(line, "<{}>", static_cast<u8>(level));
+  const std::size_t prefix = line.text().size();
   const u64 now = nanoseconds_since_boot();
   format(line, "[{:5}.{:06}] ", now / 1'000'000'000, now % 1'000'000'000 / 1000);
   format_arguments(line, text, arguments);
@@ -47,7 +64,7 @@ void write_log_line(LogLevel level, std::string_view text, std::span<const Forma
   const std::string_view whole(buffer, length);
   const InterruptsOff off;
   keep(whole);
-  if (level <= console_level) write_consoles(whole);
+  if (level <= shown) write_consoles(whole.substr(prefix));
 }
 
 }  // namespace pulse

@@ -1,4 +1,4 @@
-// The kernel's own words: levels, a ring that /proc/kmsg shows, and the console behind it.
+// The kernel's own words: levels, a ring that syslog(2) and /proc/kmsg show, and the consoles behind it.
 #pragma once
 
 #include <string_view>
@@ -22,6 +22,15 @@ class Console {
 
 /// Adds a console. It gets what is in the ring already.
 void add_console(Console& console);
+/// What is in the ring, in bytes since boot: lines, each with its level in front as "<6>".
+struct LogRange {
+  u64 begin = 0, end = 0;
+};
+inline constexpr std::size_t log_bytes = 64 * 1024;  ///< the ring's
+[[nodiscard]] LogRange log_range();
+/// A byte of the range.
+[[nodiscard]] char log_byte(u64 at);
+[[nodiscard]] LogLevel console_level();
 /// Only lines of this level or a lower number go to consoles; the ring keeps all.
 void set_console_level(LogLevel level);
 void write_log_line(LogLevel level, std::string_view text, std::span<const FormatArgument> arguments);

@@ -167,12 +167,6 @@ Found look_for_child(Process& self, i32 which, u32 options) {
 
 const std::vector<Process*>& all_processes() { return processes; }
 
-u64 cpu_time_of(const Process& process) {
-  u64 time = process.run_nanoseconds;
-  for (const Thread* thread : process.threads) time += cpu_time_of(*thread);
-  return time;
-}
-
 Process* find_process(u32 id) {
   const auto place = std::ranges::lower_bound(processes, id, {}, &Process::id);
   return place != processes.end() && (*place)->id == id ? *place : nullptr;
@@ -266,7 +260,10 @@ Result<u32> clone_thread(const Frame& frame, const CloneRequest& request) {
     process->group = self.group;
     process->session = self.session;
     process->terminal = self.terminal;
+    process->credentials = self.credentials;
+    process->limits = self.limits;
     process->arguments = self.arguments;
+    process->environment = self.environment;
     process->program = self.program;
     process->program_path = self.program_path;
     process->started = nanoseconds_since_boot();
@@ -380,6 +377,8 @@ Result<WaitedFor> wait_for_child(i32 which, u32 options) {
     if (found.child != nullptr) {
       const WaitedFor result{found.child->id, found.status};
       if (found.child->ended) {
+        self.children_user_ticks += found.child->user_ticks + found.child->children_user_ticks;
+        self.children_system_ticks += found.child->system_ticks + found.child->children_system_ticks;
         forget(*found.child);
       } else {
         found.child->stop_reported = found.child->resume_reported = true;

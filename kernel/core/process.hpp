@@ -7,7 +7,9 @@
 
 #include "abi/linux_signal.hpp"
 #include "kernel/arch/x86_64/frame.hpp"
+#include "kernel/core/credentials.hpp"
 #include "kernel/core/file_table.hpp"
+#include "kernel/core/limits.hpp"
 #include "kernel/core/ref.hpp"
 #include "kernel/core/result.hpp"
 #include "kernel/core/scheduler.hpp"
@@ -30,6 +32,7 @@ struct SignalCause {
   i32 code = vitrine::abi::signal_code::by_kernel;
   u32 process = 0;  ///< the sender, or the child
   u64 value = 0;    ///< the address of a fault; a child's status
+  u32 user = 0;     ///< the sender's
 };
 
 /// Where a process stands in the tree of files (CLONE_FS).
@@ -59,6 +62,9 @@ struct Process {
   Ref<SignalActions> actions;
   Ref<Location> location;
   Ref<File> terminal;  ///< the controlling one
+  Credentials credentials;
+  Limits limits;
+  u64 cpu_seconds_told = 0;  ///< of limits' Cpu: how many SIGXCPU has told of
 
   u64 pending_signals = 0;                             ///< bit n-1: signal n, for whichever thread takes it
   SignalCause causes[vitrine::abi::signal::most + 1];  ///< of pending ones, the threads' too
@@ -67,13 +73,15 @@ struct Process {
   WaitQueue thread_ended;                              ///< for execve, which leaves one
   bool ended = false;                                  ///< a zombie: only the parent's wait is missing
   bool stopped = false, stop_reported = true, resume_reported = true;
-  i32 exit_status = 0;          ///< as wait4 reports it
-  u64 run_nanoseconds = 0;      ///< of threads that have ended
-  std::vector<char> arguments;  ///< for /proc/PID/cmdline: each with its 0
-  Ref<Node> program;            ///< for /proc/PID/exe, with its path
+  i32 exit_status = 0;            ///< as wait4 reports it
+  u64 run_nanoseconds = 0;        ///< of threads that have ended
+  std::vector<char> arguments;    ///< for /proc/PID/cmdline: each with its 0
+  std::vector<char> environment;  ///< for /proc/PID/environ, as the program began with it
+  Ref<Node> program;              ///< for /proc/PID/exe, with its path
   std::vector<char> program_path;
-  u64 started = 0;                       ///< nanoseconds since boot
-  u64 user_ticks = 0, system_ticks = 0;  ///< of threads that have ended
+  u64 started = 0;                                         ///< nanoseconds since boot
+  u64 user_ticks = 0, system_ticks = 0;                    ///< of threads that have ended
+  u64 children_user_ticks = 0, children_system_ticks = 0;  ///< of those that were waited for, and of theirs
 };
 
 [[nodiscard]] inline Process& current_process() { return *current_thread().process; }

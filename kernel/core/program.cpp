@@ -11,6 +11,7 @@
 #include "kernel/core/scheduler.hpp"
 #include "kernel/core/user_memory.hpp"
 #include "kernel/fs/path.hpp"
+#include "kernel/fs/permissions.hpp"
 #include "kernel/memory/kernel_buffer.hpp"
 #include "kernel/memory/page_allocator.hpp"
 
@@ -76,7 +77,8 @@ class StackBuilder {
   bool good_ = true;
 };
 
-Result<u64> build_stack(const LoadedProgram& program, std::string_view path, const ProgramText& text) {
+Result<u64> build_stack(const LoadedProgram& program, std::string_view path, const ProgramText& text,
+                        const Credentials& who) {
   StackBuilder stack;
   const u64 name = stack.push_text(text_of(path));
   u64 random[2] = {random_number(), random_number()};
@@ -87,22 +89,23 @@ Result<u64> build_stack(const LoadedProgram& program, std::string_view path, con
   for (const auto& variable : text.environment) words.push_back(stack.push_text(variable));
   words.push_back(0);
   constexpr u64 program_header_bytes = 56;
-  const std::pair<u64, u64> vector[] = {{at_program_headers, program.program_headers},
-                                        {at_header_size, program_header_bytes},
-                                        {at_header_count, program.program_header_count},
-                                        {at_page_size, page_bytes},
-                                        {at_base, 0},
-                                        {at_flags, 0},
-                                        {at_entry, program.entry},
-                                        {at_user, 0},
-                                        {at_effective_user, 0},
-                                        {at_group, 0},
-                                        {at_effective_group, 0},
-                                        {at_ticks, 100},
-                                        {at_secure, 0},
-                                        {at_random, random_at},
-                                        {at_file_name, name},
-                                        {at_end, 0}};
+  const std::pair<u64, u64> vector[] = {
+      {at_program_headers, program.program_headers},
+      {at_header_size, program_header_bytes},
+      {at_header_count, program.program_header_count},
+      {at_page_size, page_bytes},
+      {at_base, 0},
+      {at_flags, 0},
+      {at_entry, program.entry},
+      {at_user, who.user.real},
+      {at_effective_user, who.user.effective},
+      {at_group, who.group.real},
+      {at_effective_group, who.group.effective},
+      {at_ticks, 100},
+      {at_secure, who.user.real != who.user.effective || who.group.real != who.group.effective ? 1 : 0},
+      {at_random, random_at},
+      {at_file_name, name},
+      {at_end, 0}};
   for (const auto& [key, value] : vector) {
     words.push_back(key);
     words.push_back(value);
@@ -148,7 +151,7 @@ Result<Ref<Node>> find_program(Location& location, std::vector<char>& path, Prog
     const auto node = resolve(location, name);
     if (!node) return fail(node.error());
     if (!(*node)->is(node_mode::regular)) return fail(Errno::AccessDenied);
-    if (((*node)->mode & 0111) == 0) return fail(Errno::AccessDenied);
+    if (!is_allowed(**node, permission::execute)) return fail(Errno::AccessDenied);
     std::vector<char> interpreter;
     const auto script = expand_script(**node, name, interpreter, text);
     if (!script) return fail(script.error());
@@ -174,6 +177,22 @@ std::vector<char> without_links(const Location& location, const std::vector<char
   return result;
 }
 
+/// Whom the program runs for: the set-user-id and set-group-id bits say (execve(2)).
+Credentials credentials_for(const Node& program, Credentials who) {
+  constexpr u32 set_user = 04000, set_group = 02000, group_execute = 010;
+  if ((program.mode & set_user) != 0) who.user.effective = program.user;
+  if ((program.mode & (set_group | group_execute)) == (set_group | group_execute)) who.group.effective = program.group;
+  who.user.saved = who.user.effective;
+  who.group.saved = who.group.effective;
+  return who;
+}
+
+std::vector<char> joined(const std::vector<std::vector<char>>& texts) {
+  std::vector<char> all;
+  for (const auto& text : texts) all.insert(all.end(), text.begin(), text.end());
+  return all;
+}
+
 void name_thread(Thread& thread, std::string_view path) {
   const std::size_t slash = path.rfind('/');
   if (slash != std::string_view::npos) path.remove_prefix(slash + 1);
@@ -197,11 +216,16 @@ Result<void> execute_in(Process& process, Thread& thread, Frame& frame, std::str
   const auto program = load_program(*space, *node);
   if (!program) return fail(program.error());
   space->start_break(program->end);
-  const auto stack = space->map({.address = stack_top - AddressSpace::stack_limit,
-                                 .size = AddressSpace::stack_limit,
+  const u64 stack_limit = process.limits.now(Limited::Stack);
+  const u64 stack_size = AddressSpace::stack_size_for(stack_limit);
+  const auto stack = space->map({.address = stack_top - stack_size,
+                                 .size = stack_size,
                                  .protection = protection::read | protection::write,
                                  .flags = map_flag::is_private | map_flag::fixed});
   if (!stack) return fail(stack.error());
+  space->most_stack = stack_limit;
+  space->most_bytes = process.limits.now(Limited::Space);
+  Credentials who = credentials_for(**node, process.credentials);
 
   // The stack is written through the new tables, as the program will see it.
   Thread& running = current_thread();
@@ -210,7 +234,7 @@ Result<void> execute_in(Process& process, Thread& thread, Frame& frame, std::str
   process.space = space;
   running.process = &process;
   use_address_space(space.get());
-  const auto pointer = build_stack(*program, path, text);
+  const auto pointer = build_stack(*program, path, text, who);
   running.process = running_process;
   process.space = before;
   use_address_space(before.get());
@@ -222,6 +246,7 @@ Result<void> execute_in(Process& process, Thread& thread, Frame& frame, std::str
   process.space = space;
   if (&thread == &running) use_address_space(space.get());
   return_loan(process);
+  process.credentials = std::move(who);
   process.files->close_for_exec();
   if (process.actions->owners() > 1) process.actions = new SignalActions;
   for (SignalAction& action : process.actions->of) {
@@ -229,10 +254,8 @@ Result<void> execute_in(Process& process, Thread& thread, Frame& frame, std::str
   }
   if (!(process.program == *node)) process.program_path = without_links(*process.location, program_path);
   process.program = *node;
-  process.arguments.clear();
-  for (const auto& argument : text.arguments) {
-    process.arguments.insert(process.arguments.end(), argument.begin(), argument.end());
-  }
+  process.arguments = joined(text.arguments);
+  process.environment = joined(text.environment);
   thread.fs_base = 0;
   thread.clear_child_tid = 0;
   thread.signal_stack = {};

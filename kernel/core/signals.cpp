@@ -129,7 +129,7 @@ vitrine::abi::SignalInformation information_of(const Process& process, u32 numbe
   const SignalCause& cause = process.causes[number];
   vitrine::abi::SignalInformation information{.signal = static_cast<i32>(number), .code = cause.code};
   if (cause.process != 0 || cause.code <= 0) {
-    information.sender = {static_cast<i32>(cause.process), 0, static_cast<i32>(cause.value)};
+    information.sender = {static_cast<i32>(cause.process), static_cast<i32>(cause.user), static_cast<i32>(cause.value)};
   } else {
     information.address = cause.value;
   }

@@ -10,6 +10,7 @@
 #include "kernel/core/kernel_lock.hpp"
 #include "kernel/core/log.hpp"
 #include "kernel/core/scheduler.hpp"
+#include "kernel/core/signals.hpp"
 #include "kernel/drivers/local_apic.hpp"
 #include "kernel/drivers/pit8254.hpp"
 
@@ -43,6 +44,20 @@ void account(const Frame& frame) {
   }
 }
 
+/// setrlimit(2): SIGXCPU every second from the limit on, SIGKILL at the second one.
+void watch_cpu_limit() {
+  Process& process = current_process();
+  const Limits::Limit& limit = process.limits.of[static_cast<u8>(Limited::Cpu)];
+  if (limit.now == Limits::none && limit.most == Limits::none) return;
+  const u64 seconds = cpu_time_of(process) / 1'000'000'000;
+  if (limit.most != Limits::none && seconds >= std::max<u64>(limit.most, 1)) {
+    send_signal(process, signal::kill);
+  } else if (seconds >= std::max<u64>(limit.now, 1) && seconds > process.cpu_seconds_told) {
+    process.cpu_seconds_told = seconds;
+    send_signal(process, signal::cpu_limit);
+  }
+}
+
 /// The first CPU's ticks are the clock of those whom a late time is soon enough.
 void keep_time(u64 now) {
   if (this_cpu().number != 0) return;
@@ -55,6 +70,7 @@ void tick(Frame& frame) {
   keep_time(now);
   tell_of_nmi();
   account(frame);
+  if (frame.from_user()) watch_cpu_limit();
   scheduler_tick(now);
 }
 
@@ -86,6 +102,12 @@ bool source_ran_out() { return tick_source == TickSource::Pit ? pit_ran_out() : 
 
 bool ticks_are_polled = false;
 
+u64 cpu_time_of(const Process& process) {
+  u64 time = process.run_nanoseconds;
+  for (const Thread* thread : process.threads) time += cpu_time_of(*thread);
+  return time;
+}
+
 u64 ticks() { return tick_count; }
 u64 nanoseconds_per_tick() { return tick_nanoseconds; }
 
@@ -93,6 +115,7 @@ u64 nanoseconds_at_last_tick() { return time_of_last_tick; }
 
 u64 boot_wall_nanoseconds() { return boot_wall; }
 void set_boot_wall_seconds(u64 seconds_since_1970) { boot_wall = seconds_since_1970 * 1'000'000'000; }
+void set_boot_wall_nanoseconds(u64 nanoseconds_since_1970) { boot_wall = nanoseconds_since_1970; }
 u64 wall_seconds() { return (boot_wall + nanoseconds_since_boot()) / 1'000'000'000; }
 
 namespace {

@@ -16,6 +16,7 @@ namespace pulse {
 /// What to add for the time of day: nanoseconds from 1970 to boot, as the clock chip said.
 [[nodiscard]] u64 boot_wall_nanoseconds();
 void set_boot_wall_seconds(u64 seconds_since_1970);
+void set_boot_wall_nanoseconds(u64 nanoseconds_since_1970);
 [[nodiscard]] u64 wall_seconds();
 
 }  // namespace pulse

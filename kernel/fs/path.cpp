@@ -4,6 +4,8 @@
 #include <cstring>
 #include <vector>
 
+#include "kernel/fs/permissions.hpp"
+
 namespace pulse {
 
 namespace {
@@ -54,6 +56,7 @@ struct Walk {
       path.remove_prefix(end);
       if (name.size() > longest_name) return fail(Errno::NameTooLong);
       if (!node->is(node_mode::directory)) return fail(Errno::NotDirectory);
+      if (!is_allowed(*node, permission::execute)) return fail(Errno::AccessDenied);
       if (name == ".") continue;
       if (name == "..") {
         node = above(location, node);

@@ -103,14 +103,62 @@ void write_status(TextSink& out, const Process& process) {
   format(out, "Name:\t{}\nUmask:\t{:04}\nState:\t{}\nTgid:\t{}\nNgid:\t0\nPid:\t{}\nPPid:\t{}\nTracerPid:\t0\n",
          summary.name, process.location ? octal(process.location->creation_mask) : 0, state_text(summary.state),
          process.id, process.id, parent_of(process));
-  format(out, "Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nFDSize:\t{}\nGroups:\t\nVmSize:\t{:8} kB\nVmRSS:\t{:8} kB\n",
-         process.files ? process.files->size() : 0, summary.size >> 10, summary.resident >> 10);
+  const auto put_ids = [&](std::string_view name, const Credentials::Ids& ids) {
+    format(out, "{}:\t{}\t{}\t{}\t{}\n", name, ids.real, ids.effective, ids.saved, ids.effective);
+  };
+  put_ids("Uid", process.credentials.user);
+  put_ids("Gid", process.credentials.group);
+  format(out, "FDSize:\t{}\nGroups:\t", process.files ? process.files->size() : 0);
+  for (const u32 group : process.credentials.groups) format(out, "{} ", group);
+  format(out, "\nVmSize:\t{:8} kB\nVmRSS:\t{:8} kB\n", summary.size >> 10, summary.resident >> 10);
   format(out, "Threads:\t{}\nSigPnd:\t{:016x}\nSigBlk:\t{:016x}\nSigIgn:\t{:016x}\nSigCgt:\t{:016x}\n",
          process.threads.size(), summary.pending, summary.mask, ignored, caught);
 }
 
 void write_cmdline(TextSink& out, const Process& process) {
   out.put(std::string_view(process.arguments.data(), process.arguments.size()));
+}
+
+void write_environ(TextSink& out, const Process& process) {
+  out.put(std::string_view(process.environment.data(), process.environment.size()));
+}
+
+void write_limits(TextSink& out, const Process& process) {
+  // As fs/proc/base.c prints them.
+  static constexpr struct {
+    std::string_view name, unit;
+  } rows[Limits::count] = {
+      {"Max cpu time", "seconds"},    {"Max file size", "bytes"},      {"Max data size", "bytes"},
+      {"Max stack size", "bytes"},    {"Max core file size", "bytes"}, {"Max resident set", "bytes"},
+      {"Max processes", "processes"}, {"Max open files", "files"},     {"Max locked memory", "bytes"},
+      {"Max address space", "bytes"}, {"Max file locks", "locks"},     {"Max pending signals", "signals"},
+      {"Max msgqueue size", "bytes"}, {"Max nice priority", ""},       {"Max realtime priority", ""},
+      {"Max realtime timeout", "us"}};
+  const auto put_column = [&](std::string_view text, std::size_t width) {
+    out.put(text);
+    for (std::size_t i = text.size(); i < width; ++i) out.put(' ');
+    out.put(' ');
+  };
+  const auto put_number = [&](u64 value) {
+    char buffer[24];
+    BufferSink text(buffer);
+    if (value == Limits::none) {
+      text.put("unlimited");
+    } else {
+      format(text, "{}", value);
+    }
+    put_column(text.text(), 20);
+  };
+  put_column("Limit", 25);
+  put_column("Soft Limit", 20);
+  put_column("Hard Limit", 20);
+  out.put("Units     \n");
+  for (std::size_t i = 0; i < Limits::count; ++i) {
+    put_column(rows[i].name, 25);
+    put_number(process.limits.of[i].now);
+    put_number(process.limits.of[i].most);
+    format(out, "{}\n", rows[i].unit);
+  }
 }
 
 void write_comm(TextSink& out, const Process& process) { format(out, "{}\n", summarise(process).name); }
@@ -141,9 +189,10 @@ void write_process_mounts(TextSink& out, const Process&) {
   }
 }
 
-constexpr ProcessEntry entries[] = {{"cmdline", write_cmdline},       {"comm", write_comm}, {"maps", write_maps},
-                                    {"mounts", write_process_mounts}, {"stat", write_stat}, {"statm", write_statm},
-                                    {"status", write_status}};
+constexpr ProcessEntry entries[] = {
+    {"cmdline", write_cmdline}, {"comm", write_comm},   {"environ", write_environ, 0400},
+    {"limits", write_limits},   {"maps", write_maps},   {"mounts", write_process_mounts},
+    {"stat", write_stat},       {"statm", write_statm}, {"status", write_status}};
 
 }  // namespace
 

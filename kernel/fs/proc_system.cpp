@@ -8,6 +8,7 @@
 #include "kernel/arch/x86_64/per_cpu.hpp"
 #include "kernel/arch/x86_64/tsc.hpp"
 #include "kernel/core/kernel.hpp"
+#include "kernel/core/log.hpp"
 #include "kernel/core/scheduler.hpp"
 #include "kernel/core/time.hpp"
 #include "kernel/drivers/local_apic.hpp"
@@ -211,15 +212,21 @@ void write_mounts(TextSink& out) {
   }
 }
 
+/// The lines that are in the ring. On Linux who reads it waits for the next one; here it ends.
+void write_kmsg(TextSink& out) {
+  const LogRange log = log_range();
+  for (u64 at = log.begin; at < log.end; ++at) out.put(log_byte(at));
+}
+
 void write_version(TextSink& out) { out.put("Linux version 6.1.0-pulse (Pulse, Vitrine's kernel)\n"); }
 void write_cmdline(TextSink& out) { format(out, "{}\n", kernel().parameters.line()); }
 void write_filesystems(TextSink& out) { out.put("nodev\tproc\nnodev\tsysfs\nnodev\tdevtmpfs\nnodev\ttmpfs\n\text2\n"); }
 
-constexpr SystemEntry entries[] = {{"cmdline", write_cmdline},         {"cpuinfo", write_cpuinfo},
-                                   {"filesystems", write_filesystems}, {"interrupts", write_interrupts},
-                                   {"loadavg", write_loadavg},         {"meminfo", write_meminfo},
-                                   {"mounts", write_mounts},           {"stat", write_stat},
-                                   {"uptime", write_uptime},           {"version", write_version}};
+constexpr SystemEntry entries[] = {
+    {"cmdline", write_cmdline},       {"cpuinfo", write_cpuinfo}, {"filesystems", write_filesystems},
+    {"interrupts", write_interrupts}, {"kmsg", write_kmsg, 0400}, {"loadavg", write_loadavg},
+    {"meminfo", write_meminfo},       {"mounts", write_mounts},   {"stat", write_stat},
+    {"uptime", write_uptime},         {"version", write_version}};
 
 }  // namespace
 

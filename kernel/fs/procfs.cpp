@@ -71,7 +71,9 @@ class TextNode : public Node {
 
 class SystemFile final : public TextNode {
  public:
-  SystemFile(u64 inode, const SystemEntry& entry) : TextNode(inode), entry_(&entry) {}
+  SystemFile(u64 inode, const SystemEntry& entry) : TextNode(inode), entry_(&entry) {
+    mode = node_mode::regular | entry.permissions;
+  }
 
  protected:
   [[nodiscard]] Result<std::vector<u8>> text() const override {
@@ -86,7 +88,9 @@ class SystemFile final : public TextNode {
 
 class ProcessFile final : public TextNode {
  public:
-  ProcessFile(u64 inode, const ProcessEntry& entry, u32 process) : TextNode(inode), entry_(&entry), process_(process) {}
+  ProcessFile(u64 inode, const ProcessEntry& entry, u32 process) : TextNode(inode), entry_(&entry), process_(process) {
+    mode = node_mode::regular | entry.permissions;
+  }
 
  protected:
   [[nodiscard]] Result<std::vector<u8>> text() const override {
@@ -151,7 +155,9 @@ std::optional<u32> parse_decimal(std::string_view text) {
 
 class DescriptorDirectory final : public Directory {
  public:
-  DescriptorDirectory(u64 inode, u32 process, const Ref<Node>& above) : Directory(inode, above), process_(process) {}
+  DescriptorDirectory(u64 inode, u32 process, const Ref<Node>& above) : Directory(inode, above), process_(process) {
+    mode = node_mode::directory | 0500;
+  }
 
   Result<Ref<Node>> look_up(std::string_view name) override {
     const Process* const process = find_process(process_);
@@ -181,6 +187,18 @@ class DescriptorDirectory final : public Directory {
   char name_[12] = {};
 };
 
+Ref<Node> owned_by(const Process& process, Ref<Node> node) {
+  node->user = process.credentials.user.effective;
+  node->group = process.credentials.group.effective;
+  return node;
+}
+
+/// Where a process's links lead is for its user and root: the way there may be shut to others.
+bool is_own(const Process& process) {
+  const Credentials& who = current_process().credentials;
+  return who.is_root() || who.user.effective == process.credentials.user.effective;
+}
+
 class ProcessDirectory final : public Directory {
  public:
   ProcessDirectory(u32 process, const Ref<Node>& above)
@@ -193,10 +211,13 @@ class ProcessDirectory final : public Directory {
     if (process == nullptr) return fail(Errno::NoEntry);
     for (std::size_t i = 0; i < process_entries().size(); ++i) {
       const ProcessEntry& entry = process_entries()[i];
-      if (entry.name == name) return Ref<Node>(new ProcessFile(inode(i), entry, process_));
+      if (entry.name == name) return owned_by(*process, new ProcessFile(inode(i), entry, process_));
     }
     const std::size_t place = process_entries().size();
-    if (name == "fd") return Ref<Node>(new DescriptorDirectory(u64{process_} << 32, process_, Ref<Node>(this)));
+    if (name == "fd")
+      return owned_by(*process, new DescriptorDirectory(u64{process_} << 32, process_, Ref<Node>(this)));
+    const bool is_link = name == "exe" || name == "cwd" || name == "root";
+    if (is_link && !is_own(*process)) return fail(Errno::AccessDenied);
     if (name == "exe" && process->program) {
       return Ref<Node>(new LeadingLink(inode(place + 1), {process->program_path.data(), process->program_path.size()},
                                        process->program));
@@ -269,11 +290,13 @@ class ProcRoot final : public Directory {
       return find_process(static_cast<ProcessDirectory&>(*node).process()) == nullptr;
     });
     if (find_process(id) == nullptr) return fail(Errno::NoEntry);
-    for (const Ref<Node>& node : directories_) {
-      if (static_cast<ProcessDirectory&>(*node).process() == id) return node;
+    auto place = std::ranges::find(
+        directories_, id, [](const Ref<Node>& node) { return static_cast<ProcessDirectory&>(*node).process(); });
+    if (place == directories_.end()) {
+      directories_.emplace_back(new ProcessDirectory(id, Ref<Node>(this)));
+      place = directories_.end() - 1;
     }
-    directories_.emplace_back(new ProcessDirectory(id, Ref<Node>(this)));
-    return directories_.back();
+    return owned_by(*find_process(id), *place);
   }
 
   std::vector<Ref<Node>> directories_;

@@ -16,6 +16,7 @@ namespace pulse {
 struct SystemEntry {
   std::string_view name;
   void (*write)(TextSink& out);
+  u32 permissions = 0444;
 };
 /// Files of /proc itself (proc_system.cpp).
 [[nodiscard]] std::span<const SystemEntry> system_entries();
@@ -23,6 +24,7 @@ struct SystemEntry {
 struct ProcessEntry {
   std::string_view name;
   void (*write)(TextSink& out, const Process& process);
+  u32 permissions = 0444;
 };
 /// Files of /proc/PID (proc_process.cpp).
 [[nodiscard]] std::span<const ProcessEntry> process_entries();

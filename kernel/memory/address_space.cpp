@@ -76,6 +76,18 @@ u64 AddressSpace::find_room(u64 size) const {
   return end >= size + lowest_address ? end - size : 0;
 }
 
+u64 AddressSpace::stack_size_for(u64 limit) {
+  constexpr u64 least = u64{128} << 10, usual = u64{8} << 20, most = u64{128} << 20;
+  return limit == ~u64{0} ? usual : page_floor(std::clamp(limit, least, most));
+}
+
+bool AddressSpace::has_room_for(u64 more) const {
+  if (most_bytes == ~u64{0}) return true;
+  u64 sum = more;
+  for (const Area& area : areas_) sum += area.end - area.begin;
+  return sum <= most_bytes;
+}
+
 void AddressSpace::insert(Area area) {
   const auto place = std::ranges::upper_bound(areas_, area.begin, {}, &Area::begin);
   areas_.insert(place, std::move(area));
@@ -132,7 +144,7 @@ Result<u64> AddressSpace::map(const Request& request) {
   const u64 size = page_ceiling(request.size);
   if (request.size == 0 || request.node_offset % page_bytes != 0) return fail(Errno::Invalid);
   if (size < request.size || size > USER_END) return fail(Errno::NoMemory);
-  if (areas_.size() + 2 > most_areas) return fail(Errno::NoMemory);
+  if (areas_.size() + 2 > most_areas || !has_room_for(size)) return fail(Errno::NoMemory);
   u64 address = page_floor(request.address);
   if ((request.flags & (map_flag::fixed | map_flag::fixed_no_replace)) != 0) {
     if (request.address % page_bytes != 0) return fail(Errno::Invalid);
@@ -216,7 +228,7 @@ u64 AddressSpace::set_break(u64 wanted) {
   const u64 old_end = page_ceiling(break_end_);
   const u64 new_end = page_ceiling(wanted);
   if (new_end > old_end) {
-    if (!is_free(old_end, new_end)) return break_end_;
+    if (!is_free(old_end, new_end) || !has_room_for(new_end - old_end)) return break_end_;
     Area* const below = old_end > page_ceiling(break_begin_) ? find(old_end - 1) : nullptr;
     if (below != nullptr && !below->node) {
       below->end = new_end;
@@ -238,6 +250,8 @@ Result<Ref<AddressSpace>> AddressSpace::copy() {
   if (!made) return made;
   AddressSpace& other = **made;
   other.areas_ = areas_;
+  other.most_bytes = most_bytes;
+  other.most_stack = most_stack;
   other.break_begin_ = break_begin_;
   other.break_end_ = break_end_;
   for (const Area& area : areas_) {
@@ -271,6 +285,7 @@ AddressSpace::Fault AddressSpace::fault(u64 address, Access access) {
 }
 
 AddressSpace::Fault AddressSpace::fill(const Area& area, u64 page, u64& entry, Access access) {
+  if (area.end == stack_top && stack_top - page > most_stack) return Fault::NotMapped;
   u64 flags = entry_flags(area);
   const u64 offset = area.node_offset + (page - area.begin);
   const bool shows_node = area.node && page < area.node_end;

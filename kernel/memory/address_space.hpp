@@ -73,12 +73,18 @@ class AddressSpace : public Shared {
   /// Pages that are mapped now.
   [[nodiscard]] u64 resident_pages() const;
   static constexpr std::size_t most_areas = 1024;
-  static constexpr u64 stack_limit = u64{8} << 20, stack_top = 0x7FFF'FFFF'F000;
+  static constexpr u64 stack_top = 0x7FFF'FFFF'F000;
+  /// How much is set aside for the stack of a program that begins with such a limit. Pages come as they are touched.
+  [[nodiscard]] static u64 stack_size_for(u64 limit);
+  // Limits of its process (setrlimit(2)); bytes.
+  u64 most_bytes = ~u64{0};
+  u64 most_stack = ~u64{0};
 
  private:
   explicit AddressSpace(PageTables tables) : tables_(tables) {}
   [[nodiscard]] Area* find(u64 address);
   [[nodiscard]] bool is_free(u64 begin, u64 end) const;
+  [[nodiscard]] bool has_room_for(u64 more) const;
   [[nodiscard]] u64 find_room(u64 size) const;
   void insert(Area area);
   void split_at(u64 address);

@@ -36,6 +36,10 @@ struct CallEntry {
 [[nodiscard]] std::span<const CallEntry> process_calls();
 [[nodiscard]] std::span<const CallEntry> scheduling_calls();
 [[nodiscard]] std::span<const CallEntry> machine_calls();
+[[nodiscard]] std::span<const CallEntry> identity_calls();
+[[nodiscard]] std::span<const CallEntry> limit_calls();
+[[nodiscard]] std::span<const CallEntry> log_calls();
+[[nodiscard]] std::span<const CallEntry> clock_calls();
 [[nodiscard]] std::span<const CallEntry> memory_calls();
 [[nodiscard]] std::span<const CallEntry> event_calls();
 [[nodiscard]] std::span<const CallEntry> file_calls();

@@ -4,6 +4,7 @@
 
 #include "kernel/core/user_memory.hpp"
 #include "kernel/fs/path.hpp"
+#include "kernel/fs/permissions.hpp"
 #include "kernel/syscalls/path_arguments.hpp"
 
 namespace pulse {
@@ -13,6 +14,7 @@ namespace {
 CallResult go_to(Call& call, const Result<Ref<Node>>& node) {
   if (!node) return fail(node.error());
   if (!(*node)->is(node_mode::directory)) return fail(Errno::NotDirectory);
+  if (!is_allowed(**node, permission::execute)) return fail(Errno::AccessDenied);
   call.process().location->current = *node;
   return 0;
 }

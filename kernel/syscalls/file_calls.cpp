@@ -9,6 +9,7 @@
 #include "kernel/fs/pipe.hpp"
 #include "kernel/memory/kernel_buffer.hpp"
 #include "kernel/syscalls/call.hpp"
+#include "kernel/syscalls/file_room.hpp"
 
 namespace pulse {
 
@@ -56,9 +57,33 @@ CallResult read_file(File& file, IoBuffer& into) {
   return move_blocking(file, ready::in, [&] { return file.read(into); });
 }
 
+/// The first bytes of another buffer.
+class FirstBytes final : public IoBuffer {
+ public:
+  FirstBytes(IoBuffer& of, std::size_t count) : of_(&of), left_(count) {}
+  [[nodiscard]] std::size_t remaining() const override { return std::min(left_, of_->remaining()); }
+  [[nodiscard]] std::size_t put_some(std::span<const u8> bytes) override {
+    return take(of_->put_some(bytes.first(std::min(bytes.size(), left_))));
+  }
+  [[nodiscard]] std::size_t get_some(std::span<u8> bytes) override {
+    return take(of_->get_some(bytes.first(std::min(bytes.size(), left_))));
+  }
+  void go_back(std::size_t bytes) override {
+    of_->go_back(bytes);
+    left_ += bytes;
+  }
+
+ private:
+  std::size_t take(std::size_t bytes) {
+    left_ -= bytes;
+    return bytes;
+  }
+  IoBuffer* of_;
+  std::size_t left_;
+};
+
 /// Writes all there is, unless the file may not block: a pipe takes as much as fits at a time.
-CallResult write_file(File& file, IoBuffer& from) {
-  if (!file.writable()) return fail(Errno::BadFile);
+CallResult write_all(File& file, IoBuffer& from) {
   const std::size_t all = from.remaining();
   do {
     const auto moved = move_blocking(file, ready::out, [&] { return file.write(from); });
@@ -70,6 +95,16 @@ CallResult write_file(File& file, IoBuffer& from) {
     if (*moved == 0) break;
   } while (from.remaining() > 0 && (file.flags & open_flag::non_blocking) == 0);
   return all - from.remaining();
+}
+
+CallResult write_file(File& file, IoBuffer& from) {
+  if (!file.writable()) return fail(Errno::BadFile);
+  if (current_process().limits.now(Limited::FileSize) == Limits::none) return write_all(file, from);
+  const bool appends = file.node && (file.flags & open_flag::append) != 0;
+  const auto allowed = allowed_bytes(file.node.get(), appends ? file.node->size : file.offset, from.remaining());
+  if (!allowed) return fail(allowed.error());
+  FirstBytes first(from, *allowed);
+  return write_all(file, first);
 }
 
 CallResult sys_read(Call& call) {
@@ -129,7 +164,9 @@ CallResult sys_pwrite64(Call& call) {
   if (!has_positions(**file)) return fail(Errno::IllegalSeek);
   if (!(*file)->writable()) return fail(Errno::BadFile);
   if (!is_file_range(call.d, call.c)) return fail(Errno::Invalid);
-  UserBuffer buffer(call.b, std::min<u64>(call.c, most_bytes));
+  const auto allowed = allowed_bytes((*file)->node.get(), call.d, std::min<u64>(call.c, most_bytes));
+  if (!allowed) return fail(allowed.error());
+  UserBuffer buffer(call.b, *allowed);
   return (*file)->write_at(call.d, buffer);
 }
 
@@ -236,7 +273,27 @@ CallResult sys_ftruncate(Call& call) {
   if (!file) return fail(file.error());
   if (!(*file)->writable() || !(*file)->node) return fail(Errno::Invalid);
   if (static_cast<i64>(call.b) < 0) return fail(Errno::Invalid);
+  if (const auto room = check_file_size(*(*file)->node, call.b); !room) return fail(room.error());
   return done((*file)->node->set_size(call.b));
+}
+
+/// fallocate(2): the file becomes long enough. Room on the disk is not set aside.
+CallResult sys_fallocate(Call& call) {
+  constexpr u64 keep_size = 1;
+  const auto file = call.process().files->get(call.a);
+  if (!file) return fail(file.error());
+  if (static_cast<i64>(call.c) < 0 || static_cast<i64>(call.d) <= 0) return fail(Errno::Invalid);
+  if ((call.b & ~keep_size) != 0) return fail(Errno::NotSupported);
+  if (!(*file)->writable()) return fail(Errno::BadFile);
+  if (!(*file)->node) return fail(Errno::IllegalSeek);
+  Node& node = *(*file)->node;
+  if (node.is(node_mode::fifo)) return fail(Errno::IllegalSeek);
+  if (!node.is(node_mode::regular)) return fail(Errno::NoDevice);
+  const u64 end = call.c + call.d;
+  if (static_cast<i64>(end) < 0) return fail(Errno::FileTooBig);
+  if (const auto room = check_file_size(node, end); !room) return fail(room.error());
+  if ((call.b & keep_size) != 0 || end <= node.size) return 0;
+  return done(node.set_size(end));
 }
 
 CallResult sys_sendfile(Call& call) {
@@ -274,12 +331,24 @@ CallResult sys_sendfile(Call& call) {
 }
 
 constexpr CallEntry entries[] = {
-    {0, "read", sys_read},          {1, "write", sys_write},   {3, "close", sys_close},
-    {8, "lseek", sys_lseek},        {16, "ioctl", sys_ioctl},  {17, "pread64", sys_pread64},
-    {18, "pwrite64", sys_pwrite64}, {19, "readv", sys_readv},  {20, "writev", sys_writev},
-    {22, "pipe", sys_pipe},         {32, "dup", sys_dup},      {33, "dup2", sys_dup2},
-    {40, "sendfile", sys_sendfile}, {72, "fcntl", sys_fcntl},  {77, "ftruncate", sys_ftruncate},
-    {292, "dup3", sys_dup3},        {293, "pipe2", sys_pipe2},
+    {0, "read", sys_read},
+    {1, "write", sys_write},
+    {3, "close", sys_close},
+    {8, "lseek", sys_lseek},
+    {16, "ioctl", sys_ioctl},
+    {17, "pread64", sys_pread64},
+    {18, "pwrite64", sys_pwrite64},
+    {19, "readv", sys_readv},
+    {20, "writev", sys_writev},
+    {22, "pipe", sys_pipe},
+    {32, "dup", sys_dup},
+    {33, "dup2", sys_dup2},
+    {40, "sendfile", sys_sendfile},
+    {72, "fcntl", sys_fcntl},
+    {77, "ftruncate", sys_ftruncate},
+    {285, "fallocate", sys_fallocate},
+    {292, "dup3", sys_dup3},
+    {293, "pipe2", sys_pipe2},
 };
 
 }  // namespace

@@ -1,4 +1,4 @@
-// What system this is, what it has and allows, and its end: uname, sysinfo, limits, random numbers, reboot.
+// What system this is, what it has, and its end: uname, sysinfo, random numbers, reboot.
 #include <algorithm>
 #include <cstring>
 #include <iterator>
@@ -8,6 +8,7 @@
 #include "kernel/core/random.hpp"
 #include "kernel/core/time.hpp"
 #include "kernel/core/user_memory.hpp"
+#include "kernel/fs/permissions.hpp"
 #include "kernel/memory/kernel_memory.hpp"
 #include "kernel/syscalls/call.hpp"
 #include "kernel/syscalls/time_values.hpp"
@@ -26,6 +27,7 @@ SystemName system_name{"Linux", "pulse", "6.1.0-pulse", "Pulse", "x86_64", "(non
 CallResult sys_uname(Call& call) { return done(write_user(call.a, system_name)); }
 
 CallResult set_name(Call& call, char (&field)[65]) {
+  if (const auto allowed = check_root(); !allowed) return fail(allowed.error());
   char text[sizeof field] = {};
   if (call.b >= sizeof field) return fail(Errno::Invalid);
   if (const auto copied = copy_from_user(text, call.a, call.b); !copied) return fail(copied.error());
@@ -46,24 +48,6 @@ CallResult sys_getrandom(Call& call) {
     written += count;
   }
   return written;
-}
-
-CallResult sys_prlimit64(Call& call) {
-  constexpr u32 stack = 3, open_files = 7, limits = 16;
-  if (call.b >= limits) return fail(Errno::Invalid);
-  if (call.d == 0) return 0;
-  u64 limit = ~u64{0};
-  if (call.b == stack) limit = AddressSpace::stack_limit;
-  if (call.b == open_files) limit = FileTable::most_files;
-  const u64 both[2] = {limit, limit};
-  return done(copy_to_user(call.d, both, sizeof both));
-}
-
-CallResult sys_getrlimit(Call& call) {
-  if (call.b == 0) return fail(Errno::BadAddress);
-  call.d = call.b;
-  call.b = call.a;
-  return sys_prlimit64(call);
 }
 
 struct SystemInformation {
@@ -96,6 +80,7 @@ CallResult sys_reboot(Call& call) {
   };
   const bool sound =
       static_cast<u32>(call.a) == magic1 && std::ranges::find(magic2, static_cast<u32>(call.b)) != std::end(magic2);
+  if (const auto allowed = check_root(); !allowed) return fail(allowed.error());
   if (!sound) return fail(Errno::Invalid);
   switch (static_cast<u32>(call.c)) {
     case restart:
@@ -114,9 +99,12 @@ CallResult sys_reboot(Call& call) {
 }
 
 constexpr CallEntry entries[] = {
-    {63, "uname", sys_uname},          {97, "getrlimit", sys_getrlimit},      {99, "sysinfo", sys_sysinfo},
-    {169, "reboot", sys_reboot},       {170, "sethostname", sys_sethostname}, {171, "setdomainname", sys_setdomainname},
-    {302, "prlimit64", sys_prlimit64}, {318, "getrandom", sys_getrandom},
+    {63, "uname", sys_uname},
+    {99, "sysinfo", sys_sysinfo},
+    {169, "reboot", sys_reboot},
+    {170, "sethostname", sys_sethostname},
+    {171, "setdomainname", sys_setdomainname},
+    {318, "getrandom", sys_getrandom},
 };
 
 }  // namespace

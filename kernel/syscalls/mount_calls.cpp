@@ -5,6 +5,7 @@
 #include "kernel/fs/block_file.hpp"
 #include "kernel/fs/ext2/ext2.hpp"
 #include "kernel/fs/path.hpp"
+#include "kernel/fs/permissions.hpp"
 #include "kernel/fs/procfs.hpp"
 #include "kernel/fs/tmpfs.hpp"
 #include "kernel/memory/file_pages.hpp"
@@ -46,6 +47,7 @@ Result<void> mount_again_as(const Ref<Node>& root, u64 flags) {
 }
 
 CallResult sys_mount(Call& call) {
+  if (const auto allowed = check_root(); !allowed) return fail(allowed.error());
   const auto covered = node_at(call, call.b);
   if (!covered) return fail(covered.error());
   if (!(*covered)->is(node_mode::directory)) return fail(Errno::NotDirectory);
@@ -68,6 +70,7 @@ CallResult sys_mount(Call& call) {
 }
 
 CallResult sys_umount2(Call& call) {
+  if (const auto allowed = check_root(); !allowed) return fail(allowed.error());
   constexpr u64 known = unmount_force | unmount_lazily | unmount_expired | unmount_no_follow;
   if ((call.b & ~known) != 0) return fail(Errno::Invalid);
   const auto root = node_at(call, call.a, (call.b & unmount_no_follow) != 0 ? LastLink::Keep : LastLink::Follow);

@@ -5,12 +5,22 @@
 #include "kernel/core/user_memory.hpp"
 #include "kernel/fs/devices.hpp"
 #include "kernel/fs/path.hpp"
+#include "kernel/fs/permissions.hpp"
 #include "kernel/fs/pipe.hpp"
 #include "kernel/syscalls/path_arguments.hpp"
 
 namespace pulse {
 
 namespace {
+
+/// A new node in the caller's name.
+Result<Ref<Node>> make_in(const Place& place, u32 mode, u32 device) {
+  if (const auto allowed = check_adding(*place.directory, place.name); !allowed) return fail(allowed.error());
+  auto made = place.directory->make(place.name, mode, device);
+  if (!made) return made;
+  if (const auto given = give_owner(*place.directory, **made); !given) return fail(given.error());
+  return made;
+}
 
 Result<Ref<Node>> create(Call& call, const Ref<Node>& directory, std::string_view path, u32 mode) {
   constexpr int most_links = 40;
@@ -20,9 +30,7 @@ Result<Ref<Node>> create(Call& call, const Ref<Node>& directory, std::string_vie
     const auto place = resolve_place(*call.process().location, from, path);
     if (!place) return fail(place.error() == Errno::Exists ? Errno::IsDirectory : place.error());
     const auto there = place->directory->look_up(place->name);
-    if (!there) {
-      return place->directory->make(place->name, node_mode::regular | permissions, 0);
-    }
+    if (!there) return make_in(*place, node_mode::regular | permissions, 0);
     // A link to what is not there: the file is made where the link leads.
     from = place->directory;
     link = *there;
@@ -60,6 +68,7 @@ CallResult open_at(Call& call, u64 descriptor, u64 path, u32 flags, u32 mode) {
   const LastLink last = (flags & open_flag::no_follow) != 0 ? LastLink::Keep : LastLink::Follow;
   auto node = resolve_from(*call.process().location, *directory, text->view(), last);
   const bool may_create = (flags & open_flag::create) != 0;
+  const bool is_there = node.has_value();
   if (node && may_create && (flags & open_flag::exclusive) != 0) return fail(Errno::Exists);
   if (!node && node.error() == Errno::NoEntry && may_create) node = create(call, *directory, text->view(), mode);
   if (!node) return fail(node.error());
@@ -68,6 +77,10 @@ CallResult open_at(Call& call, u64 descriptor, u64 path, u32 flags, u32 mode) {
   if ((*node)->is(node_mode::directory) && (writes || may_create)) return fail(Errno::IsDirectory);
   if ((flags & open_flag::directory) != 0 && !(*node)->is(node_mode::directory)) return fail(Errno::NotDirectory);
   if (writes && (*node)->is(node_mode::regular) && is_read_only(**node)) return fail(Errno::ReadOnly);
+  const u32 access = flags & open_flag::access_mode;
+  const u32 wanted = (access != open_flag::write_only ? permission::read : 0) |
+                     (writes || (flags & open_flag::truncate) != 0 ? permission::write : 0);
+  if (is_there && !is_allowed(**node, wanted)) return fail(Errno::AccessDenied);
   const bool is_device = (*node)->is(node_mode::character) || (*node)->is(node_mode::block);
   auto file = is_device                      ? open_device(**node, flags)
               : (*node)->is(node_mode::fifo) ? open_fifo_and_wait(**node, flags)
@@ -105,7 +118,7 @@ CallResult make_directory(Call& call, u64 descriptor, u64 path, u64 mode) {
   const auto place = resolve_place(*call.process().location, *directory, text->view());
   if (!place) return fail(place.error());
   const u32 permissions = static_cast<u32>(mode) & node_mode::permissions & ~call.process().location->creation_mask;
-  const auto made = place->directory->make(place->name, node_mode::directory | permissions, 0);
+  const auto made = make_in(*place, node_mode::directory | permissions, 0);
   if (!made) return fail(made.error());
   return 0;
 }
@@ -123,17 +136,19 @@ CallResult make_node(Call& call, u64 descriptor, u64 path, u64 mode, u64 device)
   switch (wanted & node_mode::type) {
     case 0:
     case node_mode::regular:
-    case node_mode::character:
-    case node_mode::block:
     case node_mode::fifo:
     case node_mode::socket:
+      break;
+    case node_mode::character:
+    case node_mode::block:
+      if (const auto allowed = check_root(); !allowed) return fail(allowed.error());
       break;
     case node_mode::directory:
       return fail(Errno::PermissionDenied);
     default:
       return fail(Errno::Invalid);
   }
-  const auto made = place->directory->make(place->name, wanted & 0177777, static_cast<u32>(device));
+  const auto made = make_in(*place, wanted & 0177777, static_cast<u32>(device));
   if (!made) return fail(made.error());
   return 0;
 }
@@ -153,6 +168,7 @@ CallResult remove_at(Call& call, u64 descriptor, u64 path, Node::Removal what) {
   if (!directory) return fail(directory.error());
   const auto place = resolve_place(*call.process().location, *directory, text->view());
   if (!place) return fail(place.error() == Errno::Exists ? Errno::Invalid : place.error());
+  if (const auto allowed = check_removing(*place->directory, place->name); !allowed) return fail(allowed.error());
   if (is_mount_point(*place)) return fail(Errno::Busy);
   return done(place->directory->remove(place->name, what));
 }
@@ -177,6 +193,11 @@ CallResult rename_at(Call& call, u64 from_descriptor, u64 from, u64 to_descripto
   const auto new_place = resolve_place(location, *new_directory, new_text->view());
   if (!new_place) return fail(new_place.error() == Errno::Exists ? Errno::Busy : new_place.error());
   if (old_place->directory->file_system() != new_place->directory->file_system()) return fail(Errno::CrossDevice);
+  for (const auto& allowed :
+       {check_removing(*old_place->directory, old_place->name), check_removing(*new_place->directory, new_place->name),
+        check_adding(*new_place->directory, new_place->name)}) {
+    if (!allowed) return fail(allowed.error());
+  }
   if (is_mount_point(*old_place) || is_mount_point(*new_place)) return fail(Errno::Busy);
   return done(old_place->directory->rename(old_place->name, *new_place->directory, new_place->name));
 }
@@ -204,9 +225,10 @@ CallResult sys_symlink(Call& call) {
   if (target->length == 0) return fail(Errno::NoEntry);
   const auto place = resolve_place(*call.process().location, call.process().location->current, text->view());
   if (!place) return fail(place.error());
+  if (const auto allowed = check_adding(*place->directory, place->name); !allowed) return fail(allowed.error());
   const auto made = place->directory->make_link(place->name, target->view());
   if (!made) return fail(made.error());
-  return 0;
+  return done(give_owner(*place->directory, **made));
 }
 
 CallResult sys_link(Call& call) {
@@ -218,6 +240,7 @@ CallResult sys_link(Call& call) {
   const auto place = resolve_place(*call.process().location, call.process().location->current, text->view());
   if (!place) return fail(place.error());
   if ((*node)->file_system() != place->directory->file_system()) return fail(Errno::CrossDevice);
+  if (const auto allowed = check_adding(*place->directory, place->name); !allowed) return fail(allowed.error());
   return done(place->directory->add(place->name, *node));
 }
 

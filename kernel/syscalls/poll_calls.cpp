@@ -69,7 +69,7 @@ struct PollEntry {
 };
 
 CallResult poll_files(Call& call, u64 deadline) {
-  if (call.b > FileTable::most_files) return fail(Errno::Invalid);
+  if (call.b > call.process().limits.now(Limited::OpenFiles)) return fail(Errno::Invalid);
   ShortList<PollEntry, 4> entries(call.b);
   AskedFiles files(call.b);
   if (!entries.has_room() || !files.has_room()) return fail(Errno::NoMemory);

@@ -26,9 +26,10 @@ bool for_each_chosen(Call& call, u64 which, u32 who, Apply apply) {
   const Process& self = call.process();
   bool any = false;
   for (Process* other : all_processes()) {
-    const bool chosen = (which == process && other->id == (who == 0 ? self.id : who)) ||
-                        (which == group && other->group == (who == 0 ? self.group : who)) ||
-                        (which == user && who == 0);
+    const bool chosen =
+        (which == process && other->id == (who == 0 ? self.id : who)) ||
+        (which == group && other->group == (who == 0 ? self.group : who)) ||
+        (which == user && other->credentials.user.real == (who == 0 ? self.credentials.user.real : who));
     if (!chosen) continue;
     for (Thread* thread : other->threads) {
       apply(*thread);
@@ -50,8 +51,20 @@ CallResult sys_getpriority(Call& call) {
 CallResult sys_setpriority(Call& call) {
   if (call.a > 2) return fail(Errno::Invalid);
   const i32 nice = std::clamp(static_cast<i32>(call.c), -20, 19);
-  const bool any = for_each_chosen(call, call.a, static_cast<u32>(call.b), [&](Thread& thread) { thread.nice = nice; });
-  return any ? CallResult(0) : fail(Errno::NoProcess);
+  const Credentials& who = call.process().credentials;
+  CallResult result = 0;
+  const bool any = for_each_chosen(call, call.a, static_cast<u32>(call.b), [&](Thread& thread) {
+    const Credentials::Ids& target = thread.process->credentials.user;
+    const bool is_own = who.user.effective == target.real || who.user.effective == target.effective;
+    if (!who.is_root() && !is_own) {
+      result = fail(Errno::PermissionDenied);
+    } else if (!who.is_root() && nice < thread.nice) {
+      result = fail(Errno::AccessDenied);
+    } else {
+      thread.nice = nice;
+    }
+  });
+  return any ? result : fail(Errno::NoProcess);
 }
 
 u64 all_cpus_mask() { return cpu_count() == 64 ? ~u64{0} : (u64{1} << cpu_count()) - 1; }

@@ -108,7 +108,28 @@ CallResult sys_pause(Call&) {
   return fail(Errno::RestartNoHandler);
 }
 
-SignalCause cause_of(const Call& call, i32 code) { return {code, call.process().id, 0}; }
+SignalCause cause_of(const Call& call, i32 code) {
+  return {code, call.process().id, 0, call.process().credentials.user.real};
+}
+
+bool may_send(const Process& sender, const Process& target, u32 number) {
+  return may_signal(sender.credentials, target.credentials) ||
+         (number == signal::resume && sender.session == target.session);
+}
+
+/// kill(2) with a group. Those that may not get it don't; it is an error only if nobody may.
+CallResult signal_group(const Call& call, u32 group, u32 number, const SignalCause& cause) {
+  bool found = false;
+  bool sent = false;
+  for (Process* process : all_processes()) {
+    if (process->group != group || process->ended) continue;
+    found = true;
+    if (!may_send(call.process(), *process, number)) continue;
+    sent = true;
+    if (number != 0) send_signal(*process, number, cause);
+  }
+  return sent ? CallResult(0) : fail(found ? Errno::PermissionDenied : Errno::NoProcess);
+}
 
 CallResult sys_kill(Call& call) {
   const SignalCause cause = cause_of(call, vitrine::abi::signal_code::by_kill);
@@ -118,6 +139,7 @@ CallResult sys_kill(Call& call) {
   if (target > 0) {
     Process* const process = find_process(static_cast<u32>(target));
     if (process == nullptr) return fail(Errno::NoProcess);
+    if (!may_send(call.process(), *process, number)) return fail(Errno::PermissionDenied);
     if (number != 0) send_signal(*process, number, cause);
     return 0;
   }
@@ -127,12 +149,12 @@ CallResult sys_kill(Call& call) {
     for (Process* process : all_processes()) {
       if (process->id == first || process == &call.process()) continue;
       any = true;
-      if (number != 0) send_signal(*process, number, cause);
+      if (number != 0 && may_send(call.process(), *process, number)) send_signal(*process, number, cause);
     }
     return any ? CallResult(0) : fail(Errno::NoProcess);
   }
   const u32 group = target == 0 ? call.process().group : static_cast<u32>(-target);
-  return send_group_signal(group, number, cause) ? CallResult(0) : fail(Errno::NoProcess);
+  return signal_group(call, group, number, cause);
 }
 
 /// `process_id` 0: whatever process the thread is of.
@@ -141,6 +163,7 @@ CallResult signal_thread(const Call& call, u64 process_id, u64 thread_number, u6
   if (!sound) return fail(Errno::Invalid);
   Thread* const thread = find_thread(static_cast<u32>(thread_number));
   if (thread == nullptr || (process_id != 0 && thread->process->id != process_id)) return fail(Errno::NoProcess);
+  if (!may_send(call.process(), *thread->process, static_cast<u32>(number))) return fail(Errno::PermissionDenied);
   if (number != 0) {
     send_thread_signal(*thread, static_cast<u32>(number), cause_of(call, vitrine::abi::signal_code::by_tkill));
   }

@@ -4,6 +4,8 @@
 #include "kernel/core/time.hpp"
 #include "kernel/core/user_memory.hpp"
 #include "kernel/fs/path.hpp"
+#include "kernel/fs/permissions.hpp"
+#include "kernel/syscalls/file_room.hpp"
 #include "kernel/syscalls/path_arguments.hpp"
 
 namespace pulse {
@@ -70,13 +72,15 @@ CallResult sys_newfstatat(Call& call) {
 }
 
 CallResult check_access(Call& call, u64 descriptor, u64 path, u64 wanted) {
-  constexpr u64 execute = 1, write = 2, all = 7;
+  constexpr u64 write = 2, all = 7;
   if ((wanted & ~all) != 0) return fail(Errno::Invalid);
   const auto node = node_at(call, descriptor, path, LastLink::Follow);
   if (!node) return fail(node.error());
-  // All programs are root's: only what nobody may execute is refused.
-  const bool refused = (wanted & execute) != 0 && (*node)->is(node_mode::regular) && ((*node)->mode & 0111) == 0;
-  if (refused) return fail(Errno::AccessDenied);
+  Credentials who = call.process().credentials;
+  who.user.effective = who.user.real;
+  who.group.effective = who.group.real;
+  if (!may(who, ownership_of(**node), static_cast<u32>(wanted), (*node)->is(node_mode::directory)))
+    return fail(Errno::AccessDenied);
   const bool is_device = (*node)->is(node_mode::character) || (*node)->is(node_mode::block);
   if ((wanted & write) != 0 && !is_device && is_read_only(**node)) return fail(Errno::ReadOnly);
   return 0;
@@ -84,10 +88,16 @@ CallResult check_access(Call& call, u64 descriptor, u64 path, u64 wanted) {
 CallResult sys_access(Call& call) { return check_access(call, here, call.a, call.b); }
 CallResult sys_faccessat(Call& call) { return check_access(call, call.a, call.b, call.c); }
 
+constexpr u32 set_user_bit = 04000, set_group_bit = 02000, group_execute_bit = 010;
+
 CallResult change_mode(const Result<Ref<Node>>& node, u64 mode) {
   if (!node) return fail(node.error());
   if (is_read_only(**node)) return fail(Errno::ReadOnly);
-  (*node)->mode = ((*node)->mode & node_mode::type) | (static_cast<u32>(mode) & node_mode::permissions);
+  if (!is_owner(**node)) return fail(Errno::PermissionDenied);
+  u32 permissions = static_cast<u32>(mode) & node_mode::permissions;
+  const Credentials& who = current_process().credentials;
+  if (!who.is_root() && !who.is_in_group((*node)->group)) permissions &= ~set_group_bit;
+  (*node)->mode = ((*node)->mode & node_mode::type) | permissions;
   return done((*node)->attributes_changed());
 }
 CallResult sys_chmod(Call& call) { return change_mode(node_at(call, here, call.a, LastLink::Follow), call.b); }
@@ -98,6 +108,15 @@ CallResult change_owner(const Result<Ref<Node>>& node, u64 user, u64 group) {
   constexpr u32 keep = ~u32{0};
   if (!node) return fail(node.error());
   if (is_read_only(**node)) return fail(Errno::ReadOnly);
+  const Credentials& who = current_process().credentials;
+  const bool user_is_allowed =
+      static_cast<u32>(user) == keep || (is_owner(**node) && static_cast<u32>(user) == (*node)->user);
+  const bool group_is_allowed =
+      static_cast<u32>(group) == keep || (is_owner(**node) && who.is_in_group(static_cast<u32>(group)));
+  if (!who.is_root() && !(user_is_allowed && group_is_allowed)) return fail(Errno::PermissionDenied);
+  // Programs that run for their owner don't run for the next one (chown(2)).
+  const bool group_executes = ((*node)->mode & group_execute_bit) != 0;
+  if (!(*node)->is(node_mode::directory)) (*node)->mode &= ~(set_user_bit | (group_executes ? set_group_bit : 0));
   if (static_cast<u32>(user) != keep) (*node)->user = static_cast<u32>(user);
   if (static_cast<u32>(group) != keep) (*node)->group = static_cast<u32>(group);
   return done((*node)->attributes_changed());
@@ -119,6 +138,9 @@ CallResult sys_utimensat(Call& call) {
     const auto given = copy_from_user(times, call.c, sizeof times);
     if (!given) return fail(given.error());
   }
+  const bool are_now = times[0].nanoseconds == now && times[1].nanoseconds == now;
+  if (!is_owner(**node) && !(are_now && is_allowed(**node, permission::write)))
+    return fail(are_now ? Errno::AccessDenied : Errno::PermissionDenied);
   u64* const fields[] = {&(*node)->accessed, &(*node)->modified};
   for (std::size_t i = 0; i < 2; ++i) {
     if (times[i].nanoseconds == omit) continue;
@@ -132,6 +154,8 @@ CallResult sys_truncate(Call& call) {
   if (!node) return fail(node.error());
   if ((*node)->is(node_mode::directory)) return fail(Errno::IsDirectory);
   if (static_cast<i64>(call.b) < 0) return fail(Errno::Invalid);
+  if (!is_allowed(**node, permission::write)) return fail(Errno::AccessDenied);
+  if (const auto room = check_file_size(**node, call.b); !room) return fail(room.error());
   return done((*node)->set_size(call.b));
 }
 

@@ -87,8 +87,9 @@ void perform(Frame& frame, CallFunction function, Thread& thread) {
 void register_calls() {
   std::ranges::fill(calls, &missing);
   for (const auto part :
-       {process_calls(), scheduling_calls(), machine_calls(), memory_calls(), event_calls(), file_calls(), path_calls(),
-        status_calls(), directory_calls(), mount_calls(), poll_calls(), signal_calls(), time_calls()}) {
+       {process_calls(), identity_calls(), limit_calls(), log_calls(), clock_calls(), scheduling_calls(),
+        machine_calls(), memory_calls(), event_calls(), file_calls(), path_calls(), status_calls(), directory_calls(),
+        mount_calls(), poll_calls(), signal_calls(), time_calls()}) {
     for (const CallEntry& entry : part) calls[entry.number] = &entry;
   }
   for (const u16 number : making_calls) makes[number] = true;

@@ -99,7 +99,8 @@ TEST_F(Abi, four_cpus_change_nothing) {
 
 INSTANTIATE_TEST_SUITE_P(Programs, Abi,
                          testing::Values("files", "pipes", "fifos", "processes", "signals", "memory", "threads",
-                                         "waiting", "epoll", "events", "terminal", "bad_arguments", "hostile", "tools"),
+                                         "waiting", "epoll", "events", "terminal", "bad_arguments", "hostile",
+                                         "identity", "limits", "clocks", "tools"),
                          [](const auto& instance) { return std::string(instance.param); });
 
 TEST_F(Abi, both_kernels_power_off_when_all_is_done) {

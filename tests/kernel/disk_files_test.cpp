@@ -25,7 +25,7 @@ sh -c 'seq 1 100000 > /mnt/numbers; tail -n 1 /mnt/numbers' | sed 's/^/=> /'
 mkdir -p /mnt/a/b/c; mv /mnt/a/b /mnt/d; ln -s d/c /mnt/link; ln /mnt/hello /mnt/d/hard; rmdir /mnt/link/ 2>/dev/null
 rm -r /mnt/a; mkfifo /mnt/fifo; (echo "=> through a fifo" > /mnt/fifo &); cat /mnt/fifo
 (cd /mnt/d/c && pwd | sed 's/^/=> /')
-chmod 4700 /mnt/hello; chown 5:6 /mnt/hello; touch -d @1000000000 /mnt/hello; stat -c '=> %a %u %g %h %Y' /mnt/hello
+chown 5:6 /mnt/hello; chmod 4700 /mnt/hello; touch -d @1000000000 /mnt/hello; stat -c '=> %a %u %g %h %Y' /mnt/hello
 dd if=/dev/zero of=/mnt/full bs=65536 2>&1 | grep -o "No space left" | sed 's/^/=> /'; rm /mnt/full
 find /mnt -xdev ! -name 'lost*' | sort | tr '\n' ' ' | sed 's/^/=> /'; echo
 (cd /mnt && umount /mnt 2>/dev/null; echo "=> busy $?")
