@@ -11,13 +11,13 @@
 
 namespace vitrine {
 
-template <class Key, class Value, std::size_t most>
+template <class Key, class Value, std::size_t Most>
 class BoundedMap {
  public:
   /// Puts it in, or in place of what was there; either way it is the newest now.
   void set(const Key& key, Value value) {
     entries_.insert_or_assign(key, Entry{std::move(value), ++serial_});
-    if (entries_.size() > most) drop_oldest_quarter();
+    if (entries_.size() > Most) drop_oldest_quarter();
   }
   /// Null if there is none. Valid until the next set() or erase().
   [[nodiscard]] Value* find(const Key& key) {
@@ -44,7 +44,7 @@ class BoundedMap {
     std::vector<u64> serials;
     serials.reserve(entries_.size());
     for (const auto& [key, entry] : entries_) serials.push_back(entry.serial);
-    const auto limit = serials.begin() + static_cast<std::ptrdiff_t>(most / 4);
+    const auto limit = serials.begin() + static_cast<std::ptrdiff_t>(Most / 4);
     std::ranges::nth_element(serials, limit);
     std::erase_if(entries_, [&](const auto& each) { return each.second.serial < *limit; });
   }

@@ -212,7 +212,7 @@ Result<void> execute_in(Process& process, Thread& thread, Frame& frame, std::str
   if (!node) return fail(node.error());
   const auto made = AddressSpace::make();
   if (!made) return fail(made.error());
-  Ref<AddressSpace> space = *made;
+  const Ref<AddressSpace>& space = *made;
   const auto program = load_program(*space, *node);
   if (!program) return fail(program.error());
   space->start_break(program->end);

@@ -355,7 +355,8 @@ void scheduler_tick(u64 now) {
     timer_queue.expire(now);
   }
   Thread& thread = *cpu.current;
-  if (thread.slice_ticks > 0 && --thread.slice_ticks > 0) return;
+  if (thread.slice_ticks > 0) --thread.slice_ticks;
+  if (thread.slice_ticks > 0) return;
   if (thread.priority == RunEntry::normal_priority - wake_boost) thread.priority = RunEntry::normal_priority;
   if (mode == SchedulingMode::Preemptive && !cpu.ready.empty()) cpu.reschedule = true;
 }

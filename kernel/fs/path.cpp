@@ -45,7 +45,8 @@ struct Walk {
   /// Everything but, if `keep_name` is set, the last name: that is left there.
   Result<Ref<Node>> go(Ref<Node> from, std::string_view path, LastLink last, std::string_view* keep_name) {
     if (path.empty()) return fail(Errno::NoEntry);
-    Ref<Node> node = path.front() == '/' ? location.root : std::move(from);
+    Ref<Node> node = std::move(from);
+    if (path.front() == '/') node = location.root;
     for (;;) {
       path.remove_prefix(std::min(path.find_first_not_of('/'), path.size()));
       if (path.empty()) return keep_name != nullptr ? fail(Errno::Exists) : Result<Ref<Node>>(node);

@@ -55,7 +55,7 @@ inline void exercise(std::vector<u8> image) {
   RamDisk disk(std::move(image));
   const auto mounted = mount_ext2(disk, MountAccess::ReadWrite);
   if (!mounted) return;
-  const Ref<Node> root = *mounted;
+  const Ref<Node>& root = *mounted;
   (void)root->file_system()->use();
   {
     const Walk walk(root);

@@ -57,7 +57,9 @@ class CodeOwners {
   void add(u64 physical, u8 cpu) { owners_[physical >> 12] |= u64{1} << cpu; }
   void remove(u64 physical, u8 cpu) {
     const auto found = owners_.find(physical >> 12);
-    if (found != owners_.end() && (found->second &= ~(u64{1} << cpu)) == 0) owners_.erase(found);
+    if (found == owners_.end()) return;
+    found->second &= ~(u64{1} << cpu);
+    if (found->second == 0) owners_.erase(found);
   }
 
  private:

@@ -15,8 +15,7 @@ namespace {
 
 using tests::exercise;
 
-class DamagedExt2 : public testing::Test {
- protected:
+struct DamagedExt2 : testing::Test {
   void SetUp() override {
     if (!tests::has_e2fsprogs()) GTEST_SKIP() << "e2fsprogs is not installed";
     const std::string source = shop.path("source");

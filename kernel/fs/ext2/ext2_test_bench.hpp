@@ -49,8 +49,7 @@ inline std::vector<std::string> names(Node& directory) {
 
 inline constexpr u32 file_mode = node_mode::regular | 0644, directory_mode = node_mode::directory | 0755;
 
-class Ext2Test : public testing::TestWithParam<const char*> {
- protected:
+struct Ext2Test : testing::TestWithParam<const char*> {
   void SetUp() override {
     if (!has_e2fsprogs()) GTEST_SKIP() << "e2fsprogs is not installed";
   }
