@@ -202,7 +202,7 @@ void Cpu::set_fault(const Fault& raised) {
 }
 
 void Cpu::exchange(Archive& archive) {
-  archive.section("cpu", 5);
+  archive.section("cpu", 6);
   archive(state);
   archive.sequence(live_frames, most_live_frames);
   archive(a20_mask, ignne, blocked_reported_request, fault_chain);

@@ -282,8 +282,9 @@ struct Cpu final : Device, ProcessorPins {
     u64 frame = 0;
     u64 request = 0;
     u8 vector = 0;
-    FrameImage image;  ///< what was pushed: recognises the frame where the guest has moved it
-    void exchange(Archive& archive) { archive(frame, request, vector, image); }
+    FrameImage image;       ///< what was pushed: recognises the frame where the guest has moved it
+    u64 address_space = 0;  ///< in which it was; a fork makes a copy of the frame in another one
+    void exchange(Archive& archive) { archive(frame, request, vector, image, address_space); }
   };
   std::vector<LiveFrame> live_frames;
   static constexpr std::size_t most_live_frames = 1024;

@@ -177,6 +177,24 @@ TEST_F(Probed, a_frame_that_was_moved_is_recognised_by_its_words) {
   EXPECT_EQ(probe.returns[0].frame, probe.deliveries[0].frame - 0x40);
 }
 
+// A fork: the child's IRET comes first, through a copy of its parent's frame.
+TEST_F(Probed, a_copy_of_a_frame_in_another_address_space_is_not_the_frame) {
+  user_mode();
+  set_gate(0x40, 0xEE);
+  cpu->state.cr3 = 0x7000;  // paging is off
+  // Copies the frame 64 bytes down, goes into the other address space, and returns from the copy.
+  put(handler(0x40), {0x89, 0xE6, 0x8D, 0x7C, 0x24, 0xC0, 0xB9, 5,    0,    0,    0,    0x36, 0xF3,
+                      0xA5, 0xB8, 0x00, 0x80, 0,    0,    0x0F, 0x22, 0xD8, 0x83, 0xEC, 0x40, 0xCF});
+  put(program, {0xCD, 0x40, 0xF4});
+  set_gate(13);
+  cpu->state.set_flags(flag::interrupt);
+  watch();
+  run();
+  ASSERT_TRUE(in_handler(13));
+  EXPECT_TRUE(records(RecordKind::Returned).empty());
+  EXPECT_EQ(probe.returns[0].request, 0u);
+}
+
 TEST_F(Probed, a_frame_that_was_made_up_belongs_to_no_request) {
   protected_mode();
   set_gate(0x40);

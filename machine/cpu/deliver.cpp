@@ -173,6 +173,9 @@ u64 code_breakpoints(const Cpu& cpu) {
   return met;
 }
 
+// CR3 without PCID and cache control: an operating system may change those for the same tables (SDM 3A, 4.10.1).
+u64 address_space_of(const Cpu& cpu) { return cpu.state.cr3 & ~u64{0xFFF}; }
+
 }  // namespace
 
 void note_delivery(Cpu& cpu, const ProbedDelivery& entry) {
@@ -190,7 +193,11 @@ void note_delivery(Cpu& cpu, const ProbedDelivery& entry) {
       image.ss = entry.before.ss;
     }
   }
-  frames.push_back({.frame = entry.frame, .request = entry.request, .vector = entry.vector, .image = image});
+  frames.push_back({.frame = entry.frame,
+                    .request = entry.request,
+                    .vector = entry.vector,
+                    .image = image,
+                    .address_space = address_space_of(cpu)});
   record(cpu, {.id = entry.request,
                .address = cpu.linear_rip(),
                .other = entry.instruction,
@@ -207,7 +214,9 @@ const Cpu::LiveFrame* find_live_frame(const Cpu& cpu, u64 frame, const FrameImag
   for (std::size_t i = cpu.live_frames.size(); i-- > 0;) {
     const Cpu::LiveFrame& live = cpu.live_frames[i];
     if (live.frame == frame) return &live;
-    if (moved == nullptr && image.cs != 0 && live.image == image) moved = &live;
+    if (moved == nullptr && image.cs != 0 && live.image == image && live.address_space == address_space_of(cpu)) {
+      moved = &live;
+    }
   }
   if (moved != nullptr || cpu.group.cpus.size() == 1) return moved;
   // A thread that was interrupted on another CPU goes on here.

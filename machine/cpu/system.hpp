@@ -66,7 +66,7 @@ struct Delivery {
 /// Bookkeeping of a delivery that has been committed: live frame, ledger, probe.
 void note_delivery(Cpu& cpu, const ProbedDelivery& entry);
 /// The live frame that an IRET leaves whose slots are at `frame` and hold `image`: the one at this address, else the
-/// innermost one with these words, which the guest has moved. Null if there is none.
+/// innermost one with these words in this address space, which the guest has moved. Null if there is none.
 [[nodiscard]] const Cpu::LiveFrame* find_live_frame(const Cpu& cpu, u64 frame, const FrameImage& image);
 /// IRET has left that frame: closes the account of its request.
 void note_return(Cpu& cpu, u64 frame, const FrameImage& image, u64 iret_address);
