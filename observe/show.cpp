@@ -61,6 +61,10 @@ std::string blocked_text(const Record& record, const Symboliser* symbols) {
 /// A device that has cause for an interrupt, and something of its own in the way.
 std::string withheld_text(const Record& record, const TraceHeader& header, const Symboliser* symbols) {
   const std::string who = source_name(record, header);
+  if (static_cast<WithheldCause>(record.detail) == WithheldCause::None) {
+    const Record before = {.extra = record.extra, .detail = static_cast<u8>(record.other)};
+    return fmt::format("{} no longer holds its interrupt back; that was because {}", who, withheld_clause(before, who));
+  }
   std::string text = fmt::format("{} does not {}: {}{}", who, raise_infinitive(record.pin, header),
                                  withheld_clause(record, who), setting_text(record, symbols));
   // In the other cases the cause itself has not come as far as its register.

@@ -24,6 +24,18 @@ std::string line_of(Record record, u16 source) {
 
 constexpr u8 detail(auto value) { return static_cast<u8>(value); }
 
+TEST(ShowWithheld, the_end_says_what_it_was) {
+  EXPECT_EQ(
+      line_of({.other = detail(WithheldCause::InterruptEnableOff),
+               .extra = 1,
+               .kind = RecordKind::Withheld,
+               .pin = 1,
+               .detail = detail(WithheldCause::None)},
+              Keyboard),
+      "i8042 no longer holds its interrupt back; that was because the keyboard interrupt is off (8042 configuration "
+      "byte, bit 0)");
+}
+
 TEST(ShowWithheld, names_the_switch_since_when_and_by_whom_and_the_cause_that_waits) {
   EXPECT_EQ(line_of({.address = 0x1234,
                      .since = 5'000'000,

@@ -100,6 +100,27 @@ TEST(KeyboardRecords, a_byte_behind_one_that_nobody_reads_says_so_without_anothe
   EXPECT_EQ(record.address, 0u);
 }
 
+TEST(KeyboardRecords, what_is_read_late_or_by_polling_is_withheld_no_more) {
+  Keys keys;
+  keys.chip.key(0x75E0);
+  keys.advance(100 * ms);
+  (void)keys.in(0x60);
+  const Record unread = keys.records(RecordKind::Withheld).back();
+  EXPECT_EQ(unread.detail, static_cast<u8>(WithheldCause::None));
+  EXPECT_EQ(unread.other, static_cast<u64>(WithheldCause::BufferNotRead));
+  keys.advance(100 * ms);
+  (void)keys.in(0x60);
+  keys.configure(0x64);
+  keys.chip.key(0x1C);
+  keys.advance(ms);
+  EXPECT_EQ(keys.records(RecordKind::Withheld).back().detail, static_cast<u8>(WithheldCause::InterruptEnableOff));
+  (void)keys.in(0x60);
+  const Record polled = keys.records(RecordKind::Withheld).back();
+  EXPECT_EQ(polled.detail, static_cast<u8>(WithheldCause::None));
+  EXPECT_EQ(polled.other, static_cast<u64>(WithheldCause::InterruptEnableOff));
+  EXPECT_EQ(polled.extra, static_cast<u64>(I8042::Cause::Keyboard));
+}
+
 TEST(KeyboardRecords, a_guest_that_reads_in_time_leaves_no_record) {
   Keys keys;
   keys.chip.key(0x75E0);
@@ -187,17 +208,22 @@ TEST(UartRecords, who_cleared_out2_or_set_loopback_is_named) {
   }
 }
 
-TEST(UartRecords, received_data_without_its_enable_is_told_once_until_the_enable_changes) {
+TEST(UartRecords, received_data_without_its_enable_is_told_until_it_is_read) {
   Serial serial;
-  for (int i = 0; i < 10; ++i) {
+  constexpr auto received = static_cast<u64>(Uart16550::Cause::ReceivedData);
+  for (unsigned i = 1; i <= 3; ++i) {
     serial.arrive();
+    for (int poll = 0; poll < 10; ++poll) (void)serial.in(0x3FD);
+    EXPECT_EQ(serial.records(RecordKind::Withheld).back().detail, static_cast<u8>(WithheldCause::InterruptEnableOff));
+    EXPECT_EQ(serial.records(RecordKind::Withheld).back().extra, received);
     (void)serial.in(0x3F8);
+    const std::vector<Record> withheld = serial.records(RecordKind::Withheld);
+    ASSERT_EQ(withheld.size(), 2 * i);
+    EXPECT_EQ(withheld.back().detail, static_cast<u8>(WithheldCause::None));
+    EXPECT_EQ(withheld.back().other, static_cast<u64>(WithheldCause::InterruptEnableOff));
+    EXPECT_EQ(withheld.back().extra, received);
+    EXPECT_EQ(withheld.back().pin, 4);
   }
-  EXPECT_EQ(serial.withheld(WithheldCause::InterruptEnableOff).extra, static_cast<u64>(Uart16550::Cause::ReceivedData));
-  serial.out(0x3F9, 0x01);
-  serial.out(0x3F9, 0x00);
-  serial.arrive();
-  EXPECT_EQ(serial.count(RecordKind::Withheld), 2u);
 }
 
 TEST(UartRecords, polled_output_makes_one_record_and_none_after_the_guest_chose) {

@@ -1,5 +1,7 @@
 #include "machine/core/device_records.hpp"
 
+#include <utility>
+
 namespace vitrine {
 
 void LineRecords::programmed(DeviceRegister which, u64 before, u64 after, u64 by) const {
@@ -22,6 +24,17 @@ void LineRecords::withheld(Withholding& told, const Withholding& now, u8 device_
                   .kind = RecordKind::Withheld,
                   .pin = pin_,
                   .detail = static_cast<u8>(now.cause),
+                  .source = source_.value});
+}
+
+void LineRecords::not_withheld(Withholding& told, u8 device_cause) const {
+  const WithheldCause before = std::exchange(told, Withholding{}).cause;
+  if (before == WithheldCause::None) return;
+  ledger_.append({.other = static_cast<u64>(before),
+                  .extra = device_cause,
+                  .kind = RecordKind::Withheld,
+                  .pin = pin_,
+                  .detail = static_cast<u8>(WithheldCause::None),
                   .source = source_.value});
 }
 

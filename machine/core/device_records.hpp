@@ -58,6 +58,10 @@ class LineRecords {
   void programmed(DeviceRegister which, u64 before, u64 after, u64 by) const;
   /// Withheld, unless `told` says it already. `device_cause`: what Raised::detail would be.
   void withheld(Withholding& told, const Withholding& now, u8 device_cause) const;
+  /// The end of that, if `told` says anything: Withheld with detail None, and in `other` the WithheldCause that is
+  /// over. `device_cause`: as above, or 0: whichever it was. Raised ends it as well. Causes that come and go by
+  /// themselves for a guest that polls (a free transmitter, the RTC's flags) have no such record.
+  void not_withheld(Withholding& told, u8 device_cause) const;
 
  private:
   const Clock& clock_;

@@ -61,7 +61,7 @@ enum class RecordKind : u8 {
   Withheld = 22,  ///< a device has cause for an interrupt, and something of its own keeps the line low. id 0; pin:
                   ///< IRQ line number; detail: WithheldCause; address: the instruction that made it so (0: it is
                   ///< so since power-on or reset); since: when that was; extra: the device's cause, as
-                  ///< Raised::detail would be
+                  ///< Raised::detail would be; detail None: the end of that (device_records.hpp)
   DeviceProgrammed = 23,      ///< a register that decides about a device's interrupts changed. pin: IRQ line number;
                               ///< detail: DeviceRegister; extra: new value; other: old value; address: instruction
   ControllerProgrammed = 24,  ///< an interrupt controller's mode changed. pin: the board's number of its first pin;

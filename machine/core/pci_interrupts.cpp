@@ -283,6 +283,8 @@ void PciInterrupts::update() {
     const Setting& by_messages = msix_enabled() ? state_.msix_set : state_.msi_set;
     pin_records_.withheld(state_.told, {WithheldCause::OutputGateOff, disabled ? state_.pin_disable : by_messages},
                           state_.cause);
+  } else {
+    pin_records_.not_withheld(state_.told, 0);
   }
   pin_.set(state_.wanted && open ? Level::High : Level::Low, state_.cause);
   deliver(Way::Msi, msi_entries_);

@@ -220,7 +220,10 @@ void Timeline::device(const Record& record) {
       if (--drivers == 0) sink_->end(now_, line);
       break;
     case RecordKind::Withheld:
-      mark(found->second, "keeps its line low", record);
+      mark(found->second,
+           static_cast<WithheldCause>(record.detail) != WithheldCause::None ? "keeps its line low"
+                                                                            : "keeps it low no more",
+           record);
       break;
     case RecordKind::DeviceProgrammed:
       mark(found->second, "programmed", record);

@@ -163,8 +163,12 @@ void InterruptState::consume(const Record& record) {
       return;
     case RecordKind::Withheld: {
       DeviceState& device = device_state(record.source, record.pin);
-      device.withheld = record;
-      if (static_cast<WithheldCause>(record.detail) == WithheldCause::None) device.withheld.reset();
+      if (static_cast<WithheldCause>(record.detail) != WithheldCause::None) {
+        device.withheld = record;
+      } else if (device.withheld && device.withheld->detail == record.other &&
+                 (record.extra == 0 || device.withheld->extra == record.extra)) {
+        device.withheld.reset();
+      }
       return;
     }
     case RecordKind::DeviceProgrammed:

@@ -124,6 +124,15 @@ class Story {
                 .detail = static_cast<u8>(cause),
                 .source = source});
   }
+  /// The end of withhold().
+  Story& no_longer_withhold(u8 line, u16 source, WithheldCause cause, u64 what) {
+    return add({.other = static_cast<u64>(cause),
+                .extra = what,
+                .kind = RecordKind::Withheld,
+                .pin = line,
+                .detail = static_cast<u8>(WithheldCause::None),
+                .source = source});
+  }
   Story& whole_life(u64 id, u8 line, u16 source) {
     const auto vector = static_cast<u8>(0x20 + line);
     return request(id, line, source)
@@ -336,6 +345,19 @@ TEST(Why, a_device_that_withholds_says_what_keeps_it) {
             "its own interrupt-enable bit is off, and never was otherwise.");
   EXPECT_THAT(off.advice.front(), HasSubstr("IER, port 0x3F9"));
   EXPECT_THAT(story.stuck(), SizeIs(1));
+}
+
+TEST(Why, a_byte_that_was_polled_for_and_read_is_not_called_stuck) {
+  Story story;
+  story.at(5 * ms).withhold(4, com1, WithheldCause::InterruptEnableOff, 0, 2, 0);
+  story.at(6 * ms).no_longer_withhold(4, com1, WithheldCause::InterruptEnableOff, 1);
+  EXPECT_THAT(story.stuck(), SizeIs(1)) << "that was another cause";
+  story.at(6 * ms).no_longer_withhold(4, com1, WithheldCause::InterruptEnableOff, 2);
+  EXPECT_THAT(story.stuck(), IsEmpty());
+  EXPECT_EQ(story.about(4).cause, "device-not-enabled");
+  story.at(7 * ms).withhold(1, i8042, WithheldCause::BufferNotRead, 5 * ms, 1, 0);
+  story.at(8 * ms).no_longer_withhold(1, i8042, WithheldCause::BufferNotRead, 0);
+  EXPECT_THAT(story.stuck(), IsEmpty());
 }
 
 TEST(Why, a_polled_transmitter_is_not_called_stuck) {

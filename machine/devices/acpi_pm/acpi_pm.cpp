@@ -61,10 +61,17 @@ void AcpiPm::report_withheld() {
     const auto active = static_cast<u8>(cause());
     records_.withheld(state_.told[active], {WithheldCause::OutputGateOff, state_.sci_switched}, active);
   }
-  if ((state_.latched_status & power_button_bit & ~state_.enable) == 0) return;
+  const bool pressed = (state_.latched_status & power_button_bit & ~state_.enable) != 0;
   const auto button = static_cast<u8>(Cause::PowerButton);
-  records_.withheld(state_.told[button],
-                    {WithheldCause::InterruptEnableOff, state_.enable_settings.of(power_button_position)}, button);
+  if (pressed) {
+    records_.withheld(state_.told[button],
+                      {WithheldCause::InterruptEnableOff, state_.enable_settings.of(power_button_position)}, button);
+  }
+  // Of the gate, only while nothing at all is behind it: which of several causes is told may change from time to time.
+  const bool gated = cause() != Cause::None && (state_.control & sci_enable_bit) == 0;
+  for (u8 each = 0; each < state_.told.size(); ++each) {
+    if (!gated && !(pressed && each == button)) records_.not_withheld(state_.told[each], each);
+  }
 }
 
 void AcpiPm::update() {

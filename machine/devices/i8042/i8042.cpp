@@ -462,24 +462,34 @@ void I8042::report_withheld() {
   if (command_bit(keyboard_off) && state_.keyboard.has_byte()) {
     keyboard_records_.withheld(state_.keyboard_quiet,
                                {WithheldCause::PortDisabled, state_.command_settings.of(keyboard_off)}, keyboard);
+  } else if (state_.keyboard.scanning()) {
+    keyboard_records_.not_withheld(state_.keyboard_quiet, keyboard);
   }
   if (command_bit(mouse_off) && state_.mouse.has_byte()) {
     mouse_records_.withheld(state_.mouse_quiet, {WithheldCause::PortDisabled, state_.command_settings.of(mouse_off)},
                             mouse);
+  } else if (state_.mouse.reporting()) {
+    mouse_records_.not_withheld(state_.mouse_quiet, mouse);
   }
-  if (!state_.output_full) return;
-  const bool is_mouse = from_mouse_port(state_.output_cause);
-  const unsigned enable = is_mouse ? mouse_interrupt : keyboard_interrupt;
-  const LineRecords& records = is_mouse ? mouse_records_ : keyboard_records_;
-  const u8 cause = std::to_underlying(state_.output_cause);
-  if (!command_bit(enable)) {
-    records.withheld(state_.not_enabled[cause], {WithheldCause::InterruptEnableOff, state_.command_settings.of(enable)},
-                     cause);
+  for (u8 cause = 1; cause < state_.not_enabled.size(); ++cause) {
+    const bool is_mouse = from_mouse_port(static_cast<Cause>(cause));
+    const unsigned enable = is_mouse ? mouse_interrupt : keyboard_interrupt;
+    const LineRecords& records = is_mouse ? mouse_records_ : keyboard_records_;
+    Withholding& told = state_.not_enabled[cause];
+    if (state_.output_full && std::to_underlying(state_.output_cause) == cause && !command_bit(enable)) {
+      records.withheld(told, {WithheldCause::InterruptEnableOff, state_.command_settings.of(enable)}, cause);
+    } else {
+      records.not_withheld(told, cause);
+    }
   }
-  if (context_.clock.now() < state_.output_since + byte_time) return;
+  const bool is_old = state_.output_full && context_.clock.now() >= state_.output_since + byte_time;
   const Withholding unread{WithheldCause::BufferNotRead, {0, state_.output_since}};
-  if (keyboard_waits()) keyboard_records_.withheld(state_.keyboard_waits, unread, keyboard);
-  if (mouse_waits()) mouse_records_.withheld(state_.mouse_waits, unread, mouse);
+  const auto report_unread = [&](const LineRecords& records, Withholding& told, bool waits, u8 cause) {
+    if (is_old && waits) return records.withheld(told, unread, cause);
+    if (told != unread || !waits) records.not_withheld(told, cause);
+  };
+  report_unread(keyboard_records_, state_.keyboard_waits, keyboard_waits(), keyboard);
+  report_unread(mouse_records_, state_.mouse_waits, mouse_waits(), mouse);
 }
 
 void I8042::drive_lines() {

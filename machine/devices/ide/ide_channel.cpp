@@ -293,6 +293,8 @@ void IdeChannel::update() {
   const bool enabled = (state_.control & ata::control::no_interrupt) == 0;
   if (wanted && !enabled) {
     records_.withheld(state_.told, {WithheldCause::InterruptEnableOff, state_.interrupt_switched}, state_.cause);
+  } else {
+    records_.not_withheld(state_.told, 0);
   }
   const bool was_asserted = std::exchange(state_.asserted, wanted && enabled);
   if (state_.asserted && !was_asserted) bus_master_.interrupted();

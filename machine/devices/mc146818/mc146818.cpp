@@ -411,6 +411,7 @@ void Mc146818::update() {
   catch_up(state_);  // an edge that is due at this very moment counts before the next is scheduled
   if (!interrupt_wanted()) {
     state_.flagged_since = Tick{};
+    records_.not_withheld(state_.not_read, 0);
   } else if (state_.flagged_since == Tick{}) {
     state_.flagged_since = context_.clock.now();
   }

@@ -76,6 +76,7 @@ void Pit8254::note_count() {
   const u32 count = state_.counters[0].programmed_count();
   if (count == 0) return;
   context_.events.cancel(context_.id, still_not_programmed);
+  records_.not_withheld(state_.told, 0);
   records_.programmed(DeviceRegister::PitCount, std::exchange(state_.count, count), count, records_.here().by);
 }
 

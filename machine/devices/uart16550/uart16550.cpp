@@ -511,18 +511,23 @@ void Uart16550::event(u16 kind, u64) {
 
 void Uart16550::report_withheld() {
   const Cause pending = pending_cause();
-  if (pending != Cause::None && !interrupt_wanted()) {
+  const bool gated = pending != Cause::None && !interrupt_wanted();
+  if (gated) {
     const Setting& gate = state_.modem_settings.of(loopback() ? mcr_loop : mcr_out2);
     const u8 cause = std::to_underlying(pending);
     records_.withheld(state_.told[cause], {WithheldCause::OutputGateOff, gate}, cause);
   }
   for (const Switched& each : causes) {
-    if (bit(state_.interrupt_enable, each.enable) || !has_cause(each.cause)) continue;
     const Setting& setting = state_.enable_settings.of(each.enable);
-    // Drivers switch these two off while they have nothing to send, and no wish to know.
+    // Drivers switch these two off while they have nothing to send, and no wish to know. A guest that polls makes the
+    // first of them come and go with each character.
     const bool by_choice = each.cause == Cause::TransmitterEmpty || each.cause == Cause::ModemStatus;
-    if (by_choice && setting != Setting{}) continue;
     const u8 cause = std::to_underlying(each.cause);
+    if (bit(state_.interrupt_enable, each.enable) || !has_cause(each.cause)) {
+      if (!by_choice && !(gated && each.cause == pending)) records_.not_withheld(state_.told[cause], cause);
+      continue;
+    }
+    if (by_choice && setting != Setting{}) continue;
     records_.withheld(state_.told[cause], {WithheldCause::InterruptEnableOff, setting}, cause);
   }
 }

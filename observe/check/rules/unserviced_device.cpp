@@ -12,6 +12,10 @@ namespace vitrine {
 namespace {
 constexpr u64 storm_warning = 3, storm_error = 1000;  // repetitions in a row
 constexpr u64 patience = 100'000'000;                 // T_EDGE, ns
+
+bool is_unread(WithheldCause cause) {
+  return cause == WithheldCause::BufferNotRead || cause == WithheldCause::FlagNotRead;
+}
 }  // namespace
 
 RuleMaker UnservicedDeviceRule::maker() {
@@ -68,7 +72,9 @@ void UnservicedDeviceRule::consume(const Record& record) {
       return;
     case RecordKind::Withheld: {
       const auto cause = static_cast<WithheldCause>(record.detail);
-      if (cause != WithheldCause::BufferNotRead && cause != WithheldCause::FlagNotRead) {
+      if (cause == WithheldCause::None && is_unread(static_cast<WithheldCause>(record.other))) line.waiting.reset();
+      if (cause == WithheldCause::None) return;
+      if (!is_unread(cause)) {
         line.waiting.reset();
       } else if (Line* unread = unread_line(record.pin, record.source); unread != nullptr && !unread->waiting) {
         unread->waiting = Waiting{.since = record.time, .cause = cause, .device = record.source};

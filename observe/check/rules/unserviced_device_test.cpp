@@ -116,6 +116,19 @@ TEST_F(Unserviced, a_device_that_is_polled_never_had_a_handler) {
   EXPECT_THAT(found(), IsEmpty());
 }
 
+TEST_F(Unserviced, a_device_whose_buffer_is_read_at_last_is_not_waited_for) {
+  raise_line(5, line);
+  handle(5);
+  withhold(WithheldCause::BufferNotRead);
+  add({.other = static_cast<u64>(WithheldCause::BufferNotRead),
+       .kind = RecordKind::Withheld,
+       .pin = line,
+       .detail = static_cast<u8>(WithheldCause::None),
+       .source = com1});
+  time += 200 * ms;
+  EXPECT_THAT(found(), IsEmpty());
+}
+
 TEST_F(Unserviced, a_device_whose_interrupt_was_turned_off_is_not_waited_for) {
   raise_line(5, line);
   handle(5);
