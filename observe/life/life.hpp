@@ -47,6 +47,8 @@ struct Life {
   /// The line that it came on: IRQ 0 to 15, PIRQ A to H from 16 on. Empty for exceptions, INT n, and what comes without
   /// a line (MSI, IPI, the local APICs' own).
   [[nodiscard]] std::optional<u8> line() const;
+
+  void add(const Record& record);
 };
 
 /// A frame that no IRET has left yet.
@@ -81,6 +83,8 @@ class LifeTracker {
   [[nodiscard]] std::string thread_name(u64 thread) const;
 
  private:
+  /// Of ended_: what comes without a line.
+  [[nodiscard]] static constexpr int vector_key(u8 vector) { return 256 + vector; }
   struct Entry {
     Life life;
     int key = -1;          // of ended_: the line, or 256 + vector

@@ -91,16 +91,17 @@ void expect_the_same(const std::string& program, const Boot& pulse) {
 TEST_P(Abi, prints_the_same_on_pulse_as_on_linux) { expect_the_same(GetParam(), on_pulse()); }
 
 TEST_F(Abi, four_cpus_change_nothing) {
-  for (const char* const program : {"processes", "signals", "threads", "waiting", "epoll", "events", "hostile"}) {
+  for (const char* const program :
+       {"processes", "signals", "signal_frames", "threads", "waiting", "epoll", "events", "hostile"}) {
     SCOPED_TRACE(program);
     expect_the_same(program, on_four_cpus());
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(Programs, Abi,
-                         testing::Values("files", "pipes", "fifos", "processes", "signals", "memory", "threads",
-                                         "waiting", "epoll", "events", "terminal", "bad_arguments", "hostile",
-                                         "identity", "limits", "clocks", "tools"),
+                         testing::Values("files", "pipes", "fifos", "processes", "signals", "signal_frames", "memory",
+                                         "threads", "waiting", "epoll", "events", "terminal", "bad_arguments",
+                                         "hostile", "identity", "limits", "clocks", "tools"),
                          [](const auto& instance) { return std::string(instance.param); });
 
 TEST_F(Abi, both_kernels_power_off_when_all_is_done) {
