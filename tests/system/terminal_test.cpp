@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
+#include <utmp.h>
 
 #include <csignal>
 #include <cstring>
@@ -45,12 +46,17 @@ class Terminal : public testing::Test {
     path_ = std::filesystem::temp_directory_path() / ("vitrine-terminal-" + std::to_string(::getpid()));
     std::ofstream(path_, std::ios::binary) << image;
     const winsize size{.ws_row = 24, .ws_col = columns, .ws_xpixel = 0, .ws_ypixel = 0};
-    child_ = ::forkpty(&terminal_, nullptr, nullptr, columns != 0 ? &size : nullptr);
+    int slave = -1;
+    ASSERT_EQ(::openpty(&terminal_, &slave, nullptr, nullptr, columns != 0 ? &size : nullptr), 0);
+    ASSERT_EQ(::tcgetattr(terminal_, &before_), 0);  // the child changes them as soon as it runs
+    child_ = ::fork();
     if (child_ == 0) {
+      ::close(terminal_);
+      ::login_tty(slave);
       ::execl(VITRINE_COMMAND, VITRINE_COMMAND, "run", path_.c_str(), option, nullptr);
       ::_exit(98);
     }
-    ASSERT_EQ(::tcgetattr(terminal_, &before_), 0);
+    ::close(slave);
     ASSERT_TRUE(read_until("up"));
   }
   ~Terminal() override {
