@@ -11,10 +11,6 @@
 namespace vitrine {
 
 namespace {
-// 82371AB, 4.2.4: these pins can't be made level-sensitive: timer, keyboard, cascade; clock, floating point.
-constexpr Pic8259::Wiring first_controller{Pic8259::Role::Primary, 0, 0xF8};
-constexpr Pic8259::Wiring second_controller{Pic8259::Role::Secondary, 8, 0xDE};
-
 std::vector<DeviceContext> places_of_chips(Places& places) {
   std::vector<DeviceContext> contexts;
   for (const std::string_view name : chip_names) contexts.push_back(places.next(name));
@@ -44,8 +40,8 @@ PcBoard::PcBoard(const Surroundings& surroundings)
       pit_output_(surroundings.ledger, "pit-output", isa_wire_of(IsaSource::Timer)->irq()),
       clock_output_(surroundings.ledger, "clock-output", isa_wire_of(IsaSource::Rtc)->irq()),
       cpu_group_(surroundings.cpus),
-      pic0(context_of(Chip::Pic0), first_controller, intr_.add_driver(source_of(Chip::Pic0))),
-      pic1(context_of(Chip::Pic1), second_controller, secondary_int_.add_driver(source_of(Chip::Pic1))),
+      pic0(context_of(Chip::Pic0), pc_primary_pic, intr_.add_driver(source_of(Chip::Pic0))),
+      pic1(context_of(Chip::Pic1), pc_secondary_pic, secondary_int_.add_driver(source_of(Chip::Pic1))),
       cpu(context_of(Chip::Cpu), surroundings.memory, surroundings.ports, &pic0, surroundings.seed, &cpu_group_),
       pit(context_of(Chip::Pit), drive(IsaSource::Timer, Chip::Pit)),
       system_control(context_of(Chip::SystemControl), pit.pins(2), nmi_.add_driver(source_of(Chip::SystemControl))),

@@ -33,8 +33,9 @@ struct Agent final : ApicBusAgent {
   std::vector<InterruptMessage> got;
 };
 
-struct Listener final : EoiListener {
+struct Listener final : BusListener {
   void eoi_broadcast(u8 vector) override { heard.push_back(vector); }
+  void receivers_changed() override {}
   std::vector<u8> heard;
 };
 

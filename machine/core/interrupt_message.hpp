@@ -69,11 +69,13 @@ class ApicBusAgent {
   [[nodiscard]] virtual u8 cpu() const = 0;
 };
 
-/// Who hears the broadcast of an EOI: I/O APICs (SDM vol. 3A §10.8.5).
-class EoiListener {
+/// What an I/O APIC hears of the local APICs: the broadcast of an EOI (SDM vol. 3A §10.8.5), and that one of them may
+/// accept now what it did not before (82093AA 3.2.4, delivery status).
+class BusListener {
  public:
-  virtual ~EoiListener() = default;
+  virtual ~BusListener() = default;
   virtual void eoi_broadcast(u8 vector) = 0;
+  virtual void receivers_changed() = 0;
 };
 
 /// The wires between all APICs of a machine (the 3-wire bus, the system bus today).
@@ -86,7 +88,7 @@ class ApicBus {
   static constexpr std::size_t most_agents = 64;
   /// In the order of CPU numbers; at most `most_agents`.
   void attach(ApicBusAgent& agent);
-  void attach(EoiListener& listener) { listeners_.push_back(&listener); }
+  void attach(BusListener& listener) { listeners_.push_back(&listener); }
 
   /// Which agents besides the addressed ones count (ICR shorthands, SDM vol. 3A §10.6.1).
   enum class Shorthand : u8 { None = 0, Self = 1, AllIncludingSelf = 2, AllExcludingSelf = 3 };
@@ -100,7 +102,11 @@ class ApicBus {
                 u8 sender = no_cpu);
 
   void broadcast_eoi(u8 vector) {
-    for (EoiListener* listener : listeners_) listener->eoi_broadcast(vector);
+    for (BusListener* listener : listeners_) listener->eoi_broadcast(vector);
+  }
+  /// A local APIC was switched on, or answers to other destinations.
+  void tell_receivers_changed() {
+    for (BusListener* listener : listeners_) listener->receivers_changed();
   }
 
   void reset() { last_winner_ = no_cpu; }
@@ -117,7 +123,7 @@ class ApicBus {
 
   Ledger* ledger_;
   std::vector<ApicBusAgent*> agents_;
-  std::vector<EoiListener*> listeners_;
+  std::vector<BusListener*> listeners_;
   u8 last_winner_ = no_cpu;
 };
 

@@ -166,6 +166,11 @@ void IoApic::eoi_broadcast(u8 vector) {
   update();
 }
 
+void IoApic::receivers_changed() {
+  for (PinState& state : state_.pins) state.refused = false;
+  update();
+}
+
 void IoApic::end_of_interrupt(u8 pin, EndKind kind) {
   PinState& state = state_.pins[pin];
   record(pin, {.id = state.serving.value,
@@ -197,7 +202,7 @@ void IoApic::send(u8 pin) {
   if (!level) return;
   if (receivers == 0) {
     // DS 3.2.4: delivery is pending while the receiver can't accept. unverified: when it is tried again. Here: at the
-    // next change of pin or entry, and at every EOI.
+    // next change of pin, of entry or of who accepts what, and at every EOI.
     state.refused = true;
     return;
   }

@@ -31,7 +31,7 @@
 
 namespace vitrine {
 
-class IoApic final : public Device, public EoiListener {
+class IoApic final : public Device, public BusListener {
  public:
   static constexpr Region registers{0};
   static constexpr u64 window_bytes = 0x1000;
@@ -63,6 +63,7 @@ class IoApic final : public Device, public EoiListener {
   [[nodiscard]] u64 peek(Region region, u64 offset, AccessSize size) const override;
   void line_changed(Pin pin, Level level, RequestId request) override;
   void eoi_broadcast(u8 vector) override;
+  void receivers_changed() override;
   void exchange(Archive& archive) override;
 
   // Questions. They change nothing.

@@ -59,7 +59,7 @@ struct Bench {
   ///   P=XXXXXXXX     writes the low half of pin P's entry      P^XX  the destination in the high half
   ///   +P -P          devices assert and release the line of pin P
   ///   eoi:XX         a local APIC broadcasts the EOI of vector XX     reg40:XX  ... the guest writes the EOI register
-  ///   off0 on0       the local APIC of CPU 0
+  ///   off0 on0       the local APIC of CPU 0                            changed  it says so
   ///   rP             pin P's remote IRR and delivery status: i, d, id or -
   ///   reset
   /// A message reads CPU/vector, with L for level, and N, S, I, X for NMI, SMI, INIT, ExtINT.
@@ -86,6 +86,8 @@ struct Bench {
         chip.write(IoApic::registers, IoApic::eoi_offset, dword, number(6, 16));
       } else if (word.starts_with("off") || word.starts_with("on")) {
         agents[number(word.find_first_of("01"), 10)].on = word.starts_with("on");
+      } else if (word == "changed") {
+        bus.tell_receivers_changed();
       } else if (word[0] == 'r') {
         const u64 entry = chip.entry(Pin(static_cast<u8>(number(1, 10))));
         const bool irr = (entry & IoApic::remote_irr_bit) != 0;
@@ -149,6 +151,8 @@ constexpr Row rows[] = {
     {"3.2.4 remote IRR", "read-only: writing it does nothing", "4=C040 r4 +4 4=8040 r4", "- 0/40L i"},
     {"3.2.4 delivery status", "pending while nobody accepts a level; the next EOI tries again",
      "off0 4=8040 +4 r4 on0 eoi:99 r4", "d 0/40L i"},
+    {"3.2.4 delivery status", "pending while nobody accepts a level; sent as soon as somebody does",
+     "off0 4=8040 +4 r4 changed r4 on0 changed r4", "d d 0/40L i"},
     {"3.2.4 delivery status", "a level that goes is no longer pending", "off0 4=8040 +4 r4 -4 r4", "d -"},
     {"3.2.4 delivery status", "an edge that nobody accepts is gone", "off0 4=40 +4 r4 on0 eoi:40", "-"},
     {"3.2.4 polarity", "PCI's active-low level, programmed so", "16=A050 +16 -16 eoi:50", "0/50L"},

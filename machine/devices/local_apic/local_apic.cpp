@@ -106,12 +106,13 @@ u8 LocalApic::task_priority_class() const { return priority_class(state_.task_pr
 // The board knows what can come to `intr` and by messages.
 bool LocalApic::can_ever_wake(bool interruptible) const {
   if (!globally_enabled()) return interruptible;
-  const auto gives_nmi = [this](ApicPin source) { return !masked(source) && mode_of(source) == MessageMode::Nmi; };
-  if (gives_nmi(ApicPin::Lint0) || (gives_nmi(ApicPin::Thermal) && state_.thermal.sampling)) return true;
+  const auto gives = [this](ApicPin source, MessageMode mode) { return !masked(source) && mode_of(source) == mode; };
+  if (gives(ApicPin::Lint0, MessageMode::Nmi) || gives(ApicPin::Lint0, MessageMode::Init)) return true;
+  if (gives(ApicPin::Thermal, MessageMode::Nmi) && state_.thermal.sampling) return true;
   if (!interruptible) return false;
   if (external_input() != nullptr || winner()) return true;
-  return software_enabled() && (priority_class(processor_priority()) < 15 ||
-                                (!masked(ApicPin::Lint0) && mode_of(ApicPin::Lint0) == MessageMode::ExtInt));
+  return software_enabled() &&
+         (priority_class(processor_priority()) < 15 || gives(ApicPin::Lint0, MessageMode::ExtInt));
 }
 
 // The wire to the CPU.

@@ -145,7 +145,7 @@ void LocalApic::set_register(u32 offset, u32 value) {
   switch (offset) {
     case offset::id:
       state_.xapic_id = static_cast<u8>(value >> 24);
-      return;
+      return bus_.tell_receivers_changed();
     case offset::task_priority:
       return set_task_priority(static_cast<u8>(value));
     case offset::eoi:
@@ -154,17 +154,18 @@ void LocalApic::set_register(u32 offset, u32 value) {
       value &= 0xFF000000;
       programmed(ControllerRegister::LogicalDestination, state_.logical_destination, value);
       state_.logical_destination = value;
-      return;
+      return bus_.tell_receivers_changed();
     case offset::destination_format:
       value |= 0x0FFFFFFF;
       programmed(ControllerRegister::DestinationFormat, state_.destination_format, value);
       state_.destination_format = value;
-      return;
+      return bus_.tell_receivers_changed();
     case offset::spurious_vector:
       return write_spurious_vector(value);
     case offset::error_status:
       state_.error_status = state_.errors;
       state_.errors = 0;
+      if (state_.timer.resting) schedule_timer();
       return;
     case offset::command_low:
       state_.command = (state_.command & ~u64{0xFFFFFFFF}) | (value & command_writable);
@@ -189,7 +190,8 @@ void LocalApic::write_spurious_vector(u32 value) {
   state_.spurious_vector = after;
   state_.spurious_vector_set = here();
   programmed(ControllerRegister::SpuriousVector, before, after);
-  if (!software_enabled()) mask_all();
+  if (!software_enabled()) return mask_all();
+  bus_.tell_receivers_changed();
 }
 
 // §10.6.1. The trigger mode counts for INIT only: other IPIs are edges.
@@ -345,7 +347,11 @@ LocalInterrupts::MsrResult LocalApic::write_base(u64 value) {
     state_.command &= 0xFFFFFFFF;
   }
   base_changed();
+  if (enabled && !was_enabled) {
+    for (const InputPin pin : {lint0, lint1}) sense(pin);
+  }
   update();
+  if (enabled) bus_.tell_receivers_changed();
   return MsrResult::Done;
 }
 

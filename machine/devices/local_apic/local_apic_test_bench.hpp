@@ -45,9 +45,11 @@ struct ApicBusHolder final : Device {
   ApicBus bus;
 };
 
-struct HeardEois final : EoiListener {
+struct HeardEois final : BusListener {
   void eoi_broadcast(u8 vector) override { heard.push_back(vector); }
+  void receivers_changed() override { ++changes; }
   std::vector<u8> heard;
+  unsigned changes = 0;
 };
 
 /// `count` CPUs; APIC ids are the CPUs' numbers unless `ids` says otherwise.

@@ -28,7 +28,7 @@ enum EnableBit : unsigned {
   enable_threshold1 = 15,
   enable_threshold2 = 23
 };
-constexpr u64 enables_writable = 0x00FFFF17;
+constexpr u64 enables_writable = 0x00FFFF1F;  // with that of FORCEPR#, which nobody drives
 constexpr u64 enables_any = 1u << enable_hot | 1u << enable_cool | 1u << enable_prochot | 1u << enable_too_hot |
                             1u << enable_threshold1 | 1u << enable_threshold2;
 constexpr u64 modulation_writable = 0x1E;  // figure 14-24, without the extension of CPUID leaf 6

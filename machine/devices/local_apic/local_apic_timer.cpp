@@ -1,5 +1,6 @@
 // The timer (§10.5.4): one-shot, periodic, TSC-deadline. Time is computed when asked; an event stands for the next
 // expiry that means something.
+#include <algorithm>
 #include <utility>
 
 #include "base/bits.hpp"
@@ -12,7 +13,8 @@ using namespace apic;
 
 namespace {
 
-/// While a request waits, shorter periods than this have no event of their own: they could only merge with it.
+/// While a request waits, shorter periods than this have no event of their own: they could only merge with it. So it is
+/// while the error of an illegal vector stands in ESR.
 constexpr u64 shortest_told_period = 1000;
 
 constexpr Tick after(Tick start, u64 nanoseconds) {
@@ -79,7 +81,8 @@ void LocalApic::timer_due() {
   if (timer_mode() == TimerMode::Reserved) return;  // unverified: it counts and interrupts nobody
   const bool is_masked = masked(ApicPin::Timer);
   const auto vector = static_cast<u8>(local_vector(ApicPin::Timer));
-  const bool merges = !is_masked && state_.requests.has(vector);
+  const bool merges =
+      !is_masked && (state_.requests.has(vector) || (vector < first_legal_vector && state_.errors != 0));
   if (!is_masked || !std::exchange(timer.told, true)) raise(ApicPin::Timer);
   if (timer.expires == never) return;
   timer.resting = is_masked || (merges && period() < shortest_told_period);
@@ -96,14 +99,17 @@ void LocalApic::write_initial_count(u32 value) {
   schedule_timer();
 }
 
-// A count under way goes on from where it is.
+// A count under way goes on from where it is. unverified: what has gone by of a tick counts for the new divisor.
 void LocalApic::write_divide(u32 value) {
   Timer& timer = state_.timer;
-  const u32 left = current_count();
-  programmed(ControllerRegister::TimerDivide, std::exchange(timer.divide, value & divide_writable),
-             value & divide_writable);
+  value &= divide_writable;
+  if (timer.divide == value) return;
+  if (timer.resting) follow_periods();
+  const u32 count = current_count();
+  const u64 gone = count == 0 ? 0 : count * divider() - (timer.expires.value - now().value);
+  programmed(ControllerRegister::TimerDivide, std::exchange(timer.divide, value), value);
   if (timer_mode() == TimerMode::Deadline || timer.expires == never) return;
-  timer.expires = after(now(), left * divider());
+  timer.expires = after(now(), count == 0 ? 0 : count * divider() - std::min(gone, divider()));
   schedule_timer();
 }
 

@@ -110,6 +110,22 @@ TEST(LocalApicTimer, new_divisor_takes_the_count_over) {
   EXPECT_TRUE(bench.wanted());
 }
 
+TEST(LocalApicTimer, writing_the_divisor_does_not_stretch_the_tick_under_way) {
+  for (const u32 other : {0xAu, 0xBu}) {  // by 128, the same again, and by 1
+    ApicBench bench;
+    bench.enable();
+    bench.write(offset::divide, 0xA);
+    bench.write(offset::lvt_timer, 0x41);
+    bench.write(offset::initial_count, 10);
+    for (int i = 0; i < 64; ++i) {
+      bench.advance(20);
+      bench.write(offset::divide, other);
+      bench.write(offset::divide, 0xA);
+    }
+    EXPECT_TRUE(bench.wanted()) << other;
+  }
+}
+
 TEST(LocalApicTimer, masked_timer_counts_on_and_tells_once) {
   ApicBench bench;
   bench.enable();
@@ -142,6 +158,21 @@ TEST(LocalApicTimer, shortest_period_makes_no_storm_of_events_while_its_request_
   bench.advance(1);
   bench.eoi();
   EXPECT_EQ(bench.take(), 0x41);
+}
+
+TEST(LocalApicTimer, shortest_period_makes_no_storm_of_events_with_an_illegal_vector) {
+  ApicBench bench;
+  bench.enable();
+  bench.write(offset::divide, 0xB);
+  bench.write(offset::lvt_timer, periodic | 5);
+  bench.write(offset::initial_count, 1);
+  bench.advance(1'000'000'000);
+  EXPECT_LT(bench.bench.records().size(), 20u);
+  bench.write(offset::error_status, 0);
+  EXPECT_EQ(bench.read(offset::error_status), error_receive_vector);
+  bench.advance(1);
+  bench.write(offset::error_status, 0);
+  EXPECT_EQ(bench.read(offset::error_status), error_receive_vector) << "the error comes again at the next period";
 }
 
 TEST(LocalApicTimer, deadline_fires_when_the_counter_gets_there_and_reads_zero_then) {
@@ -330,6 +361,7 @@ TEST(LocalApicThermal, sleeping_cold_core_needs_no_events) {
 TEST(LocalApicThermal, reserved_bits_are_refused) {
   ApicBench bench;
   EXPECT_EQ(bench.write_msr(msr::thermal_interrupt, 1u << 5), Refused);
+  EXPECT_EQ(bench.write_msr(msr::thermal_interrupt, 1u << 3), Done) << "FORCEPR#";
   EXPECT_EQ(bench.write_msr(msr::clock_modulation, 1), Refused);
   EXPECT_EQ(bench.write_msr(msr::clock_modulation, 0x18), Done);
   EXPECT_EQ(bench.read_msr(msr::clock_modulation), 0x18u);

@@ -37,7 +37,8 @@ inline constexpr u32 spurious_enabled = 1u << 8, spurious_no_focus = 1u << 9, sp
 inline constexpr unsigned lvt_polarity = 13, lvt_remote_irr = 14, lvt_level = 15, lvt_mask = 16;
 inline constexpr u32 lvt_masked = 1u << lvt_mask;
 
-/// Interrupt command register (figures 10-12 and 10-28): what can be written of its low half.
+/// Interrupt command register (figures 10-12 and 10-28): what can be written of its low half. unverified: the bit that
+/// is the delivery status in xAPIC mode is reserved in x2APIC mode, and refused there.
 inline constexpr u32 command_writable = 0x000CCFFF;
 inline constexpr unsigned command_logical = 11, command_assert = 14, command_level = 15;
 

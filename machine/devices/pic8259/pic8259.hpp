@@ -223,7 +223,7 @@ class Pic8259 final : public Device, public InterruptAcknowledger, public Cascad
   State state_;
 };
 
-/// The two of a PC. IRQ 0, 1, 2, 8 and 13 can't be level-triggered (290562).
+/// The two of a PC. These can't be level-triggered (82371AB, 4.2.4): timer, keyboard, cascade; clock, floating point.
 inline constexpr Pic8259::Wiring pc_primary_pic{Pic8259::Role::Primary, 0, 0xF8};
 inline constexpr Pic8259::Wiring pc_secondary_pic{Pic8259::Role::Secondary, 8, 0xDE};
 

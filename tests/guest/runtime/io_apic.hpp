@@ -14,6 +14,10 @@ inline void write(u8 index, u32 value) {
   *reinterpret_cast<volatile u32*>(page) = index;
   *reinterpret_cast<volatile u32*>(page + 0x10) = value;
 }
+inline u32 read(u8 index) {
+  *reinterpret_cast<volatile u32*>(page) = index;
+  return *reinterpret_cast<volatile u32*>(page + 0x10);
+}
 /// The low half of a pin's entry; the destination is APIC id 0, as after reset.
 inline void write_entry(u8 pin, u32 low) { write(static_cast<u8>(0x10 + 2 * pin), low); }
 
