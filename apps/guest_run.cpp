@@ -30,6 +30,8 @@ namespace {
 /// How much guest time passes between two looks at the world. Short for a person at a keyboard.
 constexpr u64 interactive_slice = 4'000'000;
 constexpr u64 batch_slice = 10'000'000;
+/// The same in instructions of all CPUs: many CPUs, or one that is watched closely, need long for little guest time.
+constexpr u64 most_instructions_of_slice = 250'000;
 /// While more input waits: about one character of a fast serial line.
 constexpr u64 feeding_slice = 100'000;
 /// From one key event of --keys to the next: nobody types faster, and some guests poll.
@@ -174,8 +176,10 @@ class GuestRun {
       u64 until = std::min(now() + slice, options_.max_time);
       const bool input_follows = next_input_ < options_.timed_inputs.size();
       if (input_follows) until = std::min(until, options_.timed_inputs[next_input_].time.value);
-      const Machine::RunResult result = machine_->run(
-          {.until = Tick(until), .instructions = options_.max_instructions, .input_follows = input_follows});
+      const u64 instructions =
+          std::min(machine_->instructions() + most_instructions_of_slice, options_.max_instructions);
+      const Machine::RunResult result =
+          machine_->run({.until = Tick(until), .instructions = instructions, .input_follows = input_follows});
       if (!output_.flush()) {
         return {.reason = "output-failed",
                 .sentence = "The guest's output could not be written.",
@@ -199,6 +203,9 @@ class GuestRun {
                     .sentence = fmt::format("The guest time of {} is used up.", duration_text(options_.max_time)),
                     .status = status::budget};
           }
+          break;
+        case Machine::StopReason::InstructionLimit:
+          if (instructions == options_.max_instructions) return ended(result);
           break;
         case Machine::StopReason::Stopped:
           break;
