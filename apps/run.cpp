@@ -53,12 +53,33 @@ struct Words {
   std::string max_time, keys, max_instructions;
   std::vector<std::string> hardware_errors, nmis, power_buttons;
   std::string cooling = "ambient=40,rise=55";
-  unsigned long cpus = 1;
-  unsigned long slice = Schedule::usual_slice;
+  std::string cpus = "1";
+  std::string slice = fmt::format("{}", Schedule::usual_slice);
+  std::string schedule_seed = "0", seed = "0";
 };
 
 int wrong(const char* name, const std::string& value, const std::string& clause) {
   return complain(status::usage, fmt::format("{} {}: {}", name, value.empty() ? "\"\"" : value, clause));
+}
+
+/// Turns a word into a number of that range. Anything but success: it has complained.
+template <class T>
+int take_number(const char* name, const std::string& word, u64 least, u64 most, T& into) {
+  const Parsed<u64> value = word.starts_with('-') ? Parsed<u64>(std::unexpected("")) : parse_number(word);
+  if (!value || *value < least || *value > most) {
+    return wrong(name, word, fmt::format("it is a number from {} to {}", least, most));
+  }
+  into = static_cast<T>(*value);
+  return status::success;
+}
+
+/// A board without local APICs has nothing that these are about.
+void tell_what_does_nothing(const Words& words, const RunOptions& options, const BoardTraits& board) {
+  if (board.has_apics) return;
+  for (const auto& [name, is_given] :
+       {std::pair{"--cooling", words.cooling != Words{}.cooling}, {"--no-x2apic", !options.x2apic}}) {
+    if (is_given) tell("vitrine: {} does nothing here: board {} has no local APIC\n", name, board.name);
+  }
 }
 
 bool is_output_word(const std::string& word) {
@@ -95,22 +116,20 @@ int check(const Words& words, RunOptions& options) {
   }
   options.memory_bytes = *memory;
 
-  const auto limited = [](const char* name, unsigned long value, unsigned long most, auto& into) {
-    if (value < 1 || value > most) {
-      return wrong(name, fmt::format("{}", value), fmt::format("it is 1 to {}", most));
-    }
-    into = static_cast<std::remove_reference_t<decltype(into)>>(value);
-    return status::success;
-  };
-  if (const int bad = limited("--cpus", words.cpus, Schedule::most_cpus, options.cpus)) return bad;
-  if (const int bad = limited("--slice", words.slice, Schedule::most_slice, options.slice)) return bad;
+  if (const int bad = take_number("--cpus", words.cpus, 1, Schedule::most_cpus, options.cpus)) return bad;
+  if (const int bad = take_number("--slice", words.slice, 1, Schedule::most_slice, options.slice)) return bad;
+  for (const auto& [name, word, into] : {std::tuple{"--schedule-seed", &words.schedule_seed, &options.schedule_seed},
+                                         {"--seed", &words.seed, &options.seed}}) {
+    if (const int bad = take_number(name, *word, 0, ~u64{0}, *into)) return bad;
+  }
   const BoardTraits* board = board_named(words.board);
   if (board == nullptr) return wrong("--board", words.board, "the boards are isa, pc and q35");
   if (options.cpus > board->most_cpus) {
-    return wrong("--cpus", fmt::format("{}", words.cpus),
+    return wrong("--cpus", words.cpus,
                  fmt::format("board {} takes {}; pc and q35 take more", board->name, board->most_cpus));
   }
   options.board = board->kind;
+  tell_what_does_nothing(words, options, *board);
   if (words.engine == "jit") return wrong("--engine", words.engine, "it is not there yet; use interpreter");
   if (words.engine != "interpreter") return wrong("--engine", words.engine, "the engines are interpreter and jit");
   if (words.rtc == "now") {
@@ -207,7 +226,7 @@ Command add_run_command(CLI::App& parent) {
   app->add_option("--slice", words->slice, "Instructions of a CPU's turn where several run: 1 to 1000000 (1000)")
       ->type_name("N")
       ->group("Machine");
-  app->add_option("--schedule-seed", options.schedule_seed,
+  app->add_option("--schedule-seed", words->schedule_seed,
                   "Draw order and length of the CPUs' turns from N (0: equal, in order)")
       ->type_name("N")
       ->group("Machine");
@@ -243,7 +262,7 @@ Command add_run_command(CLI::App& parent) {
   app->add_flag("--real-serial-speed", options.real_serial_speed,
                 "Characters take their time at the set baud rate; without, a 256th of it")
       ->group("Machine");
-  app->add_option("--seed", options.seed, "Where RDRAND and RDSEED start (0)")->type_name("N")->group("Machine");
+  app->add_option("--seed", words->seed, "Where RDRAND and RDSEED start (0)")->type_name("N")->group("Machine");
   app->add_flag("--reboot", options.reboot, "A reset starts the guest again instead of ending the run")
       ->group("Machine");
 

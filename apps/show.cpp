@@ -78,6 +78,9 @@ int show_board(const ShowOptions& options) {
 }
 
 int show(const ShowOptions& options) {
+  if (options.wants_board && !options.trace.empty()) {
+    return complain(status::usage, fmt::format("{}: --board prints the wiring and reads no trace", options.trace));
+  }
   if (options.wants_board) return show_board(options);
   if (options.trace.empty()) return complain(status::usage, "TRACE is required (see `vitrine show --help`)");
   ShowFilter filter;

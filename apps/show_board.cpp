@@ -112,8 +112,8 @@ nlohmann::ordered_json controllers_json(const BoardTraits& board) {
 
 std::string board_text(BoardKind kind) {
   const BoardTraits& board = traits_of(kind);
-  std::string text = fmt::format("Board {}: {}. 1 to {} CPU{}.\n\n", board.name, board.description, board.most_cpus,
-                                 board.most_cpus == 1 ? "" : "s");
+  std::string text = fmt::format("Board {}: {}. {}.\n\n", board.name, board.description,
+                                 board.most_cpus == 1 ? "1 CPU" : fmt::format("1 to {} CPUs", board.most_cpus));
   text +=
       fmt::format("{:<32}{:<8}{:<20}{:<10}{:<14}{}\n", "Source", "Line", "8259 input", "I/O APIC", "Asks by", "Vector");
   for (const WiringRow& row : wiring_table(kind)) {
