@@ -1,5 +1,5 @@
-// conformance SUITE PATH [--qemu] [TEST...]: runs a suite that others wrote. Status: 0 all that must pass has passed,
-// 1 something has not, 64 usage, 66 PATH holds no such suite.
+// conformance SUITE PATH [--qemu] [--board NAME] [TEST...]: runs a suite that others wrote. Status: 0 all that must
+// pass has passed, 1 something has not, 64 usage, 66 PATH holds no such suite.
 #include <cstdio>
 #include <string_view>
 
@@ -22,9 +22,10 @@ constexpr Suite suites[] = {
 
 int usage() {
   std::fputs(
-      "Usage: conformance kvm-unit-tests|test386|z386|singlestep PATH [--qemu] [TEST...]\n"
+      "Usage: conformance kvm-unit-tests|test386|z386|singlestep PATH [--qemu] [--board NAME] [TEST...]\n"
       "PATH is a built checkout of kvm-unit-tests, a test386.bin, a folder of z386's tests as .bin files, or one of\n"
-      ".MOO.gz files. --qemu runs QEMU's TCG beside it, for the first two.\n",
+      ".MOO.gz files. --qemu runs QEMU's TCG beside it, for the first two.\n"
+      "--board q35 runs kvm-unit-tests there instead of on pc.\n",
       stderr);
   return 64;
 }
@@ -38,6 +39,8 @@ int main(int count, char** words) {
     const std::string word = words[i];
     if (word == "--qemu") {
       request.qemu = true;
+    } else if (word == "--board" && i + 1 < count) {
+      request.board = words[++i];
     } else if (word.starts_with("-")) {
       return usage();
     } else {

@@ -13,6 +13,7 @@ enum class Verdict { Passed, Failed, CannotRun };
 struct Request {
   std::filesystem::path path;  ///< of the suite: a folder or an image
   std::filesystem::path vitrine;
+  std::string board = "pc";       ///< kvm-unit-tests: `vitrine run --board`
   bool qemu = false;              ///< run QEMU's TCG beside it, where the suite can
   std::vector<std::string> only;  ///< names of tests; empty: all
 };
