@@ -49,10 +49,10 @@ bool RunObservers::attach(Machine& machine, const std::string& description, int&
   why_ = std::make_unique<WhyBuilder>(header);
   background_.add(*why_);
   background_.start();
-  machine.ledger().attach(background_);
   // Before the sanitizer: its rules may then ask which thread runs.
   if (linux_ && options_.threads && (trace_ || options_.check.wanted())) linux_->watch_threads(probes_);
   if (options_.check.wanted() && !attach_sanitizer(machine, header, problem)) return false;
+  machine.ledger().attach(background_);  // the last one: it takes the records without a copy
   if (!probes_.empty()) machine.set_probe(&probes_);
   return true;
 }

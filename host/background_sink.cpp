@@ -1,6 +1,5 @@
 #include "host/background_sink.hpp"
 
-#include <algorithm>
 #include <system_error>
 #include <utility>
 
@@ -18,12 +17,17 @@ BackgroundSink::~BackgroundSink() {
 }
 
 void BackgroundSink::consume(std::span<const Record> records) {
-  while (!records.empty()) {
-    const std::span<const Record> fitting = records.first(std::min(records.size(), batch - filling_.size()));
-    filling_.insert(filling_.end(), fitting.begin(), fitting.end());
-    records = records.subspan(fitting.size());
-    if (filling_.size() == batch) hand_over();
+  for (const Record& record : records) {
+    filling_.add() = record;
+    if (filling_.full()) hand_over();
   }
+}
+
+void BackgroundSink::take(RecordBuffer& buffer) {
+  if (!filling_.empty()) hand_over();  // came before
+  filling_.swap(buffer);
+  hand_over();
+  filling_.swap(buffer);
 }
 
 void BackgroundSink::start() {
@@ -34,7 +38,7 @@ void BackgroundSink::start() {
 }
 
 void BackgroundSink::read_here() {
-  for (LedgerSink* reader : readers_) reader->consume(filling_);
+  for (LedgerSink* reader : readers_) reader->consume(filling_.records());
   filling_.clear();
 }
 
@@ -45,13 +49,12 @@ void BackgroundSink::hand_over() {
     changed_.wait(lock, [this] { return waiting_.size() < most_batches; });
     waiting_.push_back(std::move(filling_));
     if (read_.empty()) {
-      filling_ = Batch();
+      filling_ = RecordBuffer::with_room();
     } else {
       filling_ = std::move(read_.back());
       read_.pop_back();
     }
   }
-  filling_.reserve(batch);
   changed_.notify_all();
 }
 
@@ -69,15 +72,15 @@ void BackgroundSink::work() {
   for (;;) {
     changed_.wait(lock, [this] { return ends_ || !waiting_.empty(); });
     if (waiting_.empty()) return;
-    Batch records = std::move(waiting_.front());
+    RecordBuffer buffer = std::move(waiting_.front());
     waiting_.pop_front();
     reading_ = true;
     lock.unlock();
     changed_.notify_all();  // there is room for one more
-    for (LedgerSink* reader : readers_) reader->consume(records);
-    records.clear();
+    for (LedgerSink* reader : readers_) reader->consume(buffer.records());
+    buffer.clear();
     lock.lock();
-    read_.push_back(std::move(records));
+    read_.push_back(std::move(buffer));
     reading_ = false;
     changed_.notify_all();
   }

@@ -30,25 +30,26 @@ class BackgroundSink final : public LedgerSink {
   void start();
   /// Keeps the records, and hands them to the thread in batches. Waits while the readers are most_batches behind.
   void consume(std::span<const Record> records) override;
+  /// The same with the buffer itself: nothing is copied.
+  void take(RecordBuffer& buffer) override;
   /// Returns when the readers have seen all there is.
   void wait();
 
-  static constexpr std::size_t batch = 4096;  ///< records
+  static constexpr std::size_t batch = RecordBuffer::capacity;  ///< records
   static constexpr std::size_t most_batches = 8;
 
  private:
-  using Batch = std::vector<Record>;
   void read_here();
   void hand_over();
   void work();
 
   std::vector<LedgerSink*> readers_;
-  Batch filling_;  // of the machine's thread
+  RecordBuffer filling_ = RecordBuffer::with_room();  // of the machine's thread
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<Batch> waiting_;
-  std::vector<Batch> read_;  // their memory is used again
-  bool reading_ = false;     // a batch that is in neither
+  std::deque<RecordBuffer> waiting_;
+  std::vector<RecordBuffer> read_;  // empty: their memory is used again
+  bool reading_ = false;            // a batch that is in neither
   bool ends_ = false;
   std::thread thread_;
 };

@@ -153,6 +153,30 @@ TEST(BackgroundSink, wait_makes_few_records_known) {
   EXPECT_EQ(reader.ids.size(), 2u);
 }
 
+TEST(BackgroundSink, buffers_that_it_takes_are_read_in_place_and_after_what_came_before) {
+  struct Places final : LedgerSink {
+    std::vector<const Record*> batches;
+    std::vector<u64> ids;
+    void consume(std::span<const Record> records) override {
+      batches.push_back(records.data());
+      for (const Record& record : records) ids.push_back(record.id);
+    }
+  } reader;
+  BackgroundSink sink;
+  sink.add(reader);
+  sink.start();
+  sink.consume(std::vector<Record>{{.id = 1}});
+  RecordBuffer buffer = RecordBuffer::with_room();
+  buffer.add() = {.id = 2};
+  const Record* const place = buffer.records().data();
+  sink.take(buffer);
+  EXPECT_TRUE(buffer.empty());
+  EXPECT_FALSE(buffer.full());
+  sink.wait();
+  EXPECT_EQ(reader.ids, (std::vector<u64>{1, 2}));
+  EXPECT_EQ(reader.batches.back(), place);
+}
+
 TEST(BackgroundSink, without_a_thread_reads_by_itself) {
   Reader reader;
   BackgroundSink sink;

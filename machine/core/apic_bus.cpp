@@ -106,6 +106,7 @@ unsigned ApicBus::send(const InterruptMessage& message, SourceId from, u8 pin, S
     return 0;
   }
   takers[0]->accept(message);
+  if (count == 1) return count;
   InterruptMessage copy = message;
   for (ApicBusAgent* agent : std::span(takers).first(count).subspan(1)) {
     copy.request = ledger_->next_request();

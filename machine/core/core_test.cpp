@@ -71,6 +71,55 @@ TEST(InterruptLine, a_request_that_a_router_carries_is_raised_and_lowered_where_
   EXPECT_EQ(kept.records[1].other, 77u);
 }
 
+TEST(InterruptLine, a_wire_of_one_driver_tells_each_new_request_once) {
+  Clock clock;
+  Ledger ledger(clock);
+  InterruptLine wire(ledger, "intr0", InterruptLine::no_number);
+  Listener listener;
+  wire.connect(listener, Pin(0));
+  const LineDriver output = wire.add_driver(SourceId(0));
+  output.carry(Level::Low, RequestId{});
+  EXPECT_TRUE(listener.levels.empty());
+  output.carry(Level::High, RequestId(5));
+  output.carry(Level::High, RequestId(5));
+  output.carry(Level::High, RequestId(6));
+  output.carry(Level::Low, RequestId(6));
+  output.carry(Level::Low, RequestId{});
+  EXPECT_EQ(listener.levels, (std::vector{Level::High, Level::High, Level::Low}));
+  EXPECT_EQ(listener.requests, (std::vector{RequestId(5), RequestId(6), RequestId{}}));
+  EXPECT_EQ(wire.level(), Level::Low);
+}
+
+TEST(Ledger, readers_get_all_records_in_order_and_the_last_one_may_keep_the_buffer) {
+  struct Keeper final : LedgerSink {
+    std::vector<u64> ids;
+    RecordBuffer kept;
+    void consume(std::span<const Record> records) override {
+      for (const Record& record : records) ids.push_back(record.id);
+    }
+    void take(RecordBuffer& buffer) override {
+      consume(buffer.records());
+      kept = RecordBuffer::with_room();
+      kept.swap(buffer);
+    }
+  } first, last;
+  Clock clock;
+  Ledger ledger(clock);
+  ledger.append({.id = 99});
+  ledger.attach(first);
+  ledger.attach(last);
+  constexpr u64 count = 2 * RecordBuffer::capacity + 3;
+  for (u64 id = 1; id <= count; ++id) ledger.append({.id = id});
+  EXPECT_EQ(last.ids.size(), 2 * RecordBuffer::capacity);
+  EXPECT_TRUE(last.kept.full());
+  ledger.flush();
+  ledger.flush();
+  ASSERT_EQ(first.ids.size(), count) << "not what came before somebody observed";
+  for (u64 id = 1; id <= count; ++id) ASSERT_EQ(first.ids[id - 1], id);
+  EXPECT_EQ(last.ids, first.ids);
+  EXPECT_TRUE(first.kept.full()) << "it never had one";
+}
+
 TEST(EventQueue, orders_by_due_then_by_sequence) {
   EventQueue queue;
   queue.schedule(Tick(20), DeviceId(1), 1);

@@ -16,7 +16,9 @@ void LineDriver::end_pulse() const {
 }
 
 void LineDriver::carry(Level level, RequestId request) const {
-  if (line_ != nullptr) line_->vote(index_, level, 0, request);
+  if (line_ == nullptr) return;
+  if (line_->is_private_wire()) return line_->carry(level, request);
+  line_->vote(index_, level, 0, request);
 }
 
 Level LineDriver::level() const { return line_ != nullptr && bit(line_->votes_, index_) ? Level::High : Level::Low; }
@@ -49,6 +51,16 @@ void InterruptLine::connect(Device& listener, Pin pin) {
 
 void InterruptLine::tell(Level level) {
   for (const Listener& listener : listeners_) listener.device->line_changed(listener.pin, level, request_);
+}
+
+void InterruptLine::carry(Level level, RequestId request) {
+  const bool high = level == Level::High;
+  if (!high) request = RequestId{};
+  if (high == (votes_ != 0) && request == request_) return;
+  votes_ = high ? 1 : 0;
+  request_ = request;
+  carried_ = high;
+  tell(level);
 }
 
 void InterruptLine::vote(u8 index, Level level, u8 detail, RequestId carried, Fall fall) {

@@ -84,6 +84,9 @@ class InterruptLine {
   };
   enum class Fall : u8 { CauseGone, PulseOver };
   void vote(u8 index, Level level, u8 detail, RequestId carried, Fall fall = Fall::CauseGone);
+  /// What vote() comes to where one chip carries requests to another.
+  [[nodiscard]] bool is_private_wire() const { return number_ == no_number && drivers_.size() == 1; }
+  void carry(Level level, RequestId request);
   void tell(Level level);
 
   Ledger* ledger_;

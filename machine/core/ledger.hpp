@@ -5,9 +5,11 @@
 // Not observed, an append is one test of a flag.
 #pragma once
 
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/types.hpp"
@@ -250,11 +252,53 @@ struct Record {
 };
 static_assert(sizeof(Record) == 72);
 
+/// Where records are written, in their order, and how they are handed on without a copy.
+class RecordBuffer {
+ public:
+  static constexpr std::size_t capacity = 4096;  ///< records
+
+  RecordBuffer() = default;  ///< it has no room: it is empty and full
+  RecordBuffer(RecordBuffer&& other) noexcept { swap(other); }
+  RecordBuffer& operator=(RecordBuffer&& other) noexcept {
+    swap(other);
+    return *this;
+  }
+  [[nodiscard]] static RecordBuffer with_room() {
+    RecordBuffer buffer;
+    buffer.records_ = std::make_unique<Record[]>(capacity);
+    buffer.next_ = buffer.records_.get();
+    buffer.end_ = buffer.next_ + capacity;
+    return buffer;
+  }
+
+  [[nodiscard]] bool empty() const { return next_ == records_.get(); }
+  [[nodiscard]] bool full() const { return next_ == end_; }
+  /// The place of one more record, which may hold an old one. Only if it is not full.
+  Record& add() { return *next_++; }
+  [[nodiscard]] std::span<const Record> records() const { return {records_.get(), next_}; }
+  void clear() { next_ = records_.get(); }
+  void swap(RecordBuffer& other) noexcept {
+    std::swap(records_, other.records_);
+    std::swap(next_, other.next_);
+    std::swap(end_, other.end_);
+  }
+
+ private:
+  std::unique_ptr<Record[]> records_;
+  Record* next_ = nullptr;
+  Record* end_ = nullptr;
+};
+
 /// Who reads the ledger. Called in order, in batches; must not touch the machine.
 class LedgerSink {
  public:
   virtual ~LedgerSink() = default;
   virtual void consume(std::span<const Record> records) = 0;
+  /// As consume(), of the reader that was attached last: it may keep the buffer, and leaves an empty one with room.
+  virtual void take(RecordBuffer& buffer) {
+    consume(buffer.records());
+    buffer.clear();
+  }
 };
 
 /// The instruction that the machine is executing, as far as a device may know it: who wrote this register?
@@ -283,7 +327,16 @@ class Ledger {
   void append(const Record& record) { append_for(context.cpu, record); }
   /// As append(), of what happens at CPU `cpu`, whoever runs.
   void append_for(u8 cpu, const Record& record) {
-    if (observed_) store(cpu, record);
+    if (!observed_) return;
+    const u64 now = clock_->now().value;
+    // Inlined, so that the caller's record is made here.
+    Record& kept = buffer_.add();
+    kept = record;
+    kept.time = now;
+    kept.instructions = context.instructions;
+    kept.cpu = cpu;
+    if (buffer_.full()) [[unlikely]]
+      flush();
   }
   /// Hands all buffered records to the readers.
   void flush();
@@ -294,12 +347,10 @@ class Ledger {
   void exchange(Archive& archive) { archive(last_request_); }
 
  private:
-  void store(u8 cpu, const Record& record);
-
   const Clock* clock_;
   std::vector<std::string> sources_;
   std::vector<LedgerSink*> sinks_;
-  std::vector<Record> buffer_;
+  RecordBuffer buffer_;  // with room while somebody observes
   u64 last_request_ = 0;
   bool observed_ = false;
 };

@@ -17,11 +17,13 @@ inline constexpr unsigned physical_address_bits = 40;
 class LocalInterrupts : public InterruptAcknowledger {
  public:
   /// Does the page of `physical` belong to the xAPIC's registers (IA32_APIC_BASE: enabled, not x2APIC)?
-  [[nodiscard]] virtual bool selects(u64 physical) const = 0;
+  [[nodiscard]] bool selects(u64 physical) const { return (physical & ~u64{0xFFF}) == page_; }
   /// The CPU's access to its registers: `offset` 0..4095, `size` 1, 2, 4 or 8 (SDM vol. 3A §10.4.1: what is not an
   /// aligned 32-bit access is undefined; here a read gives the bytes of the register, and a write that is not aligned
   /// does nothing).
   virtual u64 read_register(u32 offset, u8 size) = 0;
+  /// Is there a register? If so, reading it has no effect.
+  [[nodiscard]] virtual bool reads_quietly(u32 offset) const = 0;
   virtual void write_register(u32 offset, u8 size, u64 value) = 0;
 
   enum class MsrResult : u8 {
@@ -55,6 +57,10 @@ class LocalInterrupts : public InterruptAcknowledger {
   /// What the CPU itself has an LVT entry for.
   enum class Source : u8 { PerformanceCounter, CorrectedMachineCheck };
   virtual void raise_local(Source source) = 0;
+
+ protected:
+  static constexpr u64 no_page = ~u64{0};
+  u64 page_ = no_page;  ///< physical address of the xAPIC's registers
 };
 
 /// What a local APIC does to its CPU beside the INTR pin (a LineDriver).

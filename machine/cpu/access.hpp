@@ -96,35 +96,26 @@ VITRINE_INLINE void write_register(Cpu& cpu, RegisterByte byte, T value) {
 
 // --- linear memory ---------------------------------------------------------------------------------------------------
 
-template <class T>
+/// `Slow`: who reads what the fast path can't. &Cpu::load_slow where the operation accesses nothing else.
+template <auto Slow = &Cpu::read_slow, class T>
 VITRINE_INLINE bool read_linear(Cpu& cpu, const Operation& operation, u64 linear, T& value) {
   const TlbEntry& entry = cpu.tlb->read[TlbBank::data_slot(linear)];
   if (((linear + sizeof(T) - 1) & ~u64{0xFFF}) == entry.tag) [[likely]] {
     std::memcpy(&value, reinterpret_cast<const void*>(linear + entry.addend), sizeof(T));
     return true;
   }
-  return cpu.read_slow(&operation, linear, &value, sizeof(T));
+  return (cpu.*Slow)(&operation, linear, &value, sizeof(T));
 }
 
-template <class T>
+/// `Slow`: who writes what the fast path can't. &Cpu::store_slow where the operation does nothing more afterwards.
+template <auto Slow = &Cpu::write_slow, class T>
 VITRINE_INLINE bool write_linear(Cpu& cpu, const Operation& operation, u64 linear, const T& value) {
   const TlbEntry& entry = cpu.tlb->write[TlbBank::data_slot(linear)];
   if (((linear + sizeof(T) - 1) & ~u64{0xFFF}) == entry.tag) [[likely]] {
     std::memcpy(reinterpret_cast<void*>(linear + entry.addend), &value, sizeof(T));
     return true;
   }
-  return cpu.write_slow(&operation, linear, &value, sizeof(T));
-}
-
-/// As write_linear(), for operations that do nothing more afterwards.
-template <class T>
-VITRINE_INLINE bool store_linear(Cpu& cpu, const Operation& operation, u64 linear, const T& value) {
-  const TlbEntry& entry = cpu.tlb->write[TlbBank::data_slot(linear)];
-  if (((linear + sizeof(T) - 1) & ~u64{0xFFF}) == entry.tag) [[likely]] {
-    std::memcpy(reinterpret_cast<void*>(linear + entry.addend), &value, sizeof(T));
-    return true;
-  }
-  return cpu.store_slow(&operation, linear, &value, sizeof(T));
+  return (cpu.*Slow)(&operation, linear, &value, sizeof(T));
 }
 
 /// Read, change, write back: `change(T) -> T` runs only when neither half can fail any more.
@@ -143,6 +134,38 @@ VITRINE_INLINE bool update_linear(Cpu& cpu, const Operation& operation, u64 line
   if (!cpu.read_for_write_slow(&operation, linear, &value, sizeof(T))) return false;
   value = change(value);
   return cpu.write_slow(&operation, linear, &value, sizeof(T));
+}
+
+// --- the CPU's own accesses: with the supervisor's view, without its extra pages (SDM vol. 3A §4.6) -----------------
+
+VITRINE_INLINE u8* fast_pointer(const TlbBank& bank, u64 linear, unsigned size, Access access) {
+  const TlbEntry& entry = (access == Access::Write ? bank.write : bank.read)[TlbBank::data_slot(linear)];
+  const bool holds = ((linear + size - 1) & ~u64{0xFFF}) == entry.tag;
+  return holds ? reinterpret_cast<u8*>(linear + entry.addend) : nullptr;
+}
+
+inline u8* Cpu::host_pointer(u64 linear, unsigned size, Access access) const {
+  return fast_pointer(*tlb, linear, size, access);
+}
+inline u8* Cpu::system_pointer(u64 linear, unsigned size, Access access) const {
+  return fast_pointer(banks_[static_cast<unsigned>(MemoryView::Supervisor)], linear, size, access);
+}
+
+VITRINE_INLINE bool Cpu::read_system(u64 linear, void* into, unsigned size) {
+  if (!state.long_mode()) linear = static_cast<u32>(linear);
+  const u8* host = system_pointer(linear, size, Access::Read);
+  if (host == nullptr) [[unlikely]]
+    return system_slow(linear, into, size, Access::Read);
+  std::memcpy(into, host, size);
+  return true;
+}
+VITRINE_INLINE bool Cpu::write_system(u64 linear, const void* from, unsigned size) {
+  if (!state.long_mode()) linear = static_cast<u32>(linear);
+  u8* host = system_pointer(linear, size, Access::Write);
+  if (host == nullptr) [[unlikely]]
+    return system_slow(linear, const_cast<void*>(from), size, Access::Write);
+  std::memcpy(host, from, size);
+  return true;
 }
 
 // --- operands
@@ -179,26 +202,18 @@ VITRINE_INLINE bool operand_address(Cpu& cpu, const Operation& operation, unsign
   return true;
 }
 
-template <Address A, class T>
+template <Address A, auto Slow = &Cpu::read_slow, class T>
 VITRINE_INLINE bool read_memory(Cpu& cpu, const Operation& operation, T& value) {
   u64 linear;
   return operand_address<A>(cpu, operation, sizeof(T), Access::Read, linear) &&
-         read_linear(cpu, operation, linear, value);
+         read_linear<Slow>(cpu, operation, linear, value);
 }
 
-template <Address A, class T>
+template <Address A, auto Slow = &Cpu::write_slow, class T>
 VITRINE_INLINE bool write_memory(Cpu& cpu, const Operation& operation, const T& value) {
   u64 linear;
   return operand_address<A>(cpu, operation, sizeof(T), Access::Write, linear) &&
-         write_linear(cpu, operation, linear, value);
-}
-
-/// As write_memory(), for operations that do nothing more afterwards.
-template <Address A, class T>
-VITRINE_INLINE bool store_memory(Cpu& cpu, const Operation& operation, const T& value) {
-  u64 linear;
-  return operand_address<A>(cpu, operation, sizeof(T), Access::Write, linear) &&
-         store_linear(cpu, operation, linear, value);
+         write_linear<Slow>(cpu, operation, linear, value);
 }
 
 template <Address A, class T, class Change>

@@ -182,21 +182,23 @@ struct Cpu final : Device, ProcessorPins {
   // go to devices without further ado and are supervisor accesses if `implicit` is true (SDM vol. 3A §4.6).
   [[nodiscard]] bool read_slow(const Operation* operation, u64 linear, void* into, unsigned size);
   [[nodiscard]] bool write_slow(const Operation* operation, u64 linear, const void* from, unsigned size);
-  /// As write_slow(), of an operation that does nothing more afterwards. False also when it has been done: then `leave`
-  /// is Leave::Stored.
+  /// As write_slow(), of an operation that does nothing more afterwards. False also when it has been done and the run
+  /// loop must look: then `leave` is Leave::Stored.
   [[nodiscard]] bool store_slow(const Operation* operation, u64 linear, const void* from, unsigned size);
+  /// As read_slow(), of an operation that accesses nothing else.
+  [[nodiscard]] bool load_slow(const Operation* operation, u64 linear, void* into, unsigned size);
   /// Reads after having made sure that the write that follows can't fail.
   [[nodiscard]] bool read_for_write_slow(const Operation* operation, u64 linear, void* into, unsigned size);
   /// Is every byte writable (or readable)? Sets A and D as the access would.
   [[nodiscard]] bool can_access(const Operation* operation, u64 linear, unsigned size, Access access);
-  /// Accesses of the CPU's own: descriptor tables, TSS. Always with supervisor rights.
+  /// Accesses of the CPU's own: descriptor tables, TSS. Always with supervisor rights. Inline in access.hpp.
   [[nodiscard]] bool read_system(u64 linear, void* into, unsigned size);
   [[nodiscard]] bool write_system(u64 linear, const void* from, unsigned size);
-  /// A host pointer for at least `size` bytes of RAM at `linear` within one page, if the fast path has one now; else
+  [[nodiscard]] bool system_slow(u64 linear, void* data, unsigned size, Access access);
+  /// A host pointer for `size` bytes of RAM at `linear`, at most a page of them, if the fast path has one now; else
   /// null.
   [[nodiscard]] u8* host_pointer(u64 linear, unsigned size, Access access) const;
-
-  /// As host_pointer(), for the CPU's own accesses (read_system(), write_system()).
+  /// As host_pointer(), for the CPU's own accesses.
   [[nodiscard]] u8* system_pointer(u64 linear, unsigned size, Access access) const;
 
   void forget_device_pages() { device_pages_ = {}; }
@@ -264,6 +266,8 @@ struct Cpu final : Device, ProcessorPins {
   void local_apic_done(Tick due) {
     if (group.disturbed || context.events.next_due() < due) device_accessed = true;
   }
+  /// May the running block go on after such an access, without a look of the run loop?
+  [[nodiscard]] bool goes_on() const { return !device_accessed && !attention() && !pending_init; }
 
   DeviceContext context;
   MemoryBus& memory;

@@ -46,7 +46,7 @@ u64 mode_of(const Cpu& cpu, const ProbedDelivery& entry) {
   return (entry.before.flags & flag::virtual_8086) != 0 ? u64{1} << delivered_from_virtual_8086 : 0;
 }
 
-void record(Cpu& cpu, Record&& entry) {
+VITRINE_INLINE void record(Cpu& cpu, Record&& entry) {
   entry.source = cpu.context.source.value;
   entry.privilege = cpu.cpl;
   cpu.context.ledger.append_for(cpu.number, entry);
@@ -230,13 +230,15 @@ const Cpu::LiveFrame* find_live_frame(const Cpu& cpu, u64 frame, const FrameImag
 }
 
 void note_return(Cpu& cpu, u64 frame, const FrameImage& image, u64 iret_address) {
-  const Cpu::LiveFrame* live = find_live_frame(cpu, frame, image);
+  const bool innermost = !cpu.live_frames.empty() && cpu.live_frames.back().frame == frame;
+  const Cpu::LiveFrame* live = innermost ? &cpu.live_frames.back() : find_live_frame(cpu, frame, image);
   if (live == nullptr) return;
   record(cpu, {.id = live->request,
                .address = iret_address,
                .frame = live->frame,
                .kind = RecordKind::Returned,
                .vector = live->vector});
+  if (innermost) return cpu.live_frames.pop_back();
   for (Cpu* owner : cpu.group.cpus) {
     auto& frames = owner->live_frames;
     const auto found = std::ranges::find_if(frames, [&](const Cpu::LiveFrame& each) { return &each == live; });

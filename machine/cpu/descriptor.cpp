@@ -9,18 +9,8 @@ bool refuse(Cpu& cpu, u8 fault_vector, u16 selector, FailedCheck check) {
   return false;
 }
 
-Lookup find_descriptor(Cpu& cpu, u16 selector, Descriptor& descriptor) {
-  const bool local = (selector & 4) != 0;
-  if (local && !cpu.state.ldtr.usable) return Lookup::PastLimit;
-  const u64 base = local ? cpu.state.ldtr.base : cpu.state.gdtr.base;
-  const u32 limit = local ? cpu.state.ldtr.limit : cpu.state.gdtr.limit;
-  const u32 offset = selector & 0xFFF8u;
-  if (offset + 7 > limit) return Lookup::PastLimit;
-  descriptor = {};
-  descriptor.address = base + offset;
-  if (!cpu.state.long_mode()) descriptor.address = static_cast<u32>(descriptor.address);
-  if (!cpu.read_system(descriptor.address, &descriptor.raw, 8)) return Lookup::Fault;
-  return Lookup::Found;
+bool refuse_lookup(Cpu& cpu, u16 selector, u8 fault_vector, Lookup lookup) {
+  return lookup == Lookup::PastLimit && refuse(cpu, fault_vector, selector, FailedCheck::SelectorPastLimit);
 }
 
 Lookup widen_descriptor(Cpu& cpu, u16 selector, Descriptor& descriptor) {
@@ -31,33 +21,6 @@ Lookup widen_descriptor(Cpu& cpu, u16 selector, Descriptor& descriptor) {
   if (!cpu.read_system(descriptor.address + 8, &second, 8)) return Lookup::Fault;
   descriptor.upper = static_cast<u32>(second);
   return (second >> 40 & 0x1F) == 0 ? Lookup::Found : Lookup::PastLimit;
-}
-
-bool require_descriptor(Cpu& cpu, u16 selector, u8 fault_vector, Descriptor& descriptor) {
-  switch (find_descriptor(cpu, selector, descriptor)) {
-    case Lookup::Found:
-      return true;
-    case Lookup::PastLimit:
-      return refuse(cpu, fault_vector, selector, FailedCheck::SelectorPastLimit);
-    case Lookup::Fault:
-      return false;
-  }
-  return false;
-}
-
-bool mark_accessed(Cpu& cpu, Descriptor& descriptor) {
-  if (descriptor.system() || (descriptor.type() & 1) != 0) return true;
-  descriptor.raw |= u64{1} << 40;
-  const u8 access_byte = static_cast<u8>(descriptor.raw >> 40);
-  return cpu.write_system(descriptor.address + 5, &access_byte, 1);
-}
-
-Segment make_segment(u16 selector, const Descriptor& descriptor) {
-  return {.selector = selector,
-          .base = descriptor.base(),
-          .limit = descriptor.limit(),
-          .attributes = descriptor.attributes(),
-          .usable = true};
 }
 
 Segment make_real_segment(const Segment& old, u16 selector) {
@@ -150,14 +113,10 @@ bool check_code_same_privilege(Cpu& cpu, u16 selector, const Descriptor& descrip
   return true;
 }
 
-bool check_target(Cpu& cpu, const Descriptor& code, u64 target) {
-  if (cpu.state.long_mode() && code.long_mode()) {
-    if (canonical(target)) return true;
-    cpu.raise(vector::general_protection, 0, FailedCheck::NonCanonical, target);
-    return false;
-  }
-  if (target <= code.limit()) return true;
-  cpu.raise(vector::general_protection, 0, FailedCheck::SegmentLimit, code.base() + target);
+bool refuse_target(Cpu& cpu, const Descriptor& code, u64 target) {
+  const bool code64 = cpu.state.long_mode() && code.long_mode();
+  cpu.raise(vector::general_protection, 0, code64 ? FailedCheck::NonCanonical : FailedCheck::SegmentLimit,
+            code64 ? target : code.base() + target);
   return false;
 }
 

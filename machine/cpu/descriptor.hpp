@@ -6,7 +6,8 @@
 // in memory) until the caller assigns it. On false the fault is set.
 #pragma once
 
-#include "machine/cpu/cpu.hpp"
+#include "machine/cpu/access.hpp"
+#include "machine/cpu/system.hpp"
 
 namespace vitrine {
 
@@ -57,20 +58,73 @@ enum class Lookup : u8 {
   Fault,      ///< the table's page faulted; the fault is set
 };
 
+/// Raises `fault_vector`(selector) and returns false.
+[[nodiscard]] bool refuse(Cpu& cpu, u8 fault_vector, u16 selector, FailedCheck check);
+/// The same for a lookup that found nothing, unless its fault is set already.
+[[nodiscard]] bool refuse_lookup(Cpu& cpu, u16 selector, u8 fault_vector, Lookup lookup);
+
 /// Reads the 8 bytes that a selector names. Null selectors are the caller's business.
-[[nodiscard]] Lookup find_descriptor(Cpu& cpu, u16 selector, Descriptor& descriptor);
+[[nodiscard]] inline Lookup find_descriptor(Cpu& cpu, u16 selector, Descriptor& descriptor) {
+  const bool local = (selector & 4) != 0;
+  if (local && !cpu.state.ldtr.usable) return Lookup::PastLimit;
+  const u64 base = local ? cpu.state.ldtr.base : cpu.state.gdtr.base;
+  const u32 limit = local ? cpu.state.ldtr.limit : cpu.state.gdtr.limit;
+  const u32 offset = selector & 0xFFF8u;
+  if (offset + 7 > limit) return Lookup::PastLimit;
+  descriptor = {};
+  descriptor.address = base + offset;
+  if (!cpu.state.long_mode()) descriptor.address = static_cast<u32>(descriptor.address);
+  return cpu.read_system(descriptor.address, &descriptor.raw, 8) ? Lookup::Found : Lookup::Fault;
+}
 /// In long mode a system descriptor has 16 bytes: reads the second half. PastLimit also if its type bits are not 0.
 [[nodiscard]] Lookup widen_descriptor(Cpu& cpu, u16 selector, Descriptor& descriptor);
 /// As find_descriptor, but reports anything else than Found as `fault_vector`(selector).
-[[nodiscard]] bool require_descriptor(Cpu& cpu, u16 selector, u8 fault_vector, Descriptor& descriptor);
-
-/// Raises `fault_vector`(selector) and returns false.
-[[nodiscard]] bool refuse(Cpu& cpu, u8 fault_vector, u16 selector, FailedCheck check);
+[[nodiscard]] inline bool require_descriptor(Cpu& cpu, u16 selector, u8 fault_vector, Descriptor& descriptor) {
+  const Lookup lookup = find_descriptor(cpu, selector, descriptor);
+  return lookup == Lookup::Found || refuse_lookup(cpu, selector, fault_vector, lookup);
+}
 
 /// Sets the accessed bit of a code or data descriptor in memory, and in `descriptor`.
-[[nodiscard]] bool mark_accessed(Cpu& cpu, Descriptor& descriptor);
+[[nodiscard]] inline bool mark_accessed(Cpu& cpu, Descriptor& descriptor) {
+  if (descriptor.system() || (descriptor.type() & 1) != 0) return true;
+  descriptor.raw |= u64{1} << 40;
+  const u8 access_byte = static_cast<u8>(descriptor.raw >> 40);
+  return cpu.write_system(descriptor.address + 5, &access_byte, 1);
+}
 
-[[nodiscard]] Segment make_segment(u16 selector, const Descriptor& descriptor);
+[[nodiscard]] inline Segment make_segment(u16 selector, const Descriptor& descriptor) {
+  return {.selector = selector,
+          .base = descriptor.base(),
+          .limit = descriptor.limit(),
+          .attributes = descriptor.attributes(),
+          .usable = true};
+}
+/// Do the selector and the GDT, as it is now, say of `loaded` what it was made of? Then loading it again changes
+/// nothing. False is always right: then the long way looks.
+[[nodiscard]] inline bool still_loaded(const Cpu& cpu, const Segment& loaded, u16 selector) {
+  const bool in_table = (selector & 4) == 0 && !null_selector(selector) && (selector | 7u) <= cpu.state.gdtr.limit;
+  if (selector != loaded.selector || !in_table) return false;
+  const u64 address = cpu.state.gdtr.base + (selector & 0xFFF8u);
+  const u8* host = cpu.system_pointer(address, sizeof(u64), Access::Read);
+  if (host == nullptr) return false;
+  Descriptor descriptor;
+  std::memcpy(&descriptor.raw, host, sizeof descriptor.raw);
+  return make_segment(selector, descriptor) == loaded;
+}
+/// May 64-bit code at this CPL go on in the code segment, or on the stack, that is loaded, wherever `selector` came
+/// from? Of the code only the simplest case: present, accessed, not conforming.
+[[nodiscard]] inline bool same_code64(const Cpu& cpu, u16 selector) {
+  const Segment& loaded = cpu.state.segments[cs];
+  constexpr u16 looked_at = 0x60FD, wanted = 0x2099;
+  return cpu.mode.is64() && (loaded.attributes & looked_at) == (wanted | cpu.cpl << 5) && rpl_of(selector) == cpu.cpl &&
+         still_loaded(cpu, loaded, selector);
+}
+[[nodiscard]] inline bool same_stack64(const Cpu& cpu, u16 selector) {
+  const Segment& loaded = cpu.state.segments[ss];
+  constexpr u16 looked_at = 0x00FB, wanted = 0x0093;  // present, accessed, writable data
+  return cpu.mode.is64() && (loaded.attributes & looked_at) == (wanted | cpu.cpl << 5) && rpl_of(selector) == cpu.cpl &&
+         still_loaded(cpu, loaded, selector);
+}
 [[nodiscard]] Segment make_real_segment(const Segment& old, u16 selector);
 [[nodiscard]] Segment make_v86_segment(u16 selector);
 /// DS, ES, FS or GS holding a null selector.
@@ -85,7 +139,13 @@ enum class Lookup : u8 {
 /// A conforming or non-conforming code segment to which control goes without a change of privilege.
 [[nodiscard]] bool check_code_same_privilege(Cpu& cpu, u16 selector, const Descriptor& descriptor, u8 requested);
 
+/// Raises what check_target() found, and returns false.
+[[nodiscard]] bool refuse_target(Cpu& cpu, const Descriptor& code, u64 target);
 /// Is the instruction pointer good for this code segment? Else #GP(0).
-[[nodiscard]] bool check_target(Cpu& cpu, const Descriptor& code, u64 target);
+[[nodiscard]] inline bool check_target(Cpu& cpu, const Descriptor& code, u64 target) {
+  const bool code64 = cpu.state.long_mode() && code.long_mode();
+  if (code64 ? canonical(target) : target <= code.limit()) return true;
+  return refuse_target(cpu, code, target);
+}
 
 }  // namespace vitrine

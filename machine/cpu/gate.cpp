@@ -5,6 +5,7 @@
 // interrupted state as it was. Bytes below the stack pointer may have been written by then, as on hardware.
 #include <algorithm>
 #include <cstring>
+#include <ranges>
 #include <span>
 
 #include "base/bits.hpp"
@@ -99,11 +100,12 @@ bool refuse_gate(Cpu& cpu, u8 fault_vector, u8 gate, FailedCheck check) {
   return false;
 }
 
-/// The last step: flags, mode and account. All else has been assigned.
-void enter_handler(Cpu& cpu, const ProbedDelivery& entry, u32 cleared) {
+/// The last step: flags, mode and account. All else has been assigned. `same_mode`: CS and SS are what they were, and
+/// neither VM nor AC is cleared.
+void enter_handler(Cpu& cpu, const ProbedDelivery& entry, u32 cleared, bool same_mode = false) {
   const bool was_set = cpu.state.has(flag::interrupt);
   cpu.state.other_flags &= ~cleared;
-  cpu.update_mode();
+  if (!same_mode) cpu.update_mode();
   cpu.interrupt_flag_changed(was_set, cpu.linear_rip());
   note_delivery(cpu, entry);
 }
@@ -280,17 +282,17 @@ bool deliver_protected(Cpu& cpu, const Delivery& event) {
   return true;
 }
 
-/// Pushes quadwords, in their order, onto a stack of 64-bit mode.
-bool push_all(Cpu& cpu, u64 top, bool user, std::span<const u64> values) {
-  const auto bytes = static_cast<unsigned>(values.size_bytes());
+/// Puts quadwords, as they will stand in memory, onto a stack of 64-bit mode.
+template <std::size_t Count>
+bool push_frame(Cpu& cpu, u64 top, bool user, std::span<const u64, Count> words) {
+  constexpr unsigned bytes = Count * sizeof(u64);
   if (u8* host = user ? nullptr : cpu.system_pointer(top - bytes, bytes, Access::Write); host != nullptr) [[likely]] {
-    host += bytes;
-    for (const u64 value : values) std::memcpy(host -= sizeof value, &value, sizeof value);
+    std::memcpy(host, words.data(), bytes);
     return true;
   }
   StackWriter stack(cpu, cpu.state.segments[ss], top, user, 0);
   stack.make_flat64();
-  return std::ranges::all_of(values, [&](u64 value) { return stack.push(value, sizeof value); });
+  return std::ranges::all_of(words | std::views::reverse, [&](u64 word) { return stack.push(word, sizeof word); });
 }
 
 bool deliver_long(Cpu& cpu, const Delivery& event) {
@@ -313,9 +315,15 @@ bool deliver_long(Cpu& cpu, const Delivery& event) {
   }
   if (!gate.present()) return refuse_gate(cpu, vector::segment_not_present, event.vector, FailedCheck::GateNotPresent);
 
-  Descriptor code;
-  u8 privilege = 0;
-  if (!prepare_handler(cpu, gate, code, privilege)) return false;
+  // Most often the handler's code segment is the one that is interrupted.
+  Segment handler = state.segments[cs];
+  u8 privilege = cpu.cpl;
+  const bool same_code = same_code64(cpu, static_cast<u16>((gate.gate_selector() & ~3) | cpu.cpl));
+  if (!same_code) {
+    Descriptor code;
+    if (!prepare_handler(cpu, gate, code, privilege)) return false;
+    handler = make_segment(static_cast<u16>((gate.gate_selector() & ~3) | privilege), code);
+  }
   const bool switches = privilege != cpu.cpl;
   u64 pointer = state.gpr[rsp];
   if (gate.gate_stack_table() != 0) {
@@ -335,17 +343,19 @@ bool deliver_long(Cpu& cpu, const Delivery& event) {
   delivery.stack_switched = switches || delivery.ist != 0;
   // The frame is aligned to 16 bytes (SDM vol. 3A §6.14.2).
   pointer &= ~u64{15};
-  const u64 words[] = {state.segments[ss].selector, state.gpr[rsp],   delivery.before.flags,
-                       state.segments[cs].selector, event.return_rip, event.error_code};
-  const auto pushed = std::span(words).first(event.has_error_code ? 6 : 5);
-  if (!push_all(cpu, pointer, privilege == 3, pushed)) return false;
+  const u64 words[] = {event.error_code,      event.return_rip, state.segments[cs].selector,
+                       delivery.before.flags, state.gpr[rsp],   state.segments[ss].selector};
+  const bool user = privilege == 3;
+  const bool pushed = event.has_error_code ? push_frame(cpu, pointer, user, std::span(words))
+                                           : push_frame(cpu, pointer, user, std::span(words).subspan<1>());
+  if (!pushed) return false;
   delivery.frame = pointer - sizeof(u64) * delivery.slots;
 
   if (switches) state.segments[ss] = make_null_stack(privilege, privilege);
-  state.gpr[rsp] = pointer - pushed.size_bytes();
-  state.segments[cs] = make_segment(static_cast<u16>((gate.gate_selector() & ~3) | privilege), code);
+  state.gpr[rsp] = event.has_error_code ? delivery.frame - sizeof(u64) : delivery.frame;
+  state.segments[cs] = handler;
   state.rip = target;
-  enter_handler(cpu, delivery, cleared_by(type));
+  enter_handler(cpu, delivery, cleared_by(type), same_code);
   return true;
 }
 

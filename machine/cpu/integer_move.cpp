@@ -19,17 +19,19 @@ Outcome mov_register_immediate(Cpu& cpu, const Operation& operation) {
 template <class T, Address A>
 Outcome mov_register_memory(Cpu& cpu, const Operation& operation) {
   T value;
-  if (!read_memory<A>(cpu, operation, value)) return Outcome::Fault;
+  if (!read_memory<A, &Cpu::load_slow>(cpu, operation, value)) return Outcome::Fault;
   write_register<T>(cpu, operation.first, value);
   return Outcome::Next;
 }
 template <class T, Address A>
 Outcome mov_memory_register(Cpu& cpu, const Operation& operation) {
-  return store_memory<A>(cpu, operation, read_register<T>(cpu, operation.second)) ? Outcome::Next : Outcome::Fault;
+  return write_memory<A, &Cpu::store_slow>(cpu, operation, read_register<T>(cpu, operation.second)) ? Outcome::Next
+                                                                                                    : Outcome::Fault;
 }
 template <class T, Address A>
 Outcome mov_memory_immediate(Cpu& cpu, const Operation& operation) {
-  return store_memory<A>(cpu, operation, static_cast<T>(operation.immediate)) ? Outcome::Next : Outcome::Fault;
+  return write_memory<A, &Cpu::store_slow>(cpu, operation, static_cast<T>(operation.immediate)) ? Outcome::Next
+                                                                                                : Outcome::Fault;
 }
 
 /// MOV with a 64-bit absolute address, which is in `immediate`.

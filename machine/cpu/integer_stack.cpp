@@ -7,13 +7,31 @@ namespace vitrine {
 
 namespace {
 
+// Quadwords are pushed and popped in 64-bit mode only: there the stack has neither segment nor width.
+
+template <class T>
+VITRINE_INLINE bool push_value(Cpu& cpu, const Operation& operation, T value) {
+  if constexpr (sizeof(T) != sizeof(u64)) return push(cpu, operation, value);
+  const u64 top = cpu.state.gpr[rsp] - sizeof(T);
+  if (!write_linear(cpu, operation, top, value)) return false;
+  cpu.state.gpr[rsp] = top;
+  return true;
+}
+template <class T>
+VITRINE_INLINE bool pop_value(Cpu& cpu, const Operation& operation, T& value) {
+  if constexpr (sizeof(T) != sizeof(u64)) return pop(cpu, operation, value);
+  if (!read_linear(cpu, operation, cpu.state.gpr[rsp], value)) return false;
+  cpu.state.gpr[rsp] += sizeof(T);
+  return true;
+}
+
 template <class T>
 Outcome push_register(Cpu& cpu, const Operation& operation) {
-  return push<T>(cpu, operation, read_register<T>(cpu, operation.first)) ? Outcome::Next : Outcome::Fault;
+  return push_value<T>(cpu, operation, read_register<T>(cpu, operation.first)) ? Outcome::Next : Outcome::Fault;
 }
 template <class T>
 Outcome push_immediate(Cpu& cpu, const Operation& operation) {
-  return push<T>(cpu, operation, static_cast<T>(operation.immediate)) ? Outcome::Next : Outcome::Fault;
+  return push_value<T>(cpu, operation, static_cast<T>(operation.immediate)) ? Outcome::Next : Outcome::Fault;
 }
 template <class T, Address A>
 Outcome push_memory(Cpu& cpu, const Operation& operation) {
@@ -22,9 +40,9 @@ Outcome push_memory(Cpu& cpu, const Operation& operation) {
   return push<T>(cpu, operation, value) ? Outcome::Next : stack_refused(cpu);
 }
 template <class T>
-Outcome pop_register(Cpu& cpu, const Operation& operation) {
+VITRINE_INLINE Outcome pop_register(Cpu& cpu, const Operation& operation) {
   T value;
-  if (!pop<T>(cpu, operation, value)) return Outcome::Fault;
+  if (!pop_value<T>(cpu, operation, value)) return Outcome::Fault;
   write_register<T>(cpu, operation.first, value);  // POP RSP: the popped value wins
   return Outcome::Next;
 }

@@ -11,19 +11,22 @@ constexpr u64 page_mask = ~u64{0xFFF};
 constexpr unsigned bank_count = 4;
 /// The bank that is never filled: every access takes the slow path, which checks alignment and watchpoints.
 constexpr unsigned careful_bank = 3;
+
+/// Data breakpoints: DR7.RW != 00 of an enabled one (SDM vol. 3B §17.2.4).
+bool watches_data(u64 control) {
+  if ((control & 0xFF) == 0) return false;
+  bool watches = false;
+  for (unsigned i = 0; i < 4; ++i) watches |= (control >> (2 * i) & 3) != 0 && (control >> (16 + 4 * i) & 3) != 0;
+  return watches;
+}
 }  // namespace
 
 void Cpu::update_view() {
   const bool user = cpl == 3;
   const bool checks_alignment = user && (state.cr0 & cr0_bit::am) != 0 && state.has(flag::alignment_check);
-  // Data breakpoints: DR7.RW != 00 of an enabled one (SDM vol. 3B §17.2.4).
-  bool watches = false;
-  for (unsigned i = 0; i < 4; ++i) {
-    watches |= (state.dr[7] >> (2 * i) & 3) != 0 && (state.dr[7] >> (16 + 4 * i) & 3) != 0;
-  }
   const bool sees_user_pages = (state.cr4 & cr4_bit::smap) != 0 && state.has(flag::alignment_check);
   view = user ? MemoryView::User : sees_user_pages ? MemoryView::SupervisorWithUserPages : MemoryView::Supervisor;
-  tlb = &banks_[checks_alignment || watches ? careful_bank : static_cast<unsigned>(view)];
+  tlb = &banks_[checks_alignment || watches_data(state.dr[7]) ? careful_bank : static_cast<unsigned>(view)];
 }
 
 void Cpu::update_mode() {
@@ -255,34 +258,55 @@ bool Cpu::memory_slow(const Operation* operation, u64 linear, void* data, unsign
   return true;
 }
 
-void Cpu::access_device(const Operation* operation, u64 physical, u8* bytes, unsigned size, bool writes) {
-  if (operation != nullptr) sync(operation);
-  const bool local = apic != nullptr && apic->selects(physical);
-  const Tick due = context.events.next_due();
-  // The bus carries 1, 2, 4 or 8 bytes at a time; wider and odd pieces are split.
-  for (unsigned done = 0; done < size;) {
+namespace {
+
+/// `size` bytes, most often 4.
+void copy_few(void* to, const void* from, unsigned size) {
+  if (size == 4) [[likely]] {
+    std::memcpy(to, from, 4);
+  } else {
+    std::memcpy(to, from, size);
+  }
+}
+
+/// The bus carries 1, 2, 4 or 8 bytes at a time; wider and odd pieces are split. `read(address, size)` and
+/// `write(address, size, value)` do one of them.
+template <class Read, class Write>
+void access_bus(u64 address, u8* bytes, unsigned size, bool writes, Read read, Write write) {
+  while (size != 0) {
     unsigned chunk = 8;
-    while (chunk > size - done || (physical + done) % chunk != 0) chunk /= 2;
+    while (chunk > size || address % chunk != 0) chunk /= 2;
     u64 value = 0;
     if (writes) {
-      std::memcpy(&value, bytes + done, chunk);
-      if (local) {
-        apic->write_register(static_cast<u32>((physical + done) & 0xFFF), static_cast<u8>(chunk), value);
-      } else {
-        memory.write(PhysicalAddress(physical + done), AccessSize(static_cast<u8>(chunk)), value);
-      }
+      copy_few(&value, bytes, chunk);
+      write(address, static_cast<u8>(chunk), value);
     } else {
-      value = local ? apic->read_register(static_cast<u32>((physical + done) & 0xFFF), static_cast<u8>(chunk))
-                    : memory.read(PhysicalAddress(physical + done), AccessSize(static_cast<u8>(chunk)));
-      std::memcpy(bytes + done, &value, chunk);
+      value = read(address, static_cast<u8>(chunk));
+      copy_few(bytes, &value, chunk);
     }
-    done += chunk;
+    address += chunk;
+    bytes += chunk;
+    size -= chunk;
   }
-  if (local) {
-    local_apic_done(due);
-  } else {
-    device_accessed = true;
+}
+
+}  // namespace
+
+void Cpu::access_device(const Operation* operation, u64 physical, u8* bytes, unsigned size, bool writes) {
+  if (operation != nullptr) sync(operation);
+  if (apic != nullptr && apic->selects(physical)) {
+    const Tick due = context.events.next_due();
+    access_bus(
+        physical & ~page_mask, bytes, size, writes,
+        [this](u64 offset, u8 chunk) { return apic->read_register(static_cast<u32>(offset), chunk); },
+        [this](u64 offset, u8 chunk, u64 value) { apic->write_register(static_cast<u32>(offset), chunk, value); });
+    return local_apic_done(due);
   }
+  access_bus(
+      physical, bytes, size, writes,
+      [this](u64 address, u8 chunk) { return memory.read(PhysicalAddress(address), AccessSize(chunk)); },
+      [this](u64 address, u8 chunk, u64 value) { memory.write(PhysicalAddress(address), AccessSize(chunk), value); });
+  device_accessed = true;
 }
 
 bool Cpu::read_slow(const Operation* operation, u64 linear, void* into, unsigned size) {
@@ -294,10 +318,29 @@ bool Cpu::write_slow(const Operation* operation, u64 linear, const void* from, u
 bool Cpu::store_slow(const Operation* operation, u64 linear, const void* from, unsigned size) {
   const DevicePage* known = alone || tlb == &banks_[careful_bank] ? nullptr : known_device(linear, size, true, view);
   if (known == nullptr) return write_slow(operation, linear, from, size);
-  auto* bytes = static_cast<u8*>(const_cast<void*>(from));
-  access_device(operation, known->physical | (linear & ~page_mask), bytes, size, true);
+  const u64 offset = linear & ~page_mask;
+  if (size == sizeof(u32) && offset % sizeof(u32) == 0 && apic != nullptr && apic->selects(known->physical)) {
+    sync(operation);
+    const Tick due = context.events.next_due();
+    u32 value = 0;
+    std::memcpy(&value, from, sizeof value);
+    apic->write_register(static_cast<u32>(offset), sizeof value, value);
+    local_apic_done(due);
+  } else {
+    access_device(operation, known->physical | offset, static_cast<u8*>(const_cast<void*>(from)), size, true);
+  }
+  if (goes_on()) return true;
   leave = Leave::Stored;
   return false;
+}
+bool Cpu::load_slow(const Operation* operation, u64 linear, void* into, unsigned size) {
+  const DevicePage* known = alone || tlb == &banks_[careful_bank] ? nullptr : known_device(linear, size, false, view);
+  const auto offset = static_cast<u32>(linear & ~page_mask);
+  if (known == nullptr || apic == nullptr || !apic->selects(known->physical) || !apic->reads_quietly(offset)) {
+    return read_slow(operation, linear, into, size);
+  }
+  access_device(operation, known->physical | offset, static_cast<u8*>(into), size, false);
+  return true;
 }
 bool Cpu::read_for_write_slow(const Operation* operation, u64 linear, void* into, unsigned size) {
   return memory_slow(operation, linear, into, size, Access::Write, true, view);
@@ -305,38 +348,8 @@ bool Cpu::read_for_write_slow(const Operation* operation, u64 linear, void* into
 bool Cpu::can_access(const Operation* operation, u64 linear, unsigned size, Access access) {
   return memory_slow(operation, linear, nullptr, size, access, true, view);
 }
-// The CPU's own accesses use the supervisor's view without its extra pages: they are never explicit ones (SDM vol. 3A
-// §4.6).
-bool Cpu::read_system(u64 linear, void* into, unsigned size) {
-  if (!state.long_mode()) linear = static_cast<u32>(linear);
-  const TlbEntry& entry = banks_[static_cast<unsigned>(MemoryView::Supervisor)].read[TlbBank::data_slot(linear)];
-  if (((linear + size - 1) & page_mask) == entry.tag) [[likely]] {
-    std::memcpy(into, reinterpret_cast<const void*>(linear + entry.addend), size);
-    return true;
-  }
-  return memory_slow(nullptr, linear, into, size, Access::Read, false, MemoryView::Supervisor);
-}
-bool Cpu::write_system(u64 linear, const void* from, unsigned size) {
-  if (!state.long_mode()) linear = static_cast<u32>(linear);
-  const TlbEntry& entry = banks_[static_cast<unsigned>(MemoryView::Supervisor)].write[TlbBank::data_slot(linear)];
-  if (((linear + size - 1) & page_mask) == entry.tag) [[likely]] {
-    std::memcpy(reinterpret_cast<void*>(linear + entry.addend), from, size);
-    return true;
-  }
-  return memory_slow(nullptr, linear, const_cast<void*>(from), size, Access::Write, false, MemoryView::Supervisor);
-}
-
-u8* Cpu::system_pointer(u64 linear, unsigned size, Access access) const {
-  const TlbBank& bank = banks_[static_cast<unsigned>(MemoryView::Supervisor)];
-  const TlbEntry& entry = (access == Access::Write ? bank.write : bank.read)[TlbBank::data_slot(linear)];
-  if (((linear + size - 1) & page_mask) != entry.tag || (linear & page_mask) != entry.tag) return nullptr;
-  return reinterpret_cast<u8*>(linear + entry.addend);
-}
-
-u8* Cpu::host_pointer(u64 linear, unsigned size, Access access) const {
-  const TlbEntry& entry = (access == Access::Write ? tlb->write : tlb->read)[TlbBank::data_slot(linear)];
-  if (((linear + size - 1) & page_mask) != entry.tag) return nullptr;
-  return reinterpret_cast<u8*>(linear + entry.addend);
+bool Cpu::system_slow(u64 linear, void* data, unsigned size, Access access) {
+  return memory_slow(nullptr, linear, data, size, access, false, MemoryView::Supervisor);
 }
 
 bool segment_to_linear(Cpu& cpu, SegmentIndex index, u64 offset, unsigned size, Access access, u64& linear) {

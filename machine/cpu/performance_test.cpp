@@ -15,7 +15,7 @@ constexpr u64 counter_end = u64{1} << PerformanceMonitor::width;
 struct CounterApic final : LocalInterrupts {
   explicit CounterApic(SystemBench& owner) : bench(owner) {}
   Acknowledged acknowledge() override { return bench.controller.acknowledge(); }
-  [[nodiscard]] bool selects(u64) const override { return false; }
+  [[nodiscard]] bool reads_quietly(u32) const override { return true; }
   u64 read_register(u32, u8) override { return 0; }
   void write_register(u32, u8, u64) override {}
   [[nodiscard]] MsrResult read_msr(u32, u64&) override { return MsrResult::NotMine; }

@@ -2,10 +2,9 @@
 //
 // The frame is read and checked whole before anything changes: a fault in the middle is a fault of the instruction,
 // with the stack pointer where it was.
-#include <cstring>
-
 #include "machine/cpu/descriptor.hpp"
 #include "machine/cpu/instructions_system.hpp"
+#include "machine/cpu/return_frame.hpp"
 #include "machine/cpu/system.hpp"
 
 namespace vitrine {
@@ -32,15 +31,6 @@ bool read_slot(Cpu& cpu, const Operation& operation, unsigned slot, u64& value, 
     default:
       return read_stack(cpu, operation, displacement, value);
   }
-}
-
-/// The five slots of IRETQ's frame at once, if they are RAM that can be read without further ado.
-bool read_frame64(const Cpu& cpu, const Operation& operation, u64 (&slots)[5]) {
-  if (!cpu.mode.is64() || operation.operand_size != sizeof(u64)) return false;
-  const u8* host = cpu.host_pointer(cpu.state.gpr[rsp], sizeof slots, Access::Read);
-  if (host == nullptr) return false;
-  std::memcpy(slots, host, sizeof slots);
-  return true;
 }
 
 /// Linear address of the slot at the top of the stack: what identifies a frame.
@@ -94,38 +84,6 @@ void load_outer_pointer(Cpu& cpu, const Segment& stack, bool to_64bit, u64 point
   }
 }
 
-/// Which flags IRET may change (SDM vol. 2, IRET).
-u32 writable_flags(const Cpu& cpu, unsigned operand_size) {
-  u32 writable = flag::status | flag::trap | flag::direction | flag::nested_task | flag::resume |
-                 flag::alignment_check | flag::identification;
-  if (cpu.cpl <= cpu.state.iopl()) writable |= flag::interrupt;
-  if (cpu.cpl == 0) writable |= flag::iopl | flag::virtual_interrupt | flag::virtual_interrupt_pending;
-  return operand_size == 2 ? writable & 0xFFFF : writable;
-}
-
-/// The frame that an IRET leaves.
-struct Popped {
-  u64 instruction = 0;  ///< linear address of the IRET
-  u64 frame = 0;        ///< linear address of the first slot
-  FrameImage image;
-};
-
-/// What all forms of IRET end with. `flags` are complete; mode and stack have been set but for update_mode().
-Outcome finish(Cpu& cpu, u32 flags, const Popped& popped) {
-  CpuState& state = cpu.state;
-  // RF matters only where instruction breakpoints are looked for; there the run loop clears it after one instruction.
-  if ((state.dr[7] & 0xFF) == 0) flags &= ~flag::resume;
-  const bool was_set = state.has(flag::interrupt);
-  const bool nmi_was_blocked = state.nmi_blocked;
-  state.nmi_blocked = false;
-  state.set_flags(flags);
-  cpu.update_mode();
-  cpu.interrupt_flag_changed(was_set, popped.instruction);
-  note_return(cpu, popped.frame, popped.image, popped.instruction);
-  const bool look = cpu.attention() || cpu.stepping() || nmi_was_blocked || cpu.alone;
-  return look ? Outcome::JumpStop : Outcome::Jump;
-}
-
 Outcome return_real(Cpu& cpu, const Operation& operation) {
   CpuState& state = cpu.state;
   u64 target;
@@ -151,7 +109,7 @@ Outcome return_real(Cpu& cpu, const Operation& operation) {
   set_stack_pointer(cpu, state.gpr[rsp] + 3u * operation.operand_size);
   state.segments[cs] = code;
   state.rip = target;
-  return finish(cpu, flags, popped);
+  return finish_return(cpu, flags, popped);
 }
 
 /// Virtual-8086 mode with IOPL < 3: only a 16-bit IRET under VME, and IF stands for VIF (SDM vol. 3B §20.3).
@@ -181,7 +139,7 @@ Outcome return_virtual(Cpu& cpu, const Operation& operation) {
   set_stack_pointer(cpu, state.gpr[rsp] + 6);
   state.segments[cs] = make_v86_segment(static_cast<u16>(selector));
   state.rip = target;
-  return finish(cpu, flags, popped);
+  return finish_return(cpu, flags, popped);
 }
 
 /// IRETD at privilege 0 with VM in the image: nine doublewords (SDM vol. 3B §20.2.2).
@@ -207,7 +165,7 @@ Outcome return_to_v86(Cpu& cpu, const Operation& operation, u64 target, u16 sele
   state.segments[cs] = make_v86_segment(selector);
   state.rip = target;
   const u32 flags = (image & 0x3F7FD5) | flag::always_one;
-  return finish(cpu, flags, popped);
+  return finish_return(cpu, flags, popped);
 }
 
 /// A task gate's frame is the saved EIP of the task that it entered.
@@ -294,10 +252,32 @@ Outcome return_protected(Cpu& cpu, const Operation& operation) {
   state.segments[cs] = make_segment(selector, code);
   state.rip = target;
   if (outward) drop_inner_segments(cpu, privilege);
-  return finish(cpu, flags, popped);
+  return finish_return(cpu, flags, popped);
+}
+
+/// IRETQ to the code and the stack segment that it is in: as return_protected(), when nothing about them has changed.
+std::optional<Outcome> return_to_same_segments(Cpu& cpu, const Operation& operation) {
+  CpuState& state = cpu.state;
+  u64 slots[5];
+  if (!read_frame64(cpu, operation, slots) || state.has(flag::nested_task)) return std::nullopt;
+  const auto code = static_cast<u16>(slots[1]);
+  const auto stack = static_cast<u16>(slots[4]);
+  if (!same_code64(cpu, code) || !same_stack64(cpu, stack) || !canonical(slots[0])) return std::nullopt;
+  cpu.sync(&operation);
+  const auto image = static_cast<u32>(slots[2]);
+  const Popped popped = {
+      .instruction = cpu.rip_of(operation),
+      .frame = state.gpr[rsp],
+      .image = {.rip = slots[0], .rsp = slots[3], .flags = image, .cs = code, .ss = stack, .has_stack = true}};
+  const u32 writable = writable_flags(cpu, operation.operand_size);
+  state.rip = slots[0];
+  state.gpr[rsp] = slots[3];
+  return finish_return(cpu, (state.flags() & ~writable & ~flag::resume) | (image & writable), popped,
+                       SegmentsThen::Same);
 }
 
 Outcome return_by_mode(Cpu& cpu, const Operation& operation) {
+  if (const std::optional<Outcome> outcome = return_to_same_segments(cpu, operation)) return *outcome;
   const CpuState& state = cpu.state;
   if (!state.protected_mode()) return return_real(cpu, operation);
   if (state.v86()) return state.iopl() == 3 ? return_real(cpu, operation) : return_virtual(cpu, operation);

@@ -77,6 +77,7 @@ struct Segment {
   [[nodiscard]] bool readable() const { return (attributes & 0x18) == 0x10 || (attributes & 0x1A) == 0x1A; }
   [[nodiscard]] bool big() const { return (attributes & 0x4000) != 0; }        // D/B
   [[nodiscard]] bool long_mode() const { return (attributes & 0x2000) != 0; }  // L
+  bool operator==(const Segment&) const = default;
   void exchange(Archive& archive) { archive(selector, base, limit, attributes, usable); }
 };
 

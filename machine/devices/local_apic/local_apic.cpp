@@ -128,10 +128,10 @@ const LocalApic::Input* LocalApic::external_input() const {
   return nullptr;
 }
 
-void LocalApic::update() {
+/// `vector`: what the APIC itself asks for.
+void LocalApic::drive(std::optional<u8> vector) {
   if (const Input* input = external_input()) return interrupt_output_.carry(Level::High, input->request);
   if (state_.external != RequestId{}) return interrupt_output_.carry(Level::High, state_.external);
-  const std::optional<u8> vector = globally_enabled() ? winner() : std::nullopt;
   if (!vector) return interrupt_output_.carry(Level::Low, RequestId{});
   interrupt_output_.carry(Level::High, state_.vectors[*vector].pending);
 }
@@ -161,7 +161,7 @@ Acknowledged LocalApic::enter_service(u8 vector) {
   record({.id = request.value, .kind = RecordKind::Acknowledged, .vector = vector, .pin = entry.serving_pin});
   record({.id = request.value, .kind = RecordKind::InService, .vector = vector, .pin = entry.serving_pin});
   if (state_.timer.resting) schedule_timer();
-  tell_all_blocked();
+  if (!state_.requests.empty()) tell_all_blocked();
   update();
   return {.vector = Vector(vector), .request = request, .spurious = false};
 }
@@ -205,7 +205,7 @@ void LocalApic::end_of_interrupt() {
     }
     if ((state_.spurious_vector & spurious_no_broadcast) == 0) bus_.broadcast_eoi(*vector);
   }
-  update();
+  if (!state_.requests.empty()) update();  // nothing else waits for an end
 }
 
 void LocalApic::latch(u8 vector, RequestId request, u8 pin, bool level) {
@@ -236,8 +236,9 @@ void LocalApic::latch(u8 vector, RequestId request, u8 pin, bool level) {
   entry.pending_since = now();
   entry.pending_pin = pin;
   record({.id = request.value, .kind = RecordKind::Latched, .vector = vector, .pin = pin});
-  if (winner() != vector) tell_blocked(vector);
-  update();
+  const std::optional<u8> first = winner();
+  if (first != vector) tell_blocked(vector);
+  drive(globally_enabled() ? first : std::nullopt);
 }
 
 void LocalApic::set_task_priority(u8 value) {

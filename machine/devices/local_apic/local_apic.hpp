@@ -73,10 +73,8 @@ class LocalApic final : public Device, public LocalInterrupts, public ApicBusAge
 
   // LocalInterrupts
   Acknowledged acknowledge() override;
-  [[nodiscard]] bool selects(u64 physical) const override {
-    return (physical & ~u64{0xFFF}) == page_ && page_ != no_page;
-  }
   u64 read_register(u32 offset, u8 size) override;
+  [[nodiscard]] bool reads_quietly(u32 offset) const override { return has_register(offset & 0xFF0); }
   void write_register(u32 offset, u8 size, u64 value) override;
   [[nodiscard]] MsrResult read_msr(u32 number, u64& value) override;
   [[nodiscard]] MsrResult write_msr(u32 number, u64 value) override;
@@ -114,7 +112,6 @@ class LocalApic final : public Device, public LocalInterrupts, public ApicBusAge
  private:
   enum EventKind : u16 { timer_expires, temperature_sampled };
   enum class TimerMode : u8 { OneShot = 0, Periodic = 1, Deadline = 2, Reserved = 3 };
-  static constexpr u64 no_page = ~u64{0};
   static constexpr u8 no_pin = 0xFF;  // in records: it came by a message
   static constexpr std::size_t sources = 7;
 
@@ -199,7 +196,8 @@ class LocalApic final : public Device, public LocalInterrupts, public ApicBusAge
   void end_of_interrupt();
   void set_task_priority(u8 value);
   void log_error(u32 error);
-  void update();
+  void update() { drive(globally_enabled() ? winner() : std::nullopt); }
+  void drive(std::optional<u8> vector);
 
   // Local sources.
   [[nodiscard]] MessageMode mode_of(ApicPin source) const;
@@ -247,7 +245,10 @@ class LocalApic final : public Device, public LocalInterrupts, public ApicBusAge
   void watch_temperature();
 
   // The ledger.
-  void record(Record&& record) const;
+  void record(Record&& record) const {
+    record.source = context_.source.value;
+    context_.ledger.append_for(identity_.cpu, record);
+  }
   void programmed(ControllerRegister which, u64 before, u64 after, u8 pin = 0) const;
   void tell_blocked(u8 vector);
   void tell_all_blocked();
@@ -262,7 +263,6 @@ class LocalApic final : public Device, public LocalInterrupts, public ApicBusAge
   ProcessorPins& pins_;
   InterruptAcknowledger* external_;
   DieTemperature temperature_;
-  u64 page_ = no_page;  // follows from IA32_APIC_BASE
   State state_;
 };
 

@@ -8,11 +8,6 @@ namespace vitrine {
 
 using namespace apic;
 
-void LocalApic::record(Record&& record) const {
-  record.source = context_.source.value;
-  context_.ledger.append_for(identity_.cpu, record);
-}
-
 void LocalApic::programmed(ControllerRegister which, u64 before, u64 after, u8 pin) const {
   if (before == after) return;
   record({.address = context_.ledger.context.address,

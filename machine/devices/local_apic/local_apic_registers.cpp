@@ -180,7 +180,8 @@ void LocalApic::set_register(u32 offset, u32 value) {
     default:
       break;
   }
-  if (const std::optional<ApicPin> source = local_source(offset)) write_local_vector(*source, value);
+  if (const std::optional<ApicPin> source = local_source(offset)) return write_local_vector(*source, value);
+  if (!has_register(offset)) log_error(error_register);
 }
 
 void LocalApic::write_spurious_vector(u32 value) {
@@ -249,7 +250,6 @@ u64 LocalApic::read_register(u32 offset, u8 size) {
 
 void LocalApic::write_register(u32 offset, u8 size, u64 value) {
   if (size != 4 || (offset & 0xF) != 0) return;
-  if (!has_register(offset)) return log_error(error_register);
   set_register(offset, static_cast<u32>(value));
 }
 
