@@ -1,6 +1,4 @@
 // One run of a guest: made, fed, watched, ended, reported.
-#include <csignal>
-#include <deque>
 #include <memory>
 #include <optional>
 
@@ -8,18 +6,18 @@
 #include "apps/guest_output.hpp"
 #include "apps/live_status.hpp"
 #include "apps/register_dump.hpp"
+#include "apps/run_end.hpp"
+#include "apps/run_input.hpp"
 #include "apps/run_observers.hpp"
 #include "apps/run_options.hpp"
 #include "apps/status.hpp"
 #include "apps/trace_input.hpp"
 #include "host/file.hpp"
-#include "host/input.hpp"
 #include "host/pacer.hpp"
 #include "host/stop_signal.hpp"
 #include "host/terminal.hpp"
 #include "machine/boards/machine.hpp"
 #include "machine/cpu/cpu.hpp"
-#include "machine/devices/system_control/system_control_b.hpp"
 #include "observe/fault_chain.hpp"
 #include "observe/names.hpp"
 
@@ -34,15 +32,13 @@ constexpr u64 batch_slice = 10'000'000;
 constexpr u64 most_instructions_of_slice = 250'000;
 /// While more input waits: about one character of a fast serial line.
 constexpr u64 feeding_slice = 100'000;
-/// From one key event of --keys to the next: nobody types faster, and some guests poll.
-constexpr u64 key_interval = 10'000'000;
 /// Sleeps shorter than this cost more than they save.
 constexpr u64 least_sleep = 500'000;
 
 class GuestRun {
  public:
   explicit GuestRun(const RunOptions& options)
-      : options_(options), output_(options.serial, options.debug_console, options.until) {}
+      : options_(options), output_(options.serial, options.debug_console, options.until), input_(options) {}
 
   int execute() {
     if (!output_.error().empty()) return complain(status::no_input, output_.error());
@@ -56,17 +52,13 @@ class GuestRun {
     // Until the disks are saved, too: what the guest wrote is nowhere else.
     const StopSignals signals;
     {
-      const bool uses_input = options_.serial == "stdio";
       // In raw mode only while the guest runs: what we print afterwards is printed on the terminal as it was.
       std::unique_ptr<RawTerminal> terminal;
-      interactive_ = uses_input && standard_input_is_terminal();
-      if (interactive_) terminal = std::make_unique<RawTerminal>();
-      end = loop(signals, uses_input);
+      if (input_.interactive()) terminal = std::make_unique<RawTerminal>();
+      end = loop(signals);
       if (live_) live_->hide();
     }
-    end.time = machine_->clock().now().value;
-    end.instructions = machine_->instructions();
-    end.address = stopped_cpu().linear_rip();
+    add_where_it_stands(end, *machine_);
     return finish(end);
   }
 
@@ -150,6 +142,7 @@ class GuestRun {
     shares_terminal_ = standard_output_is_terminal();
     if (shares_terminal_) output_.on_print = [this] { live_->hide(); };
     observers_.on_print = [this] { live_->hide(); };
+    input_.on_print = [this] { live_->hide(); };
   }
 
   /// Not while the guest is in the middle of a line of its own on the same terminal.
@@ -162,24 +155,21 @@ class GuestRun {
 
   // --- the run ----------------------------------------------------------------------------------------------------
 
-  RunEnd loop(const StopSignals& signals, bool uses_input) {
+  RunEnd loop(const StopSignals& signals) {
     Pacer pacer(wall_nanoseconds(), now());
     for (;;) {
-      if (const int signal = signals.received(); signal != 0) return interrupted(signal);
-      if (uses_input) input_.poll();
-      const bool more = feed_serial();
-      feed_keys();
-      inject_what_is_due();
-      if (left_) return {.reason = "left", .sentence = "You left it (Ctrl-A x).", .status = status::success};
+      if (const int signal = signals.received(); signal != 0) return ended_by_signal(signal);
+      const bool more = input_.feed(*machine_);
+      if (input_.left()) return {.reason = "left", .sentence = "You left it (Ctrl-A x).", .status = status::success};
 
-      const u64 slice = more ? feeding_slice : interactive_ ? interactive_slice : batch_slice;
+      const u64 slice = more ? feeding_slice : input_.interactive() ? interactive_slice : batch_slice;
       u64 until = std::min(now() + slice, options_.max_time);
-      const bool input_follows = next_input_ < options_.timed_inputs.size();
-      if (input_follows) until = std::min(until, options_.timed_inputs[next_input_].time.value);
+      const std::optional<u64> next_due = input_.next_due();
+      if (next_due) until = std::min(until, *next_due);
       const u64 instructions =
           std::min(machine_->instructions() + most_instructions_of_slice, options_.max_instructions);
       const Machine::RunResult result =
-          machine_->run({.until = Tick(until), .instructions = instructions, .input_follows = input_follows});
+          machine_->run({.until = Tick(until), .instructions = instructions, .input_follows = next_due.has_value()});
       if (!output_.flush()) {
         return {.reason = "output-failed",
                 .sentence = "The guest's output could not be written.",
@@ -210,11 +200,11 @@ class GuestRun {
         case Machine::StopReason::Stopped:
           break;
         case Machine::StopReason::HaltedForever:
-          if (uses_input && !input_.at_end() && some_cpu_is_interruptible()) {
+          if (input_.is_open() && some_cpu_is_interruptible(*machine_)) {
             // Only a person (or a pipe) can wake it.
             if (!more) input_.wait(InputStream::forever, signals.wake_descriptor());
             pacer = Pacer(wall_nanoseconds(), now());
-            if (input_.at_end() && input_.empty()) return ended(result);
+            if (input_.is_used_up()) return ended(result);
             break;
           }
           return ended(result);
@@ -230,11 +220,15 @@ class GuestRun {
         default:
           return ended(result);
       }
-      if (!interactive_) continue;
+      if (!input_.interactive()) continue;
       if (const u64 ahead = pacer.wait_for(wall_nanoseconds(), now()); ahead >= least_sleep) {
         input_.wait(ahead, signals.wake_descriptor());
       }
     }
+  }
+
+  [[nodiscard]] RunEnd ended(const Machine::RunResult& result) {
+    return ended_by(result, *machine_, options_, symbols_);
   }
 
   [[nodiscard]] u64 now() const { return machine_->clock().now().value; }
@@ -242,129 +236,6 @@ class GuestRun {
   bool reboot(int& problem) {
     machine_->reset();
     return boot(problem);
-  }
-
-  /// Obeys what a person says to us, whether or not the guest listens. What is left is the guest's.
-  void read_terminal() {
-    while (const auto byte = input_.next()) {
-      const EscapeKeys::Result result = escape_keys_.feed(*byte);
-      if (result.command == EscapeKeys::Command::Leave) left_ = true;
-      if (result.command == EscapeKeys::Command::Help) print_help();
-      if (result.command == EscapeKeys::Command::PowerButton) machine_->inject({.kind = InputKind::PowerButton});
-      if (result.command == EscapeKeys::Command::NmiButton) {
-        machine_->inject({.kind = InputKind::Nmi, .value = static_cast<u64>(SystemControlB::NmiSource::Button)});
-      }
-      if (result.command == EscapeKeys::Command::Send) typed_.push_back(result.byte);
-    }
-  }
-
-  /// Gives the guest the next byte if it wants one. True if it wants more, and there is more.
-  bool feed_serial() {
-    if (interactive_) read_terminal();
-    const auto waiting = [&] { return interactive_ ? !typed_.empty() : !input_.empty(); };
-    if (!waiting() || !machine_->serial_wants_input(0)) return false;
-    u8 byte = 0;
-    if (interactive_) {
-      byte = typed_.front();
-      typed_.pop_front();
-    } else {
-      byte = *input_.next();
-    }
-    machine_->inject({.kind = InputKind::SerialByte, .port = 0, .value = byte});
-    return waiting() && machine_->serial_wants_input(0);
-  }
-
-  void feed_keys() {
-    if (next_key_ >= options_.keys.size() || now() < key_due_ || !machine_->keyboard_wants_input()) return;
-    const KeyStroke& stroke = options_.keys[next_key_++];
-    if (stroke.scan_codes != 0) machine_->inject({.kind = InputKind::KeyScan, .value = stroke.scan_codes});
-    if (stroke.motion) machine_->inject({.kind = InputKind::MouseMotion, .value = *stroke.motion});
-    key_due_ = now() + key_interval + stroke.pause;
-  }
-
-  void inject_what_is_due() {
-    for (; next_input_ < options_.timed_inputs.size(); ++next_input_) {
-      const Input& input = options_.timed_inputs[next_input_];
-      if (input.time.value > now()) return;
-      machine_->inject(input);
-    }
-  }
-
-  void print_help() {
-    if (live_) live_->hide();
-    tell(
-        "\n[vitrine] Ctrl-A x  leave    Ctrl-A Ctrl-A  send Ctrl-A    Ctrl-A p  power button\n"
-        "          Ctrl-A n  NMI button    Ctrl-A h  this help\n");
-  }
-
-  static RunEnd interrupted(int signal) {
-    const char* name = signal == SIGINT ? "Ctrl-C" : signal == SIGTERM ? "SIGTERM" : "SIGHUP";
-    return {.reason = "interrupted",
-            .sentence = fmt::format("Stopped by {}.", name),
-            .status = static_cast<u32>(status::signal_base + signal)};
-  }
-
-  /// The CPU that a triple fault shut down; the first one otherwise.
-  const Cpu& stopped_cpu() const {
-    for (unsigned number = 0; number < machine_->processors(); ++number) {
-      if (machine_->cpu(number).state.shutdown) return machine_->cpu(number);
-    }
-    return machine_->cpu();
-  }
-
-  bool some_cpu_is_interruptible() const {
-    for (unsigned number = 0; number < machine_->processors(); ++number) {
-      const Cpu& cpu = machine_->cpu(number);
-      if (!cpu.state.waits_for_startup && cpu.interruptible()) return true;
-    }
-    return false;
-  }
-
-  std::string halted_sentence() const {
-    std::vector<const Cpu*> halted;
-    for (unsigned number = 0; number < machine_->processors(); ++number) {
-      if (!machine_->cpu(number).state.waits_for_startup) halted.push_back(&machine_->cpu(number));
-    }
-    const auto place = [this](const Cpu& cpu) { return describe_address(cpu.linear_rip(), &symbols_); };
-    const auto flag = [](const Cpu& cpu) { return cpu.interruptible() ? "on" : "off"; };
-    if (halted.size() == 1) {
-      return fmt::format("The guest halted for good at {}: HLT with interrupts {}, and nothing can wake it.",
-                         place(*halted[0]), flag(*halted[0]));
-    }
-    static constexpr std::size_t most_told = 4;
-    std::string text = "All CPUs halted for good, and nothing can wake them:";
-    for (std::size_t i = 0; i < std::min(halted.size(), most_told); ++i) {
-      text += fmt::format("{} CPU {} at {} with interrupts {}", i == 0 ? "" : ",", halted[i]->number, place(*halted[i]),
-                          flag(*halted[i]));
-    }
-    if (halted.size() > most_told) text += fmt::format(", and {} more", halted.size() - most_told);
-    return text + ".";
-  }
-
-  RunEnd ended(const Machine::RunResult& result) {
-    switch (result.reason) {
-      case Machine::StopReason::InstructionLimit:
-        return {
-            .reason = "instructions",
-            .sentence = fmt::format("The budget of {} is used up.", counted(options_.max_instructions, "instruction")),
-            .status = status::budget};
-      case Machine::StopReason::HaltedForever:
-        return {.reason = "halted", .sentence = halted_sentence(), .status = status::halted};
-      case Machine::StopReason::TripleFault:
-        return {.reason = "triple-fault",
-                .sentence = machine_->processors() == 1
-                                ? "The guest's CPU shut down: triple fault."
-                                : fmt::format("CPU {} shut down: triple fault.", stopped_cpu().number),
-                .status = status::triple_fault};
-      case Machine::StopReason::GuestExit:
-        return {.reason = "exit",
-                .sentence = fmt::format("The guest wrote {:#x} to port 0xF4.", result.value),
-                .status = (result.value << 1 | 1) & 0xFF};
-      case Machine::StopReason::PowerOff:
-        return {.reason = "power-off", .sentence = "The guest switched the machine off.", .status = status::success};
-      default:
-        return {.reason = "reset", .sentence = "The guest asked for a reset.", .status = status::success};
-    }
   }
 
   // --- after the run ----------------------------------------------------------------------------------------------
@@ -384,8 +255,8 @@ class GuestRun {
            counted(end.instructions, "instruction"));
     }
     if (end.reason == "triple-fault") {
-      tell("\n{}", explain_triple_fault(stopped_cpu().last_exceptions(),
-                                        register_dump(stopped_cpu(), machine_->memory()), &symbols_));
+      tell("\n{}", explain_triple_fault(stopped_cpu(*machine_).last_exceptions(),
+                                        register_dump(stopped_cpu(*machine_), machine_->memory()), &symbols_));
     }
     if (options_.screen) {
       for (const std::string& line : machine_->text_screen()) tell("{}\n", line);
@@ -397,6 +268,7 @@ class GuestRun {
 
   const RunOptions& options_;
   GuestOutput output_;
+  RunInput input_;
   std::vector<u8> image_, initrd_;
   Disks disks_;
   SymbolTable symbols_;
@@ -405,14 +277,6 @@ class GuestRun {
   std::optional<LiveStatus> live_;
   bool shares_terminal_ = false;
   std::unique_ptr<Machine> machine_;  // goes first: it knows the others
-
-  InputStream input_;
-  EscapeKeys escape_keys_;
-  std::deque<u8> typed_;  // on the terminal, for the guest
-  std::size_t next_key_ = 0, next_input_ = 0;
-  u64 key_due_ = 0;
-  bool interactive_ = false;
-  bool left_ = false;
 };
 
 }  // namespace
