@@ -90,6 +90,11 @@ void add_where_it_stands(RunEnd& end, Machine& machine) {
   end.time = machine.clock().now().value;
   end.instructions = machine.instructions();
   end.address = stopped_cpu(machine).linear_rip();
+  if (machine.processors() == 1) return;
+  for (unsigned number = 0; number < machine.processors(); ++number) {
+    const Cpu& cpu = machine.cpu(number);
+    end.cpus.push_back(cpu.state.waits_for_startup ? 0 : cpu.linear_rip());
+  }
 }
 
 }  // namespace vitrine

@@ -1,4 +1,4 @@
-// How a run ended: the status, the sentence, and where the guest was.
+// How a run ended: the status, the sentence, and where the CPUs were.
 #pragma once
 
 #include "apps/run_options.hpp"
@@ -18,7 +18,7 @@ namespace vitrine {
                               const Symboliser& symbols);
 /// A signal of the host did.
 [[nodiscard]] RunEnd ended_by_signal(int signal);
-/// Time, instructions, and where the CPU is.
+/// Time, instructions, and where each CPU is.
 void add_where_it_stands(RunEnd& end, Machine& machine);
 
 }  // namespace vitrine

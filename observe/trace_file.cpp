@@ -15,6 +15,7 @@ constexpr u16 version = 2, oldest_version = 1;
 constexpr std::size_t block_prefix = 9;
 constexpr u32 records_per_block = 4096;
 constexpr u32 records_limit = 65536;
+constexpr u64 cpus_limit = 64;
 constexpr std::size_t block_limit = std::size_t{16} << 20;
 
 /// Bits of a record's mask behind those of wide_fields.
@@ -285,6 +286,8 @@ void TraceWriter::finish(const RunEnd& end) {
   put_string(payload, end.sentence);
   put_varint(payload, end.status);
   put_varint(payload, end.address);
+  if (!end.cpus.empty()) put_varint(payload, end.cpus.size());
+  for (const u64 address : end.cpus) put_varint(payload, address);
   block('E', payload);
 }
 
@@ -462,6 +465,9 @@ bool TraceReader::read_end(std::span<const u8> payload, u64& records, u64& diges
   end.sentence = taker.string();
   end.status = static_cast<u32>(taker.varint());
   if (!taker.at_end()) end.address = taker.varint();
+  const u64 cpus = taker.at_end() ? 0 : taker.count();
+  if (cpus > cpus_limit) return false;
+  for (u64 left = cpus; left > 0 && taker.good(); --left) end.cpus.push_back(taker.varint());
   if (!taker.good() || !taker.at_end()) return false;
   end_ = std::move(end);
   return true;

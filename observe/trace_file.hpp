@@ -15,7 +15,7 @@
 // Block 'E', last and once: varint record count, u64 digest (digest.hpp), varint end time, varint end instruction
 // count,
 //   string stop reason, string its sentence, varint exit status, varint address of the next instruction (may be
-//   absent).
+//   absent), and if there are several CPUs varint their count (at most 64), then a varint for each: the same of it.
 // A record: kind u8, varint mask of the fields that differ from their prediction (bit 0 time, 1 instructions, 2 id,
 //   3 address, 4 other, 5 frame, 6 since, 7 extra, 8 vector, 9 pin, 10 detail, 11 source, 12 cpu, 13 privilege), then
 //   the masked fields in this order. Fields 0..7: zigzag varint of (value - prediction) mod 2^64; 11: varint; others:
@@ -67,6 +67,8 @@ struct RunEnd {
   std::string sentence;  ///< the same for people
   u32 status = 0;        ///< the exit status of `vitrine run`
   u64 address = 0;       ///< linear address of the instruction that would have been next; 0: not known
+  /// The same of each CPU; 0: it waits for a start-up message. Empty: there is one CPU, or it is not known. At most 64.
+  std::vector<u64> cpus = {};
   bool operator==(const RunEnd&) const = default;
 };
 

@@ -17,7 +17,13 @@ TraceHeader some_header() {
 }
 
 RunEnd some_end() {
-  return {.time = 5000, .instructions = 4000, .reason = "until", .sentence = "the guest printed READY", .status = 0};
+  return {.time = 5000,
+          .instructions = 4000,
+          .reason = "until",
+          .sentence = "the guest printed READY",
+          .status = 0,
+          .address = 0xFFFFFFFF81000000,
+          .cpus = {0xFFFFFFFF81000000, 0, 0x1234}};
 }
 
 std::vector<Record> random_records(std::size_t count) {
@@ -180,6 +186,22 @@ TEST(TraceFile, names_what_is_wrong) {
   longer.push_back(0);
   EXPECT_EQ(read(longer).error, TraceError::TrailingBytes);
   EXPECT_EQ(read(std::span(bytes).first(12)).error, TraceError::BadHeader);
+}
+
+TEST(TraceFile, an_end_of_more_than_64_cpus_is_no_end) {
+  const auto error_with = [](std::size_t cpus) {
+    RunEnd end = some_end();
+    end.cpus.assign(cpus, 0x1234);
+    MemorySink sink;
+    TraceWriter writer(sink, some_header());
+    writer.finish(end);
+    const ReadResult result = read(sink.bytes);
+    EXPECT_EQ(result.error == TraceError::None, result.end == end);
+    return result.error;
+  };
+  EXPECT_EQ(error_with(0), TraceError::None);
+  EXPECT_EQ(error_with(64), TraceError::None);
+  EXPECT_EQ(error_with(65), TraceError::BadBlock);
 }
 
 TEST(TraceFile, a_trace_without_records_is_good) {

@@ -46,6 +46,7 @@ void Diagnosis::add_handler_evidence(const Life& life, Story& story) const {
 }
 
 u64 Diagnosis::place_at_end(u8 cpu) const {
+  if (!end_.cpus.empty()) return cpu < end_.cpus.size() ? end_.cpus[cpu] : 0;
   const bool alone = std::ranges::find(state_.header().sources, "cpu1") == state_.header().sources.end();
   return alone && cpu == 0 ? end_.address : 0;
 }
@@ -57,23 +58,19 @@ std::string Diagnosis::cpu_name(u8 cpu) const {
 
 void Diagnosis::add_where_the_cpu_is(u8 cpu, Story& story) const {
   const CpuNow& now = state_.cpu(cpu);
-  if (const u64 place = place_at_end(cpu); place != 0) {
+  if (now.halted) {
+    story.evidence.push_back({.time = now.halted->time,
+                              .text = fmt::format("{} sleeps in HLT at {}", cpu_name(cpu), at(now.halted->address)),
+                              .address = now.halted->address});
+  } else if (const u64 place = place_at_end(cpu); place != 0) {
     story.evidence.push_back({.time = end_.time,
                               .text = fmt::format("{} was at {} when the run ended", cpu_name(cpu), at(place)),
                               .address = place});
-    return;
-  }
-  if (!now.last) return;
-  const Record& last = *now.last;
-  if (now.halted) {
-    story.evidence.push_back({.time = last.time,
-                              .text = fmt::format("{} sleeps in HLT at {}", cpu_name(cpu), at(last.address)),
-                              .address = last.address});
-  } else {
+  } else if (now.last) {
     story.evidence.push_back(
-        {.time = last.time,
-         .text = fmt::format("the last that is known of {} is {}", cpu_name(cpu), at(last.address)),
-         .address = last.address});
+        {.time = now.last->time,
+         .text = fmt::format("the last that is known of {} is {}", cpu_name(cpu), at(now.last->address)),
+         .address = now.last->address});
   }
 }
 
@@ -92,11 +89,11 @@ Diagnosis::Story Diagnosis::not_returned(const Life& life) const {
   if (!runs_now && !is_nested_in) {
     story.clause = fmt::format("{} has not returned, and {} has gone on elsewhere (a thread switch in the handler?)",
                                at(entered.address), cpu_name(entered.cpu));
-  } else if (const u64 place = place_at_end(entered.cpu); place != 0) {
-    story.clause += fmt::format("; {} was last at {}", cpu_name(entered.cpu), at(place));
   } else if (cpu.halted) {
     story.clause += fmt::format("; {} sleeps in HLT at {}", cpu_name(entered.cpu), at(cpu.halted->address));
     story.stuck = cpu.halted->detail == 0;
+  } else if (const u64 place = place_at_end(entered.cpu); place != 0) {
+    story.clause += fmt::format("; {} was last at {}", cpu_name(entered.cpu), at(place));
   }
   if (runs < why_patience && !story.stuck) story.cause = "handler-running";
   add_handler_evidence(life, story);

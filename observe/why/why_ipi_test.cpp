@@ -35,7 +35,8 @@ struct WhyOthers : testing::Test {
   WhyBuilder builder{ApicStory::header()};
   ApicStory story{[this](const Record& record) { builder.consume({&record, 1}); }};
   Names names;
-  RunEnd end() { return {.time = story.now(), .address = answer_loop}; }
+  std::vector<u64> places;  // of the CPUs when the run ended
+  RunEnd end() { return {.time = story.now(), .address = answer_loop, .cpus = places}; }
   std::vector<WhyAnswer> about_vector(u8 vector) { return builder.about_vector(vector, end(), &names); }
   WhyAnswer about(u8 line) { return builder.about_line(line, end(), &names).front(); }
   void leave_8259s() {
@@ -113,6 +114,7 @@ TEST_F(WhyOthers, an_edge_that_came_before_its_entry_was_opened_is_lost) {
 }
 
 TEST_F(WhyOthers, both_cpus_of_a_shootdown_deadlock_are_told) {
+  places = {answer_loop, lock_loop};
   story.at(5 * ms);
   unheard_ipi(1);
   story.at(50 * ms);
@@ -121,8 +123,13 @@ TEST_F(WhyOthers, both_cpus_of_a_shootdown_deadlock_are_told) {
   EXPECT_EQ(answers[0].cause, "ipi-deadlock");
   EXPECT_EQ(answers[0].sentence,
             "IPI (local APIC of CPU 0) was sent at 0.005 s and not delivered: CPU 1 has interrupts off (IF=0) since "
-            "0.0045 s, by setup (apic.c:12); CPU 0 sent it at setup (apic.c:12). If CPU 0 waits for the answer, it "
-            "waits for CPU 1; and if CPU 1 waits for something that CPU 0 holds, neither goes on.");
+            "0.0045 s, by setup (apic.c:12); CPU 1 is at take_lock (lock.c:7), and CPU 0 sent it at setup (apic.c:12) "
+            "and is at flush_others (tlb.c:30). If CPU 0 waits for the answer, it waits for CPU 1; and if CPU 1 waits "
+            "for something that CPU 0 holds, neither goes on.");
+  EXPECT_THAT(answers[0].evidence,
+              Contains(Field(&WhyEvidence::text, "CPU 0 was at flush_others (tlb.c:30) when the run ended")));
+  EXPECT_THAT(answers[0].evidence,
+              Contains(Field(&WhyEvidence::text, "CPU 1 was at take_lock (lock.c:7) when the run ended")));
   EXPECT_EQ(builder.about_what_is_stuck(end(), &names).front().sentence, answers[0].sentence);
   for (const char* name : {"IPI", "lapic0", "local APIC of CPU 0"}) {
     EXPECT_EQ(builder.about_source(name, end(), &names).value().front().cause, "ipi-deadlock") << name;
@@ -143,8 +150,20 @@ TEST_F(WhyOthers, a_cpu_whose_place_is_not_known_does_not_get_another_ones) {
   unheard_ipi(1);
   story.at(50 * ms);
   const WhyAnswer answer = about_vector(0x54).front();
+  EXPECT_THAT(answer.sentence, HasSubstr("CPU 0 sent it at setup (apic.c:12). If CPU 0 waits for the answer"));
   EXPECT_THAT(answer.sentence, Not(HasSubstr("flush_others")));
   EXPECT_THAT(answer.evidence, Each(Field(&WhyEvidence::text, Not(HasSubstr("flush_others")))));
+}
+
+TEST_F(WhyOthers, a_cpu_that_sleeps_is_told_to_sleep_though_its_place_is_known) {
+  places = {answer_loop, lock_loop};
+  story.at(5 * ms).add({.address = 0x8000, .kind = RecordKind::CpuStarted, .source = ApicStory::cpu1, .cpu = 1});
+  story.apic(1, ControllerRegister::SpuriousVector, 0x1FF).sent(1, ipi, 0x54, 1, ApicStory::lapic0);
+  story.accept(1, 0x54, 1).take(1, 0x54, 1);
+  story.add({.address = ApicStory::culprit, .kind = RecordKind::Halted, .source = ApicStory::cpu1, .cpu = 1});
+  story.at(50 * ms);
+  const WhyAnswer answer = about_vector(0x54).front();
+  EXPECT_THAT(answer.sentence, HasSubstr("CPU 1 sleeps in HLT at setup (apic.c:12)")) << answer.cause;
 }
 
 TEST_F(WhyOthers, a_cpu_that_never_set_if_has_it_off_since_its_start) {

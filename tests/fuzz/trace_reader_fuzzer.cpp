@@ -76,13 +76,13 @@ u32 crc32(std::span<const u8> bytes) {
 
 const TraceHeader some_header{.sources = {"cpu0", "pic0", "pit"}, .lines = {{0, "Timer"}}, .guest = "fuzz"};
 
-void use_as_block(std::span<const u8> payload) {
+void use_as_block(char type, std::span<const u8> payload) {
   MemorySink trace;
   const TraceWriter start(trace, some_header);
   const auto append = [&](u64 value, unsigned size) {
     for (unsigned i = 0; i < size; ++i) trace.bytes.push_back(static_cast<u8>(value >> (8 * i)));
   };
-  append('R', 1);
+  append(static_cast<u8>(type), 1);
   append(payload.size(), 4);
   append(crc32(payload), 4);
   trace.write(payload);
@@ -128,7 +128,8 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
   using namespace vitrine;
   auto reader = TraceReader::open({data, size});
   if (reader) use(*reader);
-  use_as_block({data, size});
+  use_as_block('R', {data, size});
+  use_as_block('E', {data, size});
   use_as_records({data, size});
   return 0;
 }
