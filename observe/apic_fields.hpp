@@ -16,6 +16,10 @@ namespace vitrine {
 inline constexpr u8 first_apic_pin = static_cast<u8>(ApicPin::Timer);
 [[nodiscard]] constexpr bool is_line(u8 pin) { return pin < first_apic_pin; }
 inline constexpr u8 first_pci_line = 16;
+/// What an IPI comes on.
+inline constexpr u8 interprocessor_pin = static_cast<u8>(ApicPin::Interprocessor);
+/// Two CPUs of which one has not taken the other's IPI for so long, in ns, wait for each other.
+inline constexpr u64 deadlock_patience = 10'000'000;
 
 /// An entry of an I/O APIC (64 bits) or of a local vector table (the low 32 of them).
 struct VectorEntry {

@@ -35,7 +35,7 @@ const PinWords* words_of(u8 pin) {
 }
 
 bool is_message(u8 pin) {
-  return pin == static_cast<u8>(ApicPin::Interprocessor) || pin == static_cast<u8>(ApicPin::Message);
+  return pin == interprocessor_pin || pin == static_cast<u8>(ApicPin::Message);
 }
 
 constexpr std::array<std::string_view, 8> mode_names = {"fixed", "lowest-priority", "smi",   "reserved", "nmi",

@@ -1,6 +1,7 @@
 // The report's handlers: when they are entered and left, for whose sake, and on which CPU.
 #include <algorithm>
 
+#include "observe/apic_fields.hpp"
 #include "observe/message_words.hpp"
 #include "observe/names.hpp"
 #include "observe/report.hpp"
@@ -125,7 +126,7 @@ void ReportBuilder::count_for_cpu(const Record& record, const Request* request) 
     return count(Line, static_cast<u32>(is_pci ? request->wire : row.line), source_name(row.source));
   }
   if (pin == static_cast<u8>(ApicPin::Message)) return count(Message, record.vector, source_name(row.source));
-  if (pin == static_cast<u8>(ApicPin::Interprocessor)) return count(Interprocessor, record.vector, pin_name(pin));
+  if (pin == interprocessor_pin) return count(Interprocessor, record.vector, pin_name(pin));
   count(LocalApic, pin, pin_name(pin));
 }
 

@@ -30,7 +30,7 @@ bool is_local_apic(std::string_view source) { return source.starts_with("lapic")
 std::string sender_text(const Record& record) {
   if (is_line(record.pin)) return fmt::format(" (input {})", record.pin);
   if (record.pin == static_cast<u8>(ApicPin::Message)) return fmt::format(" (MSI write to {:#x})", record.since);
-  return record.pin == static_cast<u8>(ApicPin::Interprocessor) ? "" : fmt::format(" ({})", pin_name(record.pin));
+  return record.pin == interprocessor_pin ? "" : fmt::format(" ({})", pin_name(record.pin));
 }
 
 bool has_error_code(const Record& record) { return (record.extra >> 32 & 1) != 0; }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "observe/apic_fields.hpp"
 #include "observe/life/places.hpp"
 #include "observe/message_words.hpp"
 #include "observe/names.hpp"
@@ -14,7 +15,7 @@ namespace vitrine {
 namespace {
 
 std::string_view raised_word(u8 pin) {
-  const bool sent = pin == static_cast<u8>(ApicPin::Interprocessor) || pin == static_cast<u8>(ApicPin::Message);
+  const bool sent = pin == interprocessor_pin || pin == static_cast<u8>(ApicPin::Message);
   return sent ? "sent" : "raised";
 }
 

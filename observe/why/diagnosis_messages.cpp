@@ -1,6 +1,7 @@
 // Messages that nobody took, and CPUs that don't take what another one has sent them and waits for.
 #include <fmt/format.h>
 
+#include "observe/apic_fields.hpp"
 #include "observe/life/places.hpp"
 #include "observe/message_words.hpp"
 #include "observe/names.hpp"
@@ -9,10 +10,6 @@
 namespace vitrine {
 
 namespace {
-
-/// An IPI that waits longer than this while two CPUs go round: the rule ipi-deadlock has the same.
-constexpr u64 deadlock_patience = 10'000'000;
-constexpr u8 interprocessor = static_cast<u8>(ApicPin::Interprocessor);
 
 std::string sent_to(const Record& message) {
   const std::string text = message_text(message);
@@ -35,7 +32,7 @@ const Record* Diagnosis::acceptance(const Life& life) const {
 void Diagnosis::add_who_waits_for_whom(const Life& life, Story& story) const {
   const Record* sent = life.origin();
   const Record* accepted = acceptance(life);
-  if (sent == nullptr || sent->pin != interprocessor || accepted == nullptr || accepted->cpu == sent->cpu) return;
+  if (sent == nullptr || sent->pin != interprocessor_pin || accepted == nullptr || accepted->cpu == sent->cpu) return;
   const u8 sender = sent->cpu, receiver = accepted->cpu;
   const u64 sender_at = place_at_end(sender), receiver_at = place_at_end(receiver);
   const auto place = [&](u64 address) { return address != 0 ? fmt::format(" is at {}", at(address)) : std::string(); };
@@ -53,7 +50,7 @@ void Diagnosis::add_who_waits_for_whom(const Life& life, Story& story) const {
   bool crossed = false;
   for (const Life* other : state_.pending()) {
     const Record* back = other->origin();
-    const Record* kept = back->pin == interprocessor ? acceptance(*other) : nullptr;
+    const Record* kept = back->pin == interprocessor_pin ? acceptance(*other) : nullptr;
     crossed = crossed || (kept != nullptr && back->cpu == receiver && kept->cpu == sender);
   }
   story.cause = "ipi-deadlock";
@@ -72,7 +69,7 @@ void Diagnosis::add_who_waits_for_whom(const Life& life, Story& story) const {
 
 /// Empty: the story of its receiver has it.
 std::string Diagnosis::loss_advice(const Record& lost, MessageLoss loss) const {
-  const bool ipi = lost.pin == interprocessor;
+  const bool ipi = lost.pin == interprocessor_pin;
   switch (loss) {
     case MessageLoss::NoReceiver: {
       const std::size_t cpus = state_.apics().locals().size();
@@ -163,7 +160,7 @@ Diagnosis::Story Diagnosis::lost_message(const Record& lost) const {
 
 WhyAnswer Diagnosis::message_to_nobody(const Record& lost) const {
   WhyAnswer answer;
-  const bool ipi = lost.pin == static_cast<u8>(ApicPin::Interprocessor);
+  const bool ipi = lost.pin == interprocessor_pin;
   answer.subject = fmt::format("{} of {}", ipi ? "the IPI" : "the message", with_article(controller_name(lost.source)));
   answer.vector = lost.vector;
   answer.id = lost.id;

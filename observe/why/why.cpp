@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "observe/apic_fields.hpp"
 #include "observe/life/places.hpp"
 #include "observe/message_words.hpp"
 #include "observe/why/devices.hpp"
@@ -48,7 +49,7 @@ std::vector<Seat> seats(const InterruptState& state) {
     if (device.raised != 0 || device.withheld) add({device.source, device.line});
   }
   for (const LineState* line : state.lines()) {
-    if (line->pin == static_cast<u8>(ApicPin::Interprocessor)) add({line->source, line->pin});
+    if (line->pin == interprocessor_pin) add({line->source, line->pin});
   }
   return found;
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "observe/apic_fields.hpp"
 #include "observe/check/rules/contains.hpp"
 #include "observe/names.hpp"
 
@@ -223,7 +224,7 @@ void HaltRules::judge_dead(const Cpu& cpu, u64 halt) {
   // Another CPU has told it to stop. The handler may run on a stack of its own, whose end leads back to the frame.
   const Life* life = gate != nullptr && gate->id != 0 ? context_.lives.find(gate->id) : nullptr;
   const bool told_to = life != nullptr && life->first(RecordKind::MessageSent) != nullptr &&
-                       life->first(RecordKind::MessageSent)->pin == static_cast<u8>(ApicPin::Interprocessor) &&
+                       life->first(RecordKind::MessageSent)->pin == interprocessor_pin &&
                        stack_leads_to(cpu, gate->frame);
   const bool meant =
       cause == 0 || by_exception || told_to || in_gate_handler || (by_cli && belongs_to_callers(cpu, cause, halt));

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "observe/apic_fields.hpp"
 #include "observe/check/rules/code_path.hpp"
 #include "observe/check/rules/rule_words.hpp"
 #include "observe/message_words.hpp"
@@ -12,7 +13,6 @@
 namespace vitrine {
 
 namespace {
-constexpr u8 interprocessor = static_cast<u8>(ApicPin::Interprocessor);
 constexpr u8 all_but_self = 3;
 }  // namespace
 
@@ -39,7 +39,8 @@ void IpiRules::consume(const Record& record) {
   switch (record.kind) {
     case RecordKind::MessageSent: {
       const auto mode = static_cast<MessageMode>(record.detail);
-      if (record.pin != interprocessor || (mode != MessageMode::Fixed && mode != MessageMode::LowestPriority)) return;
+      if (record.pin != interprocessor_pin || (mode != MessageMode::Fixed && mode != MessageMode::LowestPriority))
+        return;
       if (pending_.size() == most_pending) pending_.erase(pending_.begin());
       pending_.push_back({.id = record.id,
                           .sent_by = record.address,
@@ -84,7 +85,7 @@ void IpiRules::message_lost(const Record& record) {
   const auto loss = static_cast<MessageLoss>(record.detail);
   const bool to_others = (record.extra >> message_extra::shorthand & 3) == all_but_self;
   // The second start-up message of the usual pair, and "all others" where there is no other.
-  if (record.pin != interprocessor || loss == MessageLoss::NotWaiting || to_others) return;
+  if (record.pin != interprocessor_pin || loss == MessageLoss::NotWaiting || to_others) return;
   if ((record.extra & message_extra::deassert) != 0) return;
   Finding finding{.rule = "bad-ipi",
                   .severity = loss == MessageLoss::ReceiverDisabled ? FindingSeverity::Warning : FindingSeverity::Error,
@@ -121,14 +122,16 @@ void IpiRules::looked(const Cpu& cpu) {
   spin.deaf = !cpu.interruptible();
   spin.cleared_by = cpu.state.interrupts_off_address;
   for (Pending& each : pending_) {
-    if (each.reported || !each.accepted || each.sender == each.receiver || now - each.since < patience) continue;
+    if (each.reported || !each.accepted || each.sender == each.receiver || now - each.since < deadlock_patience)
+      continue;
     if (spins(each.sender, now) && spins(each.receiver, now) && spins_[each.receiver].deaf) report(each, now);
   }
 }
 
 bool IpiRules::spins(u8 cpu, u64 now) const {
   const auto found = spins_.find(cpu);
-  return found != spins_.end() && !found->second.halted && found->second.waits && now - found->second.since >= patience;
+  return found != spins_.end() && !found->second.halted && found->second.waits &&
+         now - found->second.since >= deadlock_patience;
 }
 
 void IpiRules::report(Pending& pending, u64 now) {

@@ -24,8 +24,7 @@ class IpiRules final : public Rule {
   void looked(const Cpu& cpu) override;
 
  private:
-  static constexpr u64 patience = 10'000'000;  // ns in which neither goes on
-  static constexpr u64 loop_size = 256;        // bytes
+  static constexpr u64 loop_size = 256;  // bytes
   static constexpr unsigned enough_looks = 16;
   static constexpr std::size_t longest_loop = 32;  // instructions
   static constexpr std::size_t most_pending = 256;

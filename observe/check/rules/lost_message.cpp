@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "observe/apic_fields.hpp"
 #include "observe/life/places.hpp"
 #include "observe/message_words.hpp"
 #include "observe/names.hpp"
@@ -9,7 +10,6 @@
 namespace vitrine {
 
 namespace {
-constexpr u8 interprocessor = static_cast<u8>(ApicPin::Interprocessor);
 constexpr u32 broadcast = 0xFF;
 }  // namespace
 
@@ -50,7 +50,7 @@ void LostMessage::lost(const Record& record) {
   const Record* message = life != nullptr ? life->last(RecordKind::MessageSent) : nullptr;
   const Record& sent = message != nullptr ? *message : record;
   // IPIs are bad-ipi's, a vector below 16 in an entry ioapic-mismatch's. A level that is not asserted is no request.
-  if (sent.pin == interprocessor || loss == MessageLoss::Deassert) return;
+  if (sent.pin == interprocessor_pin || loss == MessageLoss::Deassert) return;
   if (loss == MessageLoss::IllegalVector && is_line(sent.pin)) return;
 
   const auto destination = static_cast<u32>(record.extra);
