@@ -34,9 +34,7 @@ const PinWords* words_of(u8 pin) {
   return nullptr;
 }
 
-bool is_message(u8 pin) {
-  return pin == interprocessor_pin || pin == static_cast<u8>(ApicPin::Message);
-}
+bool is_message(u8 pin) { return pin == interprocessor_pin || pin == static_cast<u8>(ApicPin::Message); }
 
 constexpr std::array<std::string_view, 8> mode_names = {"fixed", "lowest-priority", "smi",   "reserved", "nmi",
                                                         "init",  "start-up",        "extint"};
@@ -190,14 +188,17 @@ std::string raise_infinitive(u8 pin, const TraceHeader& header) {
 
 std::string_view mode_name(MessageMode mode) { return mode_names[static_cast<std::size_t>(mode) & 7]; }
 
+std::string destination_text(const Record& record) {
+  const std::string_view shorthand = shorthand_words(record.extra);
+  if (!shorthand.empty()) return std::string(shorthand);
+  return destination_words(static_cast<u32>(record.extra), (record.extra & message_extra::logical) != 0,
+                           (record.extra & message_extra::wide) != 0);
+}
+
 std::string message_text(const Record& record) {
   const auto mode = static_cast<MessageMode>(record.detail);
   const bool asserted = (record.extra & message_extra::deassert) == 0;
-  const std::string_view shorthand = shorthand_words(record.extra);
-  std::string to = shorthand.empty()
-                       ? destination_words(static_cast<u32>(record.extra), (record.extra & message_extra::logical) != 0,
-                                           (record.extra & message_extra::wide) != 0)
-                       : std::string(shorthand);
+  std::string to = destination_text(record);
   if (record.kind == RecordKind::MessageLost) {
     return fmt::format("{} to {}", lost_content(static_cast<MessageLoss>(record.detail), record.vector), to);
   }

@@ -26,6 +26,8 @@ namespace vitrine {
 /// A MessageSent or MessageLost record: "vector 0x24 to APIC id 1", "INIT to all others",
 /// "start-up for 0x9a000 to APIC id 1", "vector 0x31 to the least busy of logical 0x0f".
 [[nodiscard]] std::string message_text(const Record& record);
+/// Where it went: "APIC id 1", "all other CPUs", "logical id 0x0f".
+[[nodiscard]] std::string destination_text(const Record& record);
 /// Why a message was of no effect: "no-receiver".
 [[nodiscard]] std::string_view loss_name(MessageLoss loss);
 /// The same as a clause: "no local APIC has that id".

@@ -9,16 +9,6 @@
 
 namespace vitrine {
 
-namespace {
-
-std::string sent_to(const Record& message) {
-  const std::string text = message_text(message);
-  const std::size_t to = text.find(" to ");
-  return to == std::string::npos ? text : text.substr(to + 4);
-}
-
-}  // namespace
-
 const Record* Diagnosis::acceptance(const Life& life) const {
   const Record* found = nullptr;
   for (const Record& record : life.records) {
@@ -120,18 +110,18 @@ Diagnosis::Story Diagnosis::lost_message(const Record& lost) const {
   const ApicPicture::Local* receiver =
       physical && destination < 0xFF ? state_.apics().local_of(static_cast<u8>(destination)) : nullptr;
   if (loss == MessageLoss::NoReceiver) {
-    story.clause = fmt::format("its message went to {}, which no local APIC has", sent_to(lost));
+    story.clause = fmt::format("its message went to {}, which no local APIC has", destination_text(lost));
   } else if (loss == MessageLoss::ReceiverDisabled && receiver != nullptr && receiver->waits_for_startup) {
     const Life none;
     story =
         cpu_not_started({.cpu = receiver->cpu, .by = {.time = receiver->reset ? receiver->reset->time : 0}}, none, 0);
-    story.clause = fmt::format("its message went to {}, but {}", sent_to(lost), story.clause);
+    story.clause = fmt::format("its message went to {}, but {}", destination_text(lost), story.clause);
   } else if (loss == MessageLoss::ReceiverDisabled && receiver != nullptr) {
     const Life none;
     const Standing by_svr{.place = receiver->source,
                           .by = {.time = receiver->spurious_vector.time, .address = receiver->spurious_vector.address}};
     story = apic_disabled(switched_off(*receiver).value_or(by_svr), none, 0);
-    story.clause = fmt::format("its message went to {}, but {}", sent_to(lost), story.clause);
+    story.clause = fmt::format("its message went to {}, but {}", destination_text(lost), story.clause);
     story.stuck = true;
   } else if (loss == MessageLoss::IllegalVector) {
     story.clause =
