@@ -1,6 +1,7 @@
 // From linear to physical addresses (SDM vol. 3A ch. 4): no paging, 32-bit, PAE and 4-level paging.
 #include "base/bits.hpp"
 #include "machine/cpu/cpu.hpp"
+#include "machine/cpu/page_rights.hpp"
 #include "machine/cpu/system.hpp"
 
 namespace vitrine {
@@ -252,6 +253,15 @@ bool Cpu::peek_translate(u64 linear, u64& physical) const {
   const Walk walk = Walker(*this).walk(linear);
   physical = walk.physical & a20_mask;
   return walk.failure == Failure::None;
+}
+
+PageOwner page_owner(const Cpu& cpu, u64 linear) {
+  if (!cpu.state.long_mode()) linear = static_cast<u32>(linear);
+  if (cpu.state.long_mode() && !canonical(linear)) return PageOwner::NotMapped;
+  if (!cpu.state.paging()) return PageOwner::Supervisor;
+  const Walk walk = Walker(cpu).walk(linear);
+  if (walk.failure != Failure::None) return PageOwner::NotMapped;
+  return walk.user ? PageOwner::User : PageOwner::Supervisor;
 }
 
 bool load_page_directory_pointers(Cpu& cpu, u64 cr3) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "machine/cpu/page_rights.hpp"
 #include "observe/check/rules/rule_words.hpp"
 #include "observe/names.hpp"
 
@@ -9,6 +10,14 @@ namespace vitrine {
 
 namespace {
 u64 distance(u64 one, u64 other) { return one > other ? one - other : other - one; }
+
+/// What a program will run on, as a kernel loads it on its way back: two threads may share it, which is theirs to know.
+/// An empty stack ends below its pointer. Where the kernel itself lies in pages that programs may use, they tell
+/// nothing.
+bool is_programs_stack(const Cpu& cpu, u64 instruction, u64 pointer) {
+  if (page_owner(cpu, instruction) == PageOwner::User) return false;
+  return page_owner(cpu, pointer) != PageOwner::Supervisor && page_owner(cpu, pointer - 1) != PageOwner::Supervisor;
+}
 }  // namespace
 
 RuleMaker StackOnTwoCpus::maker() {
@@ -49,6 +58,10 @@ void StackOnTwoCpus::stack_switched(const Cpu& cpu, u64 instruction, u64 from, u
     context_.findings.report(std::move(finding));
     return true;
   });
+  if (is_programs_stack(cpu, instruction, to)) {
+    residents_.erase(number);
+    return;
+  }
   for (const auto& [other, resident] : residents_) {
     if (other == number || resident.stack == 0 || distance(resident.stack, to) > same_stack) continue;
     // User halves differ; kernels map their stacks alike in all.
