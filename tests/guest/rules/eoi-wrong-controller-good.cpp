@@ -1,27 +1,13 @@
 // The serial port comes through the I/O APIC; its handler sends the EOI to the local APIC.
-#include "tests/guest/runtime/io_apic.hpp"
-
-namespace {
-
-constexpr u8 vector = 0x34;
-volatile u32 transmitted;
-
-INTERRUPT_HANDLER(serial_handler) {
-  uart_quiet(com1);
-  transmitted = transmitted + 1;
-  apic::end_of_interrupt();
-}
-
-}  // namespace
+#include "tests/guest/runtime/serial_interrupt.hpp"
 
 void guest_main() {
-  io_apic::start();
-  set_gate_target(vector, reinterpret_cast<const void*>(serial_handler));
-  io_apic::write_entry(4, vector);
+  serial::start();
+  io_apic::write_entry(serial::pin, serial::vector);
   for (u32 i = 1; i <= 3; ++i) {
     uart_raise(com1);
     window();
-    check("the serial port comes", transmitted, i);
+    check("the serial port comes", serial::transmitted, i);
   }
-  check_true("nothing is in service", !apic::has(apic::in_service, vector));
+  check_true("nothing is in service", !apic::has(apic::in_service, serial::vector));
 }

@@ -1,26 +1,12 @@
 // The serial port's line is an edge, and its entry says level.
-#include "tests/guest/runtime/io_apic.hpp"
-
-namespace {
-
-constexpr u8 vector = 0x34;
-volatile u32 transmitted;
-
-INTERRUPT_HANDLER(serial_handler) {
-  uart_quiet(com1);
-  transmitted = transmitted + 1;
-  apic::end_of_interrupt();
-}
-
-}  // namespace
+#include "tests/guest/runtime/serial_interrupt.hpp"
 
 void guest_main() {
-  io_apic::start();
-  set_gate_target(vector, reinterpret_cast<const void*>(serial_handler));
+  serial::start();
   volatile u32* const chip = io_apic::registers();
-  chip[0] = 0x10 + 2 * 4;
-  chip[4] = vector | io_apic::level;
+  chip[0] = serial::entry_low;
+  chip[4] = serial::vector | io_apic::level;
   uart_raise(com1);
   window();
-  check("the serial port comes", transmitted, 1);
+  check("the serial port comes", serial::transmitted, 1);
 }

@@ -1,10 +1,5 @@
 // The local APIC is switched off by IA32_APIC_BASE, as some boot loaders leave it.
-#include "tests/guest/runtime/io_apic.hpp"
-
-INTERRUPT_HANDLER(serial_handler) {
-  uart_quiet(com1);
-  apic::end_of_interrupt();
-}
+#include "tests/guest/runtime/serial_interrupt.hpp"
 
 [[gnu::noinline]] void switch_off() {
   constexpr u32 off = 0xFEE00100;
@@ -12,9 +7,8 @@ INTERRUPT_HANDLER(serial_handler) {
 }
 
 void guest_main() {
-  io_apic::start();
-  set_gate_target(0x34, reinterpret_cast<const void*>(serial_handler));
-  io_apic::write_entry(4, 0x34);
+  serial::start();
+  io_apic::write_entry(serial::pin, serial::vector);
   switch_off();
   uart_raise(com1);
   interrupts_on();
