@@ -227,7 +227,7 @@ std::string_view take_word(std::string_view& rest) {
 }
 
 /// MCA error code (SDM vol. 3B, table 15-9).
-constexpr u64 internal_parity_error = 5, uncorrected_bit = 1 << 16;
+constexpr u64 internal_parity_error = 5;
 
 }  // namespace
 
@@ -239,7 +239,7 @@ Parsed<Input> parse_hardware_error(std::string_view text) {
   while (!rest.empty()) {
     const std::string_view word = take_word(rest);
     if (word == "uncorrected") {
-      error.value |= uncorrected_bit;
+      error.value |= uncorrected_error;
       continue;
     }
     const auto cpu = word.starts_with("cpu=") ? parse_number(word.substr(4)) : Parsed<u64>(std::unexpected(""));

@@ -297,8 +297,8 @@ void PcBoard::take_input(const Input& input) {
     case InputKind::MachineCheck:
       if (input.port >= processors()) break;
       processor(input.port)
-          .machine_check({.severity = bit(input.value, 16) ? MachineCheck::Severity::Uncorrected
-                                                           : MachineCheck::Severity::Corrected,
+          .machine_check({.severity = (input.value & uncorrected_error) != 0 ? MachineCheck::Severity::Uncorrected
+                                                                             : MachineCheck::Severity::Corrected,
                           .code = static_cast<u16>(input.value)});
       break;
     case InputKind::Stop:

@@ -45,10 +45,13 @@ enum class InputKind : u8 {
   MouseMotion = 4,  ///< value: dx (i16, low), dy (i16), wheel (i8), buttons (u8, bits 0 left, 1 right, 2 middle)
   PowerButton = 5,
   Stop = 6,          ///< the host asks for the end of the run
-  MachineCheck = 7,  ///< port: the CPU's number; value: MCA error code (SDM vol. 3B §15.9) in bits 15:0, and bit 16: it
-                     ///< could not be corrected
+  MachineCheck = 7,  ///< port: the CPU's number; value: MCA error code (SDM vol. 3B §15.9) in bits 15:0, and
+                     ///< uncorrected_error
   Nmi = 8,           ///< value: 1 an adapter pulls IOCHK#, 2 SERR#, 3 the NMI button is pressed
 };
+
+/// In the value of InputKind::MachineCheck: the error could not be corrected.
+inline constexpr u64 uncorrected_error = u64{1} << 16;
 
 struct Input {
   Tick time{};  ///< filled in by Machine::inject
