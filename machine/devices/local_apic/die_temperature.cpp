@@ -20,7 +20,9 @@ void DieTemperature::advance(Tick now, u64 retired) {
   settled_ = rise == static_cast<i64>(rise_);
   rise_ = static_cast<u32>(rise);
   sampled_ += steps * step_ns;
-  retired_ = retired;
+  // What has been executed since sampled_ belongs to the next steps, as the time does.
+  const u64 remainder = elapsed - steps * step_ns;
+  retired_ = retired - static_cast<u64>(u128{busy} * remainder / elapsed);
 }
 
 }  // namespace vitrine
