@@ -3,8 +3,8 @@
 // Manual: 82093AA data sheet, 3.2.4; Intel SDM vol. 3A §10.5.1 (LVT), §10.9 (SVR), §10.4.4 (IA32_APIC_BASE).
 #pragma once
 
-#include <algorithm>
 #include <array>
+#include <cstddef>
 
 #include "base/types.hpp"
 #include "machine/core/interrupt_message.hpp"
@@ -67,7 +67,7 @@ inline constexpr u64 x2apic_enable = 1 << 10;       ///< IA32_APIC_BASE
 class SourceSet {
  public:
   void add(u16 source) {
-    if (contains(source)) return;
+    if (place_of(source) != count_) return;
     if (count_ == sources_.size()) {  // only in a damaged trace
       sources_.back() = source;
     } else {
@@ -75,16 +75,21 @@ class SourceSet {
     }
   }
   void remove(u16 source) {
-    const auto end = std::remove(sources_.begin(), sources_.begin() + count_, source);
-    count_ = static_cast<u8>(end - sources_.begin());
+    const std::size_t place = place_of(source);
+    if (place != count_) sources_[place] = sources_[--count_];
   }
   void clear() { count_ = 0; }
-  [[nodiscard]] bool contains(u16 source) const {
-    return std::find(sources_.begin(), sources_.begin() + count_, source) != sources_.begin() + count_;
-  }
+  [[nodiscard]] bool contains(u16 source) const { return place_of(source) != count_; }
   [[nodiscard]] bool empty() const { return count_ == 0; }
 
  private:
+  // There are hardly ever more than two.
+  [[nodiscard]] std::size_t place_of(u16 source) const {
+    std::size_t place = 0;
+    while (place != count_ && sources_[place] != source) ++place;
+    return place;
+  }
+
   std::array<u16, 7> sources_{};
   u8 count_ = 0;
 };

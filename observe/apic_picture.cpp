@@ -29,7 +29,7 @@ std::optional<WantedEntry> wanted_entry(u8 pin) {
   return WantedEntry{};
 }
 
-ApicPicture::ApicPicture(const TraceHeader& header) {
+ApicPicture::ApicPicture(const TraceHeader& header) : place_(header.sources.size(), none) {
   for (std::size_t source = 0; source < header.sources.size(); ++source) {
     const std::string_view name = header.sources[source];
     if (name == "ioapic0") io_apic_ = IoApic{.source = static_cast<u16>(source), .pin = {}};
@@ -38,61 +38,74 @@ ApicPicture::ApicPicture(const TraceHeader& header) {
     local.waits_for_startup = local.cpu != 0;
     local.spurious_vector.value = local.cpu == 0 ? firmware_spurious_vector : reset_spurious_vector;
     local.base.value = reset_base;
+    place_[source] = static_cast<u16>(locals_.size());
     locals_.push_back(std::move(local));
   }
 }
 
 const ApicPicture::Local* ApicPicture::local(u16 source) const {
-  const auto found = std::ranges::find(locals_, source, &Local::source);
-  return found == locals_.end() ? nullptr : &*found;
+  return source < place_.size() && place_[source] != none ? &locals_[place_[source]] : nullptr;
 }
 const ApicPicture::Local* ApicPicture::local_of(u8 cpu) const {
   const auto found = std::ranges::find(locals_, cpu, &Local::cpu);
   return found == locals_.end() ? nullptr : &*found;
 }
-ApicPicture::Local* ApicPicture::local_mutable(u16 source) {
-  const auto found = std::ranges::find(locals_, source, &Local::source);
-  return found == locals_.end() ? nullptr : &*found;
-}
 
-void ApicPicture::consume(const Record& record) {
+void ApicPicture::follow(const Record& record) {
   switch (record.kind) {
-    case RecordKind::MessageLost:
-      if (lost_.size() == most_lost) lost_.erase(lost_.begin());
-      lost_.push_back(record);
-      return;
-    case RecordKind::CpuStarted:
-    case RecordKind::CpuReset:
-      for (Local& local : locals_) {
-        if (local.cpu != record.cpu) continue;
-        local.waits_for_startup = record.kind == RecordKind::CpuReset && record.cpu != 0;
-        if (record.kind == RecordKind::CpuStarted) {
-          local.started = record;
-          continue;
-        }
-        local.reset = record;
-        local.started.reset();
-        local.in_service.clear();
-        local.local_vector.clear();
-        local.task_priority = {.value = 0, .time = record.time};
-        local.spurious_vector = {.value = reset_spurious_vector, .time = record.time};
-      }
-      return;
-    case RecordKind::ControllerProgrammed:
-      if (static_cast<ControllerRegister>(record.detail) == ControllerRegister::Imcr) {
-        imcr_ = Setting{.value = record.extra, .time = record.time, .address = record.address};
-        return;
-      }
-      break;
     case RecordKind::InService:
     case RecordKind::EndOfInterrupt:
-    case RecordKind::MaskChanged:
-      break;
+      return service_record(record);
+    case RecordKind::MessageLost:
+      return lost(record);
+    case RecordKind::CpuStarted:
+    case RecordKind::CpuReset:
+      return cpu_record(record);
     default:
-      return;
+      break;
   }
-  if (io_apic_ && record.source == io_apic_->source) return io_apic_record(record);
-  if (Local* local = local_mutable(record.source)) local_record(*local, record);
+  if (record.kind == RecordKind::ControllerProgrammed &&
+      static_cast<ControllerRegister>(record.detail) == ControllerRegister::Imcr) {
+    imcr_ = Setting{.value = record.extra, .time = record.time, .address = record.address};
+  } else if (io_apic_ && record.source == io_apic_->source) {
+    io_apic_record(record);
+  } else if (Local* local = local_at(record.source); local != nullptr) {
+    programmed(*local, record);
+  }
+}
+
+void ApicPicture::service_record(const Record& record) {
+  Local* local = local_at(record.source);
+  if (local == nullptr) {
+    if (io_apic_ && record.source == io_apic_->source) io_apic_record(record);
+  } else if (record.kind == RecordKind::InService) {
+    local->in_service[record.vector] = {.id = record.id, .since = record.time};
+  } else {
+    local->last_end = record;
+    if (record.id != 0 || record.vector != 0) local->in_service.erase(record.vector);
+  }
+}
+
+void ApicPicture::lost(const Record& record) {
+  if (lost_.size() == most_lost) lost_.erase(lost_.begin());
+  lost_.push_back(record);
+}
+
+void ApicPicture::cpu_record(const Record& record) {
+  for (Local& local : locals_) {
+    if (local.cpu != record.cpu) continue;
+    local.waits_for_startup = record.kind == RecordKind::CpuReset && record.cpu != 0;
+    if (record.kind == RecordKind::CpuStarted) {
+      local.started = record;
+      continue;
+    }
+    local.reset = record;
+    local.started.reset();
+    local.in_service.clear();
+    local.local_vector.clear();
+    local.task_priority = {.value = 0, .time = record.time};
+    local.spurious_vector = {.value = reset_spurious_vector, .time = record.time};
+  }
 }
 
 void ApicPicture::io_apic_record(const Record& record) {
@@ -123,33 +136,22 @@ void ApicPicture::io_apic_record(const Record& record) {
   }
 }
 
-void ApicPicture::local_record(Local& local, const Record& record) {
+void ApicPicture::programmed(Local& local, const Record& record) {
+  if (record.kind != RecordKind::ControllerProgrammed) return;
   const Setting by{.value = record.extra, .time = record.time, .address = record.address};
-  switch (record.kind) {
-    case RecordKind::InService:
-      local.in_service[record.vector] = {.id = record.id, .since = record.time};
+  switch (static_cast<ControllerRegister>(record.detail)) {
+    case ControllerRegister::SpuriousVector:
+      local.spurious_vector = by;
       return;
-    case RecordKind::EndOfInterrupt:
-      local.last_end = record;
-      if (record.id != 0 || record.vector != 0) local.in_service.erase(record.vector);
+    case ControllerRegister::TaskPriority:
+      local.task_priority = by;
       return;
-    case RecordKind::ControllerProgrammed:
-      switch (static_cast<ControllerRegister>(record.detail)) {
-        case ControllerRegister::SpuriousVector:
-          local.spurious_vector = by;
-          return;
-        case ControllerRegister::TaskPriority:
-          local.task_priority = by;
-          return;
-        case ControllerRegister::ApicBase:
-          local.base = by;
-          return;
-        case ControllerRegister::LocalVector:
-          local.local_vector[record.pin] = by;
-          return;
-        default:
-          return;
-      }
+    case ControllerRegister::ApicBase:
+      local.base = by;
+      return;
+    case ControllerRegister::LocalVector:
+      local.local_vector[record.pin] = by;
+      return;
     default:
       return;
   }

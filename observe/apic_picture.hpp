@@ -11,6 +11,7 @@
 #include "base/types.hpp"
 #include "machine/core/ledger.hpp"
 #include "observe/apic_fields.hpp"
+#include "observe/small_map.hpp"
 #include "observe/trace_file.hpp"
 
 namespace vitrine {
@@ -61,7 +62,7 @@ class ApicPicture {
     u8 cpu = 0;
     Setting spurious_vector, task_priority, base;
     std::map<u8, Setting> local_vector;  ///< by ApicPin
-    std::map<u8, Serving> in_service;    ///< by vector
+    SmallMap<u8, Serving> in_service;    ///< by vector
     std::optional<Record> last_end;
     bool waits_for_startup = false;  ///< its CPU has had no SIPI since power-on or INIT
     std::optional<Record> reset;     ///< INIT
@@ -76,7 +77,9 @@ class ApicPicture {
   };
 
   explicit ApicPicture(const TraceHeader& header);
-  void consume(const Record& record);
+  void consume(const Record& record) {
+    if (concerns_apics(record.kind)) follow(record);
+  }
 
   /// Null: the machine has none.
   [[nodiscard]] const IoApic* io_apic() const { return io_apic_ ? &*io_apic_ : nullptr; }
@@ -91,12 +94,25 @@ class ApicPicture {
   [[nodiscard]] const std::vector<Record>& lost() const { return lost_; }
 
  private:
+  [[nodiscard]] static constexpr bool concerns_apics(RecordKind kind) {
+    using enum RecordKind;
+    return kind == InService || kind == EndOfInterrupt || kind == ControllerProgrammed || kind == MaskChanged ||
+           kind == MessageLost || kind == CpuStarted || kind == CpuReset;
+  }
+  [[nodiscard]] Local* local_at(u16 source) {
+    return source < place_.size() && place_[source] != none ? &locals_[place_[source]] : nullptr;
+  }
+  void follow(const Record& record);
+  void cpu_record(const Record& record);
+  void lost(const Record& record);
   void io_apic_record(const Record& record);
-  void local_record(Local& local, const Record& record);
-  Local* local_mutable(u16 source);
+  void service_record(const Record& record);
+  static void programmed(Local& local, const Record& record);
 
   std::optional<IoApic> io_apic_;
   std::vector<Local> locals_;
+  static constexpr u16 none = 0xFFFF;
+  std::vector<u16> place_;  // in locals_, by source
   std::optional<Setting> imcr_;
   std::vector<Record> lost_;
 };

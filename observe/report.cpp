@@ -66,46 +66,21 @@ void ReportBuilder::add(const Record& record) {
       return spurious(record);
     case RecordKind::Acknowledged:
       return acknowledged(record);
-    case RecordKind::InService: {
-      const Request* request = request_of(record.id);
-      if (request == nullptr) return;
-      if (in_service_.size() == in_service_limit) in_service_.erase(in_service_.begin());
-      in_service_.push_back({.id = record.id, .row = request->row, .controller = record.source});
-      return;
-    }
+    case RecordKind::InService:
     case RecordKind::EndOfInterrupt:
-      std::erase_if(in_service_,
-                    [&](const InService& entry) { return entry.id == record.id && entry.controller == record.source; });
-      return;
-    case RecordKind::Exception: {
-      auto& row = exceptions_[record.vector];
-      if (!row) row = std::make_unique<VectorRow>();
-      ++row->raised;
-      return;
-    }
+      return service(record);
+    case RecordKind::Exception:
+      return exception(record);
     case RecordKind::TripleFault:
       triple_fault_ = record;
       return;
     case RecordKind::Halted:
     case RecordKind::Woken:
       return halt(record);
-    case RecordKind::InterruptsOff: {
-      std::optional<OffStretch>& longest = record.address != 0 ? off_ : off_from_start_;
-      const u64 stretch = since(record.time, record.since);
-      if (!longest || stretch > longest->nanoseconds) {
-        longest = OffStretch{.nanoseconds = stretch,
-                             .since = record.since,
-                             .cpu = record.cpu,
-                             .cleared_by = record.address,
-                             .set_by = record.other};
-      }
-      return;
-    }
+    case RecordKind::InterruptsOff:
+      return interrupts_off(record);
     case RecordKind::LineLost:
-      if (const Request* request = request_of(record.id); request != nullptr && !request->ever_latched) {
-        end_as(record.id, &Row::lost);
-      }
-      return;
+      return lowered(record);
     case RecordKind::MessageSent:
       return message_sent(record);
     case RecordKind::MessageLost:
@@ -114,24 +89,14 @@ void ReportBuilder::add(const Record& record) {
       return copied(record);
     case RecordKind::CpuReset:
     case RecordKind::CpuStarted:
-      if (const Request* request = request_of(record.id)) {
-        ++rows_[request->row].resets;
-        requests_.erase(record.id);
-      }
-      return;
+      return reset_or_started(record);
     case RecordKind::MaskChanged:
     case RecordKind::GuestExit:
     case RecordKind::Withheld:
       return;
     case RecordKind::DeviceProgrammed:
-      if (record.address != 0 && programmed_.size() < rows_limit) programmed_.insert({record.source, record.pin});
-      return;
-    case RecordKind::ControllerProgrammed: {
-      const VectorEntry entry{record.extra};
-      const bool is_entry = static_cast<ControllerRegister>(record.detail) == ControllerRegister::RedirectionEntry;
-      if (is_entry && !entry.masked() && entry.has_vector()) io_apic_in_use_ = true;
-      return;
-    }
+    case RecordKind::ControllerProgrammed:
+      return programmed(record);
     case RecordKind::Attended:
     case RecordKind::ThreadRuns:
     case RecordKind::ThreadWoken:
@@ -142,9 +107,57 @@ void ReportBuilder::add(const Record& record) {
   }
 }
 
+void ReportBuilder::service(const Record& record) {
+  if (record.kind == RecordKind::EndOfInterrupt) {
+    std::erase_if(in_service_,
+                  [&](const InService& entry) { return entry.id == record.id && entry.controller == record.source; });
+    return;
+  }
+  const Request* request = request_of(record.id);
+  if (request == nullptr) return;
+  if (in_service_.size() == in_service_limit) in_service_.erase(in_service_.begin());
+  in_service_.push_back({.id = record.id, .row = request->row, .controller = record.source});
+}
+
+void ReportBuilder::exception(const Record& record) {
+  auto& row = exceptions_[record.vector];
+  if (!row) row = std::make_unique<VectorRow>();
+  ++row->raised;
+}
+
+void ReportBuilder::interrupts_off(const Record& record) {
+  std::optional<OffStretch>& longest = record.address != 0 ? off_ : off_from_start_;
+  const u64 stretch = since(record.time, record.since);
+  if (longest && stretch <= longest->nanoseconds) return;
+  longest = OffStretch{.nanoseconds = stretch,
+                       .since = record.since,
+                       .cpu = record.cpu,
+                       .cleared_by = record.address,
+                       .set_by = record.other};
+}
+
+void ReportBuilder::reset_or_started(const Record& record) {
+  const Request* request = request_of(record.id);
+  if (request == nullptr) return;
+  ++rows_[request->row].resets;
+  requests_.remove(record.id);
+}
+
+void ReportBuilder::programmed(const Record& record) {
+  if (record.kind == RecordKind::DeviceProgrammed) {
+    if (record.address != 0 && programmed_.size() < rows_limit) programmed_.insert({record.source, record.pin});
+    return;
+  }
+  const VectorEntry entry{record.extra};
+  const bool is_entry = static_cast<ControllerRegister>(record.detail) == ControllerRegister::RedirectionEntry;
+  if (is_entry && !entry.masked() && entry.has_vector()) io_apic_in_use_ = true;
+}
+
 u32 ReportBuilder::row_of(u16 source, int line) {
+  const auto is_it = [&](const Row& row) { return row.source == source && row.line == line; };
+  if (last_row_ < rows_.size() && is_it(rows_[last_row_])) return last_row_;
   for (u32 i = 0; i < rows_.size(); ++i) {
-    if (rows_[i].source == source && rows_[i].line == line) return i;
+    if (is_it(rows_[i])) return last_row_ = i;
   }
   if (rows_.size() == rows_limit) return 0;
   Row row;
@@ -154,21 +167,16 @@ u32 ReportBuilder::row_of(u16 source, int line) {
   return static_cast<u32>(rows_.size() - 1);
 }
 
-ReportBuilder::Request* ReportBuilder::request_of(u64 id) {
-  const auto found = requests_.find(id);
-  return found == requests_.end() ? nullptr : &found->second;
-}
-
 /// A level line that is still high makes its controller latch a request again whose life had ended: it starts anew.
 ReportBuilder::Request* ReportBuilder::adopt(const Record& record) {
-  if (record.id == 0) return nullptr;
+  if (record.id == 0 || record.id > newest_carried_) return nullptr;
   for (u32 i = 0; i < rows_.size(); ++i) {
     if (rows_[i].carried != record.id) continue;
     Row& row = rows_[i];
     // One controller had no use for it, but another one has it.
     if (row.ended_id == record.id && row.ended_as != nullptr) --(row.*row.ended_as);
     row.ended_as = nullptr;
-    Request& request = requests_[record.id];
+    Request& request = requests_.at(record.id);
     request = Request{.row = i, .time = record.time, .instructions = record.instructions, .cpu = record.cpu};
     return &request;
   }
@@ -180,10 +188,11 @@ void ReportBuilder::raised(const Record& record) {
   Row& row = rows_[index];
   ++row.raised;
   row.carried = record.id;
-  if (requests_.size() >= requests_limit) requests_.erase(requests_.begin());
+  newest_carried_ = std::max(newest_carried_, record.id);
+  if (requests_.size() >= requests_limit) requests_.remove_any();
   // A local APIC speaks while any CPU runs, whose count it is then.
   const u8 cpu = is_local_apic(record.source) && several_cpus_ ? no_cpu : record.cpu;
-  requests_[record.id] = Request{.row = index, .time = record.time, .instructions = record.instructions, .cpu = cpu};
+  requests_.at(record.id) = Request{.row = index, .time = record.time, .instructions = record.instructions, .cpu = cpu};
 }
 
 void ReportBuilder::end_as(u64 id, u64 Row::* count) {
@@ -191,7 +200,7 @@ void ReportBuilder::end_as(u64 id, u64 Row::* count) {
   ++(row.*count);
   row.ended_as = count;
   row.ended_id = id;
-  requests_.erase(id);
+  requests_.remove(id);
 }
 
 void ReportBuilder::lowered(const Record& record) {
@@ -236,14 +245,14 @@ void ReportBuilder::withdrawn(const Record& record) {
   request->latched_in.remove(record.source);
   if (!request->latched_in.empty()) return;
   ++rows_[request->row].withdrawn;
-  requests_.erase(record.id);
+  requests_.remove(record.id);
 }
 
 void ReportBuilder::acknowledged(const Record& record) {
   if (static_cast<AcknowledgeKind>(record.detail) != AcknowledgeKind::Poll) return;
   if (const Request* request = request_of(record.id)) {
     ++rows_[request->row].polled;
-    requests_.erase(record.id);
+    requests_.remove(record.id);
   }
 }
 
@@ -284,7 +293,7 @@ void ReportBuilder::message_lost(const Record& record) {
     ++row.unheard;
     row.loss = loss;
   }
-  requests_.erase(record.id);
+  requests_.remove(record.id);
 }
 
 void ReportBuilder::copied(const Record& record) {
@@ -293,8 +302,8 @@ void ReportBuilder::copied(const Record& record) {
   Request request = *sent;
   request.latched_in.clear();
   ++rows_[request.row].raised;
-  if (requests_.size() >= requests_limit) requests_.erase(requests_.begin());
-  requests_[record.id] = request;
+  if (requests_.size() >= requests_limit) requests_.remove_any();
+  requests_.at(record.id) = request;
 }
 
 void ReportBuilder::halt(const Record& record) {

@@ -11,7 +11,6 @@
 #include <optional>
 #include <set>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -20,6 +19,8 @@
 #include "observe/apic_fields.hpp"
 #include "observe/histogram.hpp"
 #include "observe/report_by_cpu.hpp"
+#include "observe/request_table.hpp"
+#include "observe/small_map.hpp"
 #include "observe/symboliser.hpp"
 #include "observe/trace_file.hpp"
 
@@ -145,6 +146,12 @@ class ReportBuilder final : public LedgerSink {
     }
     [[nodiscard]] Timing timing() const;
   };
+  /// The counts by CPU that the last interrupt of a row went to: the next one's are mostly the same.
+  struct Counted {
+    CpuCounts::Row* row = nullptr;
+    int wire = LineReport::no_line;
+    u8 vector = 0;
+  };
   struct Row {
     u16 source = 0;
     int line = LineReport::no_line;
@@ -157,7 +164,8 @@ class ReportBuilder final : public LedgerSink {
     u64 ended_id = 0;                    // that request
     Obstacle obstacle = Obstacle::None;  // the last that stood in the way of one of them
     u64 obstacle_address = 0;
-    std::map<u8, u64> vectors;
+    SmallMap<u8, u64> vectors;
+    Counted counted;
     Times delay, handler;
   };
   struct VectorRow {
@@ -194,6 +202,11 @@ class ReportBuilder final : public LedgerSink {
   void raised(const Record& record);
   void lowered(const Record& record);
   void latched(const Record& record);
+  void service(const Record& record);
+  void exception(const Record& record);
+  void interrupts_off(const Record& record);
+  void reset_or_started(const Record& record);
+  void programmed(const Record& record);
   void merged(const Record& record);
   void blocked(const Record& record);
   void withdrawn(const Record& record);
@@ -207,10 +220,11 @@ class ReportBuilder final : public LedgerSink {
   void copied(const Record& record);
   void halt(const Record& record);
   void count_for_cpu(const Record& record, const Request* request);
+  CpuCounts::Row* counts_by_cpu(const Record& record, const Request* request);
   /// Ends a request for a reason that another controller's record may prove wrong.
   void end_as(u64 id, u64 Row::* count);
   u32 row_of(u16 source, int line);
-  Request* request_of(u64 id);
+  Request* request_of(u64 id) { return requests_.find(id); }
   Request* adopt(const Record& record);
   [[nodiscard]] bool is_local_apic(u16 source) const {
     return source < is_local_apic_.size() && is_local_apic_[source];
@@ -233,8 +247,10 @@ class ReportBuilder final : public LedgerSink {
   bool io_apic_in_use_ = false;
   std::set<std::pair<u16, u8>> programmed_;  // source and line of the devices that the guest has set up
   std::vector<Row> rows_;
-  std::unordered_map<u64, Request> requests_;  // raised and not yet delivered
-  std::vector<Handler> handlers_;              // delivered and not yet left, oldest first
+  u32 last_row_ = 0;                // that row_of() found
+  u64 newest_carried_ = 0;          // of all rows
+  RequestTable<Request> requests_;  // raised and not yet delivered
+  std::vector<Handler> handlers_;   // delivered and not yet left, oldest first
   std::vector<InService> in_service_;
   std::array<std::unique_ptr<VectorRow>, 256> exceptions_;
   std::array<std::unique_ptr<VectorRow>, 256> software_;

@@ -7,15 +7,14 @@ namespace vitrine {
 
 u64 CpuCountRow::total() const { return std::accumulate(counts.begin(), counts.end(), u64{0}); }
 
-void CpuCounts::add(InterruptOrigin origin, u32 number, const std::string& name, u8 vector, u8 cpu) {
+CpuCounts::Row* CpuCounts::row(InterruptOrigin origin, u32 number, const std::string& name, u8 vector) {
   constexpr std::size_t most_names = 8;
   Key key{origin, number, origin == InterruptOrigin::Message ? name : std::string()};
-  if (rows_.size() == most_rows && !rows_.contains(key)) return;
+  if (rows_.size() == most_rows && !rows_.contains(key)) return nullptr;
   Row& row = rows_[std::move(key)];
   if (row.names.size() < most_names) row.names.insert(name);
   row.vectors.insert(vector);
-  if (row.counts.size() <= cpu) row.counts.resize(std::size_t{cpu} + 1);
-  ++row.counts[cpu];
+  return &row;
 }
 
 std::vector<CpuCountRow> CpuCounts::rows(unsigned cpus) const {

@@ -33,8 +33,18 @@ struct CpuCountRow {
 
 class CpuCounts {
  public:
-  /// `number`: what tells rows of the same origin apart: the line; the vector of an IPI; the ApicPin.
-  void add(InterruptOrigin origin, u32 number, const std::string& name, u8 vector, u8 cpu);
+  struct Row {
+    std::set<std::string> names;
+    std::set<u8> vectors;
+    std::vector<u64> counts;
+    void add(u8 cpu) {
+      if (counts.size() <= cpu) counts.resize(std::size_t{cpu} + 1);
+      ++counts[cpu];
+    }
+  };
+  /// The row that such interrupts count in, for as long as this lives; null if there are too many rows. `number`: what
+  /// tells rows of the same origin apart: the line; the vector of an IPI; the ApicPin.
+  Row* row(InterruptOrigin origin, u32 number, const std::string& name, u8 vector);
   /// `cpus`: at least as many columns.
   [[nodiscard]] std::vector<CpuCountRow> rows(unsigned cpus) const;
 
@@ -45,11 +55,6 @@ class CpuCounts {
     u32 number = 0;
     std::string name;  // Message only: two devices may use one vector on different CPUs
     auto operator<=>(const Key&) const = default;
-  };
-  struct Row {
-    std::set<std::string> names;
-    std::set<u8> vectors;
-    std::vector<u64> counts;
   };
   std::map<Key, Row> rows_;
 };

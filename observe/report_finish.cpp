@@ -144,16 +144,19 @@ void ReportBuilder::judge_row(u32 index, LineReport& line, std::vector<ReportFin
   };
 
   // At most one request of a row is pending: a second one merges. Should there be more, the oldest speaks for them.
-  const std::pair<const u64, Request>* oldest = nullptr;
-  for (const auto& entry : requests_) {
-    if (entry.second.row == index && (oldest == nullptr || entry.first < oldest->first)) oldest = &entry;
-  }
+  const Request* oldest = nullptr;
+  u64 oldest_id = 0;
+  requests_.for_each([&](u64 id, const Request& request) {
+    if (request.row != index || (oldest != nullptr && id > oldest_id)) return;
+    oldest = &request;
+    oldest_id = id;
+  });
   // What a masked 8259 remembers waits for nothing where lines go through the I/O APIC, whose entry is masked too then.
-  const bool stale = oldest != nullptr && io_apic_in_use_ && oldest->second.obstacle == Obstacle::Masked;
+  const bool stale = oldest != nullptr && io_apic_in_use_ && oldest->obstacle == Obstacle::Masked;
   if (stale) {
     ++line.lost;
   } else if (oldest != nullptr) {
-    line.pending = pending_of(oldest->first, oldest->second, name, findings, symbols);
+    line.pending = pending_of(oldest_id, *oldest, name, findings, symbols);
   }
   // A local APIC's timer may run for being read only, and what firmware has left running asks for no handler.
   const bool swallowed = row.obstacle == Obstacle::EntryMasked && row.line != LineReport::no_line && !on_line;

@@ -40,7 +40,7 @@ void ReportBuilder::delivered(const Record& record) {
         ++row.vectors[record.vector];
         row.delay.add(passed(request->cpu, request->instructions, record), since(record.time, request->time));
         handler.row = request->row;
-        requests_.erase(record.id);
+        requests_.remove(record.id);
       } else if (spurious_vector_ == record.vector) {
         handler.row = spurious_row_;
       } else {
@@ -102,16 +102,29 @@ void ReportBuilder::returned(const Record& record) {
 void ReportBuilder::delivery_failed(const Record& record) {
   if (Request* request = request_of(record.id)) {
     ++rows_[request->row].failed;
-    requests_.erase(record.id);
+    requests_.remove(record.id);
   } else if (exceptions_[record.vector]) {
     ++exceptions_[record.vector]->failed;
   }
 }
 
 void ReportBuilder::count_for_cpu(const Record& record, const Request* request) {
+  const bool is_nmi = static_cast<DeliveryKind>(record.detail) == DeliveryKind::Nmi;
+  if (request == nullptr || is_nmi) {
+    if (CpuCounts::Row* row = counts_by_cpu(record, request)) row->add(record.cpu);
+    return;
+  }
+  Counted& counted = rows_[request->row].counted;
+  if (counted.row == nullptr || counted.wire != request->wire || counted.vector != record.vector) {
+    counted = {.row = counts_by_cpu(record, request), .wire = request->wire, .vector = record.vector};
+  }
+  if (counted.row != nullptr) counted.row->add(record.cpu);
+}
+
+CpuCounts::Row* ReportBuilder::counts_by_cpu(const Record& record, const Request* request) {
   using enum InterruptOrigin;
   const auto count = [&](InterruptOrigin origin, u32 number, const std::string& name) {
-    by_cpu_.add(origin, number, name, record.vector, record.cpu);
+    return by_cpu_.row(origin, number, name, record.vector);
   };
   if (static_cast<DeliveryKind>(record.detail) == DeliveryKind::Nmi) return count(Nmi, 0, "NMI");
   if (request == nullptr) {
@@ -127,7 +140,7 @@ void ReportBuilder::count_for_cpu(const Record& record, const Request* request) 
   }
   if (pin == static_cast<u8>(ApicPin::Message)) return count(Message, record.vector, source_name(row.source));
   if (pin == interprocessor_pin) return count(Interprocessor, record.vector, pin_name(pin));
-  count(LocalApic, pin, pin_name(pin));
+  return count(LocalApic, pin, pin_name(pin));
 }
 
 }  // namespace vitrine

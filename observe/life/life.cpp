@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "observe/device_words.hpp"
-
 namespace vitrine {
 
 namespace {
@@ -16,12 +14,9 @@ int origin_key(u8 pin, u16 source) { return is_line(pin) ? pin : 512 + (source &
 
 }  // namespace
 
-void Life::add(const Record& record) {
-  if (records.size() == most_records) {
-    records.erase(records.begin() + kept_first);
-    ++left_out;
-  }
-  records.push_back(record);
+void Life::leave_out() {
+  records.erase(records.begin() + kept_first);
+  ++left_out;
 }
 
 const Record* Life::first(RecordKind kind) const {
@@ -36,9 +31,7 @@ const Record* Life::last(RecordKind kind) const {
   return nullptr;
 }
 
-const Record* Life::origin() const {
-  // Most begin with it.
-  if (!records.empty() && records.front().kind == RecordKind::Raised) return &records.front();
+const Record* Life::later_origin() const {
   for (const RecordKind kind : {RecordKind::Raised, RecordKind::MessageSent, RecordKind::Latched}) {
     if (const Record* record = first(kind)) return record;
   }
@@ -51,9 +44,18 @@ std::optional<u8> Life::line() const {
   return from->kind == RecordKind::Latched && from->vector != 0 ? std::nullopt : std::optional(from->pin);
 }
 
-LifeTracker::Entry* LifeTracker::entry_of(u64 id) {
-  const auto found = entries_.find(id);
-  return found == entries_.end() ? nullptr : &found->second;
+void LifeTracker::Entry::begin(u64 id, int its_key) {
+  life.id = id;
+  life.records.clear();
+  life.left_out = 0;
+  life.closed = life.pending = life.in_service = life.in_handler = false;
+  life.thread.reset();
+  if (!life.thread_names.empty()) life.thread_names.clear();
+  key = its_key;
+  pending_in.clear();
+  in_service.clear();
+  frames = 0;
+  on_its_way = acknowledged = false;
 }
 
 LifeTracker::Entry& LifeTracker::make(u64 id, int key) {
@@ -61,61 +63,47 @@ LifeTracker::Entry& LifeTracker::make(u64 id, int key) {
     reopen(*known);
     return *known;
   }
-  if (forgotten_.empty()) {
-    entries_.try_emplace(id);
-  } else {
-    forgotten_.key() = id;
-    entries_.insert(std::move(forgotten_));
+  if (open_.size() >= most_open) {
+    entries_.remove(open_.front());
+    open_.erase(open_.begin());
   }
-  Entry& entry = entries_.find(id)->second;
-  entry.key = key;
-  entry.life.id = id;
-  open_.insert(std::ranges::lower_bound(open_, id), id);
-  if (open_.size() > most_open) {
-    const u64 oldest = open_.front() == id ? open_[1] : open_.front();
-    open_.erase(std::ranges::lower_bound(open_, oldest));
-    forget(oldest);
-  }
+  add_open(id);
+  Entry& entry = entries_.add(id);
+  entry.begin(id, key);
   return entry;
 }
 
-void LifeTracker::forget(u64 id) {
-  forgotten_ = entries_.extract(id);
-  if (forgotten_.empty()) return;
-  std::vector<Record> records = std::move(forgotten_.mapped().life.records);
-  records.clear();
-  forgotten_.mapped() = Entry{};
-  forgotten_.mapped().life.records = std::move(records);
+void LifeTracker::add_open(u64 id) {
+  if (open_.empty() || open_.back() < id) {
+    open_.push_back(id);
+  } else {
+    open_.insert(std::ranges::lower_bound(open_, id), id);
+  }
 }
 
-void LifeTracker::reopen(Entry& entry) {
-  if (!entry.life.closed) return;
+void LifeTracker::open_again(Entry& entry) {
   entry.life.closed = false;
-  std::erase(ended_[entry.key], entry.life.id);
-  open_.insert(std::ranges::lower_bound(open_, entry.life.id), entry.life.id);
+  ended_at(entry.key).erase(entry.life.id);
+  add_open(entry.life.id);
 }
 
-/// Closes the life if nothing more is to come. `entry` stays valid.
-void LifeTracker::settle(Entry& entry) {
-  entry.life.pending = !entry.pending_in.empty() || (entry.on_its_way && !entry.acknowledged);
-  entry.life.in_service = !entry.in_service.empty();
-  entry.life.in_handler = entry.frames != 0;
-  const bool busy = entry.life.pending || entry.on_its_way || entry.life.in_service || entry.frames != 0;
-  if (busy || entry.life.closed) return;
+void LifeTracker::close(Entry& entry) {
   entry.life.closed = true;
   const u64 id = entry.life.id;
-  if (const auto found = std::ranges::lower_bound(open_, id); found != open_.end() && *found == id) open_.erase(found);
-  std::vector<u64>& ended = ended_[entry.key];
-  ended.push_back(id);
-  if (ended.size() <= kept_ended) return;
-  forget(ended.front());
-  ended.erase(ended.begin());
+  if (open_.back() == id) {
+    open_.pop_back();
+  } else {
+    open_.erase(std::ranges::lower_bound(open_, id));
+  }
+  if (const std::optional<u64> oldest = ended_at(entry.key).push(id)) entries_.remove(*oldest);
 }
 
-LifeTracker::CpuState& LifeTracker::cpu_state(u8 cpu) {
-  if (cpu >= cpus_.size()) cpus_.resize(std::size_t{cpu} + 1);
-  return cpus_[cpu];
+void LifeTracker::add_ended(std::size_t index) {
+  if (index >= ended_.size()) ended_.resize(index + 1);
+  ended_[index] = std::make_unique<Ended>();
 }
+
+void LifeTracker::add_cpus(u8 last) { cpus_.resize(std::size_t{last} + 1); }
 
 const LifeTracker::Link* LifeTracker::current_link(u8 cpu) const {
   if (cpu >= cpus_.size()) return nullptr;
@@ -124,50 +112,34 @@ const LifeTracker::Link* LifeTracker::current_link(u8 cpu) const {
   return found == state.links.end() ? nullptr : &*found;
 }
 
+void LifeTracker::add_step_slowly(Entry& entry, const Record& record) {
+  entry.life.add(record);
+  settle(entry);
+}
+
 void LifeTracker::consume(const Record& record) {
   Entry* entry = record.id != 0 ? entry_of(record.id) : nullptr;
   switch (record.kind) {
     case RecordKind::Raised:
-      entry = &make(record.id, origin_key(record.pin, record.source));
-      entry->on_its_way = true;
-      entry->acknowledged = false;
-      break;
+      return raised(record);
     case RecordKind::MessageSent:
-      if (record.id == 0) return;
-      if (entry == nullptr) entry = &make(record.id, origin_key(record.pin, record.source));
-      reopen(*entry);
-      entry->pending_in.remove(record.source);
-      entry->on_its_way = (record.extra & message_extra::deassert) == 0;  // an INIT de-assert does nothing
-      entry->acknowledged = false;
-      break;
+      return message_sent(record);
     case RecordKind::MessageLost:
     case RecordKind::CpuReset:
     case RecordKind::CpuStarted:
-      if (entry != nullptr) entry->on_its_way = false;
-      break;
+    case RecordKind::Lowered:
+    case RecordKind::LineLost:
+      if (entry != nullptr) lost(*entry, record);
+      return;
     case RecordKind::Copied:
       return copied(record);
     case RecordKind::Merged:
       return merged(record);
     case RecordKind::Latched:
-      if (record.id == 0) return;
-      if (entry == nullptr) {  // a level that outlived what we remember
-        entry = &make(record.id, record.vector != 0 ? vector_key(record.vector) : int{record.pin});
-      }
-      reopen(*entry);
+      if (entry == nullptr || entry->life.closed) return latched_anew(record);
       entry->on_its_way = false;
       entry->acknowledged = false;
       entry->pending_in.add(record.source);
-      break;
-    case RecordKind::Lowered:
-      if (entry != nullptr && entry->pending_in.empty() && entry->life.first(RecordKind::Latched) == nullptr) {
-        entry->on_its_way = false;
-      }
-      break;
-    case RecordKind::LineLost:
-      if (entry != nullptr && !entry->acknowledged && entry->life.first(RecordKind::MessageSent) == nullptr) {
-        entry->on_its_way = false;
-      }
       break;
     case RecordKind::Withdrawn:
       if (entry != nullptr) entry->pending_in.remove(record.source);
@@ -176,12 +148,12 @@ void LifeTracker::consume(const Record& record) {
       if (entry == nullptr) return;
       if (static_cast<AcknowledgeKind>(record.detail) == AcknowledgeKind::Poll) {
         entry->pending_in.remove(record.source);
-      } else {
-        // The other chip of a cascade gives it away too; a controller on another way has nothing to wait for any more.
-        entry->pending_in.clear();
-        entry->on_its_way = true;
-        entry->acknowledged = true;
+        break;
       }
+      // The other chip of a cascade gives it away too; a controller on another way has nothing to wait for any more.
+      entry->pending_in.clear();
+      entry->on_its_way = true;
+      entry->acknowledged = true;
       break;
     case RecordKind::InService:
       if (entry != nullptr) entry->in_service.add(record.source);
@@ -198,24 +170,13 @@ void LifeTracker::consume(const Record& record) {
     case RecordKind::Exception:
       return exception(record);
     case RecordKind::DeliveryFailed:
-      if (entry == nullptr) entry = &make(record.id, vector_key(record.vector));  // INT n, NMI
-      entry->on_its_way = false;
-      cpu_state(record.cpu).failed = record.id;
-      break;
+      return delivery_failed(record);
     case RecordKind::ThreadRuns:
-      return thread_runs(record);
     case RecordKind::ThreadWoken:
-      return thread_woken(record);
     case RecordKind::ThreadNamed:
-      return names_.set(record.other, printable_thread_name(record));
     case RecordKind::ThreadBlocked:
-      woken_.erase(record.other);  // whoever wakes it next does
-      return;
     case RecordKind::ThreadExited:
-      names_.erase(record.other);
-      woken_.erase(record.other);
-      suspended_.erase(record.other);
-      return;
+      return thread_record(record);
     case RecordKind::Blocked:
       if (is_others_wire(record)) return;
       if (entry != nullptr && is_swallowed(record)) entry->on_its_way = false;
@@ -223,9 +184,58 @@ void LifeTracker::consume(const Record& record) {
     default:  // Woken, Attended: no more than a step of the life
       break;
   }
-  if (entry == nullptr) return;
-  entry->life.add(record);
-  settle(*entry);
+  if (entry != nullptr) add_step(*entry, record);
+}
+
+void LifeTracker::raised(const Record& record) {
+  Entry& entry = make(record.id, origin_key(record.pin, record.source));
+  entry.on_its_way = true;
+  entry.acknowledged = false;
+  add_step(entry, record);
+}
+
+void LifeTracker::message_sent(const Record& record) {
+  if (record.id == 0) return;
+  Entry* entry = entry_of(record.id);
+  if (entry == nullptr) entry = &make(record.id, origin_key(record.pin, record.source));
+  reopen(*entry);
+  entry->pending_in.remove(record.source);
+  entry->on_its_way = (record.extra & message_extra::deassert) == 0;  // an INIT de-assert does nothing
+  entry->acknowledged = false;
+  add_step(*entry, record);
+}
+
+/// A level whose life had ended, or that outlived what we remember.
+void LifeTracker::latched_anew(const Record& record) {
+  if (record.id == 0) return;
+  Entry* entry = entry_of(record.id);
+  if (entry == nullptr) {
+    entry = &make(record.id, record.vector != 0 ? vector_key(record.vector) : int{record.pin});
+  }
+  reopen(*entry);
+  entry->on_its_way = false;
+  entry->acknowledged = false;
+  entry->pending_in.add(record.source);
+  add_step(*entry, record);
+}
+
+/// On its way it has met its end, unless a controller has heard of it.
+void LifeTracker::lost(Entry& entry, const Record& record) {
+  const Life& life = entry.life;
+  const bool is_kept =
+      record.kind == RecordKind::Lowered    ? !entry.pending_in.empty() || life.first(RecordKind::Latched) != nullptr
+      : record.kind == RecordKind::LineLost ? entry.acknowledged || life.first(RecordKind::MessageSent) != nullptr
+                                            : false;
+  if (!is_kept) entry.on_its_way = false;
+  add_step(entry, record);
+}
+
+void LifeTracker::delivery_failed(const Record& record) {
+  Entry* entry = record.id != 0 ? entry_of(record.id) : nullptr;
+  if (entry == nullptr) entry = &make(record.id, vector_key(record.vector));  // INT n, NMI
+  entry->on_its_way = false;
+  cpu_state(record.cpu).failed = record.id;
+  add_step(*entry, record);
 }
 
 void LifeTracker::merged(const Record& record) {
@@ -259,7 +269,7 @@ void LifeTracker::copied(const Record& record) {
     }
   }
   Entry& entry = make(record.id, key);
-  entry.life.records = std::move(before);
+  entry.life.records.assign(before.begin(), before.end());
   entry.on_its_way = true;
   entry.acknowledged = false;
   entry.life.add(record);
@@ -270,11 +280,6 @@ void LifeTracker::spurious(const Record& record) {
   CpuState& cpu = cpu_state(record.cpu);
   cpu.spurious_of = record.other;
   if (Entry* entry = entry_of(record.other)) entry->life.add(record);
-}
-
-const Life* LifeTracker::find(u64 id) const {
-  const auto found = entries_.find(id);
-  return found == entries_.end() ? nullptr : &found->second.life;
 }
 
 u64 LifeTracker::running(u8 cpu) const {
@@ -300,10 +305,10 @@ std::vector<const Life*> LifeTracker::open() const {
 
 std::vector<const Life*> LifeTracker::ended(int key) const {
   std::vector<const Life*> lives;
-  const auto found = ended_.find(key);
-  if (found == ended_.end()) return lives;
-  for (const u64 id : found->second) {
-    if (const Life* life = find(id)) lives.push_back(life);
+  const auto index = static_cast<std::size_t>(key);
+  const Ended* few = index < ended_.size() ? ended_[index].get() : nullptr;
+  for (std::size_t i = 0; few != nullptr && i < few->size(); ++i) {
+    if (const Life* life = find((*few)[i])) lives.push_back(life);
   }
   return lives;
 }

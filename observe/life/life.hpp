@@ -5,16 +5,18 @@
 
 #include <array>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "base/types.hpp"
 #include "machine/core/ledger.hpp"
 #include "observe/apic_fields.hpp"
 #include "observe/bounded_map.hpp"
+#include "observe/last_few.hpp"
+#include "observe/request_table.hpp"
 #include "observe/symboliser.hpp"
 #include "observe/trace_file.hpp"
 
@@ -43,12 +45,23 @@ struct Life {
   [[nodiscard]] const Record* last(RecordKind kind) const;
   /// What began it, if a device, a local APIC or a sender of messages did: Raised, else MessageSent, else Latched. Null
   /// for exceptions and INT n.
-  [[nodiscard]] const Record* origin() const;
+  [[nodiscard]] const Record* origin() const {
+    const RecordKind begins_with = records.empty() ? RecordKind{} : records.front().kind;
+    const bool is_it = begins_with == RecordKind::Raised || begins_with == RecordKind::MessageSent;
+    return is_it ? &records.front() : later_origin();
+  }
   /// The line that it came on: IRQ 0 to 15, PIRQ A to H from 16 on. Empty for exceptions, INT n, and what comes without
   /// a line (MSI, IPI, the local APICs' own).
   [[nodiscard]] std::optional<u8> line() const;
 
-  void add(const Record& record);
+  void add(const Record& record) {
+    if (records.size() == most_records) leave_out();
+    records.push_back(record);
+  }
+
+ private:
+  [[nodiscard]] const Record* later_origin() const;
+  [[gnu::cold]] void leave_out();
 };
 
 /// A frame that no IRET has left yet.
@@ -66,7 +79,10 @@ class LifeTracker {
  public:
   void consume(const Record& record);
   /// Null if it is not known (any more). Valid until the next consume().
-  [[nodiscard]] const Life* find(u64 id) const;
+  [[nodiscard]] const Life* find(u64 id) const {
+    const Entry* entry = entries_.find(id);
+    return entry != nullptr ? &entry->life : nullptr;
+  }
   /// The innermost request whose handler runs on this CPU now; 0: none, or a spurious one. A handler that has switched
   /// to another thread counts as running until a frame of that thread is left.
   [[nodiscard]] u64 running(u8 cpu) const;
@@ -93,6 +109,16 @@ class LifeTracker {
     u32 frames = 0;           // live ones
     bool on_its_way = false;  // raised and not latched yet, or acknowledged and not delivered yet
     bool acknowledged = false;
+
+    /// A new life, in the memory of an older one.
+    void begin(u64 id, int its_key);
+    /// Says of its life what became of it. Is anything more to come?
+    [[nodiscard]] bool update() {
+      life.pending = !pending_in.empty() || (on_its_way && !acknowledged);
+      life.in_service = !in_service.empty();
+      life.in_handler = frames != 0;
+      return life.pending || on_its_way || life.in_service || life.in_handler;
+    }
   };
   struct Link {
     u64 serial = 0;
@@ -112,12 +138,45 @@ class LifeTracker {
   static constexpr std::size_t most_frames = 256;
   static constexpr std::size_t most_threads = 4096;
 
-  Entry* entry_of(u64 id);
+  using Ended = LastFew<u64, kept_ended>;  // ids
+
+  Entry* entry_of(u64 id) { return entries_.find(id); }
   Entry& make(u64 id, int key);
-  void forget(u64 id);
-  void reopen(Entry& entry);
-  void settle(Entry& entry);
-  CpuState& cpu_state(u8 cpu);
+  void add_open(u64 id);
+  void reopen(Entry& entry) {
+    if (entry.life.closed) open_again(entry);
+  }
+  void open_again(Entry& entry);
+  /// Closes the life if nothing more is to come. `entry` stays valid.
+  void settle(Entry& entry) {
+    if (!entry.update() && !entry.life.closed) close(entry);
+  }
+  void close(Entry& entry);
+  /// One more record of a life. The common case calls nothing, so that consume() need not save a register.
+  void add_step(Entry& entry, const Record& record) {
+    std::vector<Record>& records = entry.life.records;
+    if (records.size() == Life::most_records || records.size() == records.capacity())
+      return add_step_slowly(entry, record);
+    records.push_back(record);
+    settle(entry);
+  }
+  [[gnu::cold]] void add_step_slowly(Entry& entry, const Record& record);
+  Ended& ended_at(int key) {
+    const auto index = static_cast<std::size_t>(key);
+    if (index >= ended_.size() || ended_[index] == nullptr) add_ended(index);
+    return *ended_[index];
+  }
+  [[gnu::cold]] void add_ended(std::size_t index);
+  CpuState& cpu_state(u8 cpu) {
+    if (cpu >= cpus_.size()) add_cpus(cpu);
+    return cpus_[cpu];
+  }
+  [[gnu::cold]] void add_cpus(u8 last);
+  void raised(const Record& record);
+  void message_sent(const Record& record);
+  void latched_anew(const Record& record);
+  void lost(Entry& entry, const Record& record);
+  void thread_record(const Record& record);
   void copied(const Record& record);
   void keep_name(Entry& entry, u64 thread);
   void drop_frame(CpuState& cpu, std::size_t index);
@@ -130,16 +189,15 @@ class LifeTracker {
   void delivered(const Record& record);
   void returned(const Record& record);
   void exception(const Record& record);
+  void delivery_failed(const Record& record);
   void thread_runs(const Record& record);
   void thread_woken(const Record& record);
   void add_thread(Entry& entry, const Record& record);
   [[nodiscard]] std::vector<const Life*> ended(int key) const;
 
-  using Entries = std::unordered_map<u64, Entry>;
-  Entries entries_;                        // looked up, never listed: open_ and ended_ have the order
-  Entries::node_type forgotten_;           // the last one: the next life takes its memory
-  std::vector<u64> open_;                  // ascending
-  std::map<int, std::vector<u64>> ended_;  // by key, oldest first
+  RequestTable<Entry> entries_;                // looked up, never listed: open_ and ended_ have the order
+  std::vector<u64> open_;                      // ascending
+  std::vector<std::unique_ptr<Ended>> ended_;  // by key; null: none yet
   std::vector<CpuState> cpus_;
   BoundedMap<u64, u64, most_threads> suspended_;  // thread -> serial of the handler that runs on it
   BoundedMap<u64, u64, most_threads> woken_;      // thread -> life that woke it; until it runs

@@ -1,6 +1,7 @@
 // Whose handlers run on each CPU, nested in which others, and which threads they interrupt and wake.
 #include <algorithm>
 
+#include "observe/device_words.hpp"
 #include "observe/life/life.hpp"
 
 namespace vitrine {
@@ -44,8 +45,13 @@ void LifeTracker::delivered(const Record& record) {
 void LifeTracker::drop_frame(CpuState& cpu, std::size_t index) {
   const Link link = cpu.links[index];
   const u64 id = cpu.frames[index].id;
-  cpu.frames.erase(cpu.frames.begin() + static_cast<std::ptrdiff_t>(index));
-  cpu.links.erase(cpu.links.begin() + static_cast<std::ptrdiff_t>(index));
+  if (index + 1 == cpu.frames.size()) {
+    cpu.frames.pop_back();
+    cpu.links.pop_back();
+  } else {
+    cpu.frames.erase(cpu.frames.begin() + static_cast<std::ptrdiff_t>(index));
+    cpu.links.erase(cpu.links.begin() + static_cast<std::ptrdiff_t>(index));
+  }
   for (Link& each : cpu.links) {
     if (each.parent == link.serial) each.parent = link.parent;
   }
@@ -60,7 +66,6 @@ void LifeTracker::drop_frame(CpuState& cpu, std::size_t index) {
 }
 
 LifeTracker::CpuState* LifeTracker::holder_of(u8 cpu, u64 frame, u64 id, std::size_t& index) {
-  cpu_state(cpu);
   for (std::size_t step = 0; step < cpus_.size(); ++step) {
     // This one first.
     const std::size_t number = step == 0 ? cpu : step <= cpu ? step - 1 : step;
@@ -73,19 +78,17 @@ LifeTracker::CpuState* LifeTracker::holder_of(u8 cpu, u64 frame, u64 id, std::si
 }
 
 void LifeTracker::returned(const Record& record) {
-  std::size_t index = 0;
-  CpuState* holder = holder_of(record.cpu, record.frame, record.id, index);
+  CpuState& here = cpu_state(record.cpu);
+  std::size_t index = here.frames.size() - 1;
+  const bool is_innermost =
+      !here.frames.empty() && here.frames[index].frame == record.frame && here.frames[index].id == record.id;
+  CpuState* holder = is_innermost ? &here : holder_of(record.cpu, record.frame, record.id, index);
   if (holder == nullptr) return;
   const Link link = holder->links[index];
   if (Entry* entry = link.life != 0 ? entry_of(link.life) : nullptr) entry->life.add(record);
   drop_frame(*holder, index);
-  CpuState& here = cpu_state(record.cpu);
-  if (&here == holder) {
-    here.current = link.parent;
-  } else {
-    bring(here, link.parent);
-    here.current = link.parent;
-  }
+  if (&here != holder) bring(here, link.parent);
+  here.current = link.parent;
 }
 
 /// A thread goes on here that was interrupted elsewhere: the handler that runs on it, and those below, come with it.
@@ -131,6 +134,24 @@ void LifeTracker::keep_name(Entry& entry, u64 thread) {
   const std::string* name = names_.find(thread);
   if (name != nullptr && entry.life.thread_names.size() < Life::most_records)
     entry.life.thread_names.insert({thread, *name});
+}
+
+void LifeTracker::thread_record(const Record& record) {
+  switch (record.kind) {
+    case RecordKind::ThreadRuns:
+      return thread_runs(record);
+    case RecordKind::ThreadWoken:
+      return thread_woken(record);
+    case RecordKind::ThreadNamed:
+      return names_.set(record.other, printable_thread_name(record));
+    case RecordKind::ThreadBlocked:
+      woken_.erase(record.other);  // whoever wakes it next does
+      return;
+    default:  // ThreadExited
+      names_.erase(record.other);
+      woken_.erase(record.other);
+      suspended_.erase(record.other);
+  }
 }
 
 void LifeTracker::thread_runs(const Record& record) {

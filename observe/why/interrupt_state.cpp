@@ -11,7 +11,6 @@ namespace vitrine {
 namespace {
 
 constexpr std::size_t most_devices = 64;
-constexpr std::size_t most_lines = 4096;
 constexpr std::size_t most_messages = 1024;
 constexpr std::size_t most_hpet_registers = 33;
 constexpr u8 no_pin = 0xFF;  // of an EOI that ended nothing
@@ -24,9 +23,6 @@ struct FirmwareSetting {
 };
 constexpr std::array firmware_settings = {FirmwareSetting{"pic0", 0, 0xF8, 0x08},
                                           FirmwareSetting{"pic1", 8, 0xEF, 0x70}};
-
-/// What has no line is kept apart by who sends it.
-u32 line_key(u8 pin, u16 source) { return is_line(pin) ? pin : 256 + u32{source} * 32 + (pin & 31u); }
 
 bool is_hardware(DeliveryKind kind) { return kind == DeliveryKind::External || kind == DeliveryKind::Nmi; }
 
@@ -41,33 +37,6 @@ InterruptState::InterruptState(const TraceHeader& header) : header_(header), api
                             .mask = setting->mask,
                             .vector_base = setting->vector_base});
   }
-}
-
-LineState& InterruptState::line_state(u8 pin, u16 source) {
-  const u32 key = line_key(pin, source);
-  if (lines_.size() == most_lines && !lines_.contains(key)) return lines_.begin()->second;  // only in a damaged trace
-  LineState& state = lines_[key];
-  state.pin = pin;
-  return state;
-}
-
-const LineState* InterruptState::line(u8 pin, u16 source) const {
-  const auto found = lines_.find(line_key(pin, source));
-  return found == lines_.end() ? nullptr : &found->second;
-}
-
-std::vector<const LineState*> InterruptState::lines() const {
-  std::vector<const LineState*> all;
-  all.reserve(lines_.size());
-  for (const auto& [key, state] : lines_) all.push_back(&state);
-  return all;
-}
-
-LineState* InterruptState::line_of_request(u64 id) {
-  const Life* life = id != 0 ? lives_.find(id) : nullptr;
-  const Record* from = life != nullptr ? life->origin() : nullptr;
-  if (from == nullptr || from->kind == RecordKind::Latched) return nullptr;
-  return &line_state(from->pin, from->source);
 }
 
 const ControllerState* InterruptState::controller_of(u8 line) const {
@@ -108,11 +77,6 @@ VectorState& InterruptState::vector_state(u8 vector) {
   return *state;
 }
 
-const CpuNow& InterruptState::cpu(u8 cpu) const {
-  static const CpuNow nothing;
-  return cpu < cpus_.size() ? cpus_[cpu] : nothing;
-}
-
 std::string InterruptState::source_name(u16 source) const {
   return source < header_.sources.size() ? header_.sources[source] : fmt::format("source {}", source);
 }
@@ -126,102 +90,100 @@ std::vector<const Life*> InterruptState::pending() const {
 std::vector<const Life*> InterruptState::pending_on(u8 pin, u16 source) const {
   std::vector<const Life*> waiting = pending();
   std::erase_if(waiting, [&](const Life* life) {
-    return line_key(life->origin()->pin, life->origin()->source) != line_key(pin, source);
+    return LineStates::key_of(life->origin()->pin, life->origin()->source) != LineStates::key_of(pin, source);
   });
   return waiting;
 }
 
-void InterruptState::consume(const Record& record) {
-  lives_.consume(record);
-  apics_.consume(record);
-  now_ = record.time;
+void InterruptState::consume(std::span<const Record> records) {
+  for (const Record& record : records) {
+    lives_.consume(record);
+    apics_.consume(record);
+    now_ = record.time;
+    switch (record.kind) {
+      case RecordKind::Raised:
+        raised(record);
+        break;
+      case RecordKind::Merged:
+      case RecordKind::LineLost:
+      case RecordKind::MessageLost:
+      case RecordKind::Withdrawn:
+        count_end(record);
+        break;
+      case RecordKind::MessageSent:
+        count_sent(record);
+        break;
+      case RecordKind::Withheld:
+      case RecordKind::DeviceProgrammed:
+        device_record(record);
+        break;
+      case RecordKind::Acknowledged:
+        if (static_cast<AcknowledgeKind>(record.detail) == AcknowledgeKind::Poll) line_record(record);
+        break;
+      case RecordKind::Lowered:
+      case RecordKind::Spurious:
+        line_record(record);
+        break;
+      case RecordKind::InService:
+      case RecordKind::EndOfInterrupt:
+      case RecordKind::MaskChanged:
+      case RecordKind::ControllerProgrammed:
+        controller_record(record);
+        break;
+      default:  // what is left comes from a CPU
+        cpu_record(record);
+    }
+  }
+}
+
+void InterruptState::line_record(const Record& record) {
   switch (record.kind) {
-    case RecordKind::Raised: {
-      LineState& line = line_state(record.pin, record.source);
-      if (line.raised++ == 0) line.first_raised = record.time;
-      line.last_raised = record.time;
-      line.last_id = record.id;
-      line.source = record.source;
-      line.high = is_line(record.pin);
-      DeviceState& device = device_state(record.source, record.pin);
-      ++device.raised;
-      device.last_raised = record.time;
-      device.withheld.reset();
-      return;
-    }
     case RecordKind::Lowered:
-      line_state(record.pin, record.source).high = false;
-      return;
-    case RecordKind::Merged:
-    case RecordKind::LineLost:
-    case RecordKind::MessageLost:
-    case RecordKind::Withdrawn:
-      count_end(record);
-      return;
-    case RecordKind::MessageSent:
-      count_sent(record);
-      return;
-    case RecordKind::Withheld: {
-      DeviceState& device = device_state(record.source, record.pin);
-      if (static_cast<WithheldCause>(record.detail) != WithheldCause::None) {
-        device.withheld = record;
-      } else if (device.withheld && device.withheld->detail == record.other &&
-                 (record.extra == 0 || device.withheld->extra == record.extra)) {
-        device.withheld.reset();
-      }
-      return;
-    }
-    case RecordKind::DeviceProgrammed:
-      device_state(record.source, record.pin).programmed[record.detail] = record;
+      lines_.of(record.pin, record.source).high = false;
       return;
     case RecordKind::Spurious:
-      if (apics_.local(record.source) == nullptr) ++line_state(record.pin, record.source).spurious;
+      if (apics_.local(record.source) == nullptr) ++lines_.of(record.pin, record.source).spurious;
       return;
-    case RecordKind::Acknowledged:
-      if (static_cast<AcknowledgeKind>(record.detail) == AcknowledgeKind::Poll) {
-        if (LineState* line = line_of_request(record.id)) ++line->polled;
-      }
-      return;
-    case RecordKind::InService:
-    case RecordKind::EndOfInterrupt:
-    case RecordKind::MaskChanged:
-    case RecordKind::ControllerProgrammed:
-      return controller_record(record);
-    default:
-      break;
+    default:  // a poll
+      if (LineState* line = line_of_request(record.id)) ++line->polled;
   }
-  // What is left comes from a CPU.
-  if (record.cpu >= cpus_.size()) cpus_.resize(std::size_t{record.cpu} + 1);
+}
+
+void InterruptState::raised(const Record& record) {
+  LineState& line = lines_.of(record.pin, record.source);
+  if (line.raised++ == 0) line.first_raised = record.time;
+  line.last_raised = record.time;
+  line.last_id = record.id;
+  line.source = record.source;
+  line.high = is_line(record.pin);
+  DeviceState& device = device_state(record.source, record.pin);
+  ++device.raised;
+  device.last_raised = record.time;
+  device.withheld.reset();
+}
+
+void InterruptState::device_record(const Record& record) {
+  DeviceState& device = device_state(record.source, record.pin);
+  if (record.kind == RecordKind::DeviceProgrammed) {
+    device.programmed[record.detail] = record;
+  } else if (static_cast<WithheldCause>(record.detail) != WithheldCause::None) {
+    device.withheld = record;
+  } else if (device.withheld && device.withheld->detail == record.other &&
+             (record.extra == 0 || device.withheld->extra == record.extra)) {
+    device.withheld.reset();
+  }
+}
+
+void InterruptState::cpu_record(const Record& record) {
   CpuNow& cpu = cpus_[record.cpu];
   if (record.address != 0 && record.kind != RecordKind::Blocked) cpu.last = record;
   switch (record.kind) {
-    case RecordKind::Delivered: {
-      VectorState& vector = vector_state(record.vector);
-      const auto kind = static_cast<DeliveryKind>(record.detail);
-      ++(is_hardware(kind) ? vector.external : kind == DeliveryKind::Software ? vector.software : vector.exceptions);
-      vector.last_delivered = record;
-      LineState* line = is_hardware(kind) ? line_of_request(record.id) : nullptr;
-      if (line == nullptr) return;
-      if (is_line(line->pin)) vector.lines |= u32{1} << (line->pin & 31);
-      ++line->delivered;
-      line->last_delivered = record;
-      return;
-    }
-    case RecordKind::DeliveryFailed: {
-      VectorState& vector = vector_state(record.vector);
-      ++vector.failed;
-      vector.last_failed = record;
-      LineState* line = line_of_request(record.id);
-      if (line == nullptr) return;
-      if (is_line(line->pin)) vector.lines |= u32{1} << (line->pin & 31);
-      ++line->failed;
-      line->last_failed = record;
-      return;
-    }
+    case RecordKind::Delivered:
+      return delivered(record);
+    case RecordKind::DeliveryFailed:
+      return delivery_failed(record);
     case RecordKind::Returned:
-      ++vector_state(record.vector).returned;
-      if (LineState* line = line_of_request(record.id)) ++line->returned;
-      return;
+      return returned(record);
     case RecordKind::Exception:
       ++vector_state(record.vector).raised;
       return;
@@ -237,6 +199,34 @@ void InterruptState::consume(const Record& record) {
     default:
       return;
   }
+}
+
+void InterruptState::delivered(const Record& record) {
+  VectorState& vector = vector_state(record.vector);
+  const auto kind = static_cast<DeliveryKind>(record.detail);
+  ++(is_hardware(kind) ? vector.external : kind == DeliveryKind::Software ? vector.software : vector.exceptions);
+  vector.last_delivered = record;
+  LineState* line = is_hardware(kind) ? line_of_request(record.id) : nullptr;
+  if (line == nullptr) return;
+  if (is_line(line->pin)) vector.lines |= u32{1} << (line->pin & 31);
+  ++line->delivered;
+  line->last_delivered = record;
+}
+
+void InterruptState::returned(const Record& record) {
+  ++vector_state(record.vector).returned;
+  if (LineState* line = line_of_request(record.id)) ++line->returned;
+}
+
+void InterruptState::delivery_failed(const Record& record) {
+  VectorState& vector = vector_state(record.vector);
+  ++vector.failed;
+  vector.last_failed = record;
+  LineState* line = line_of_request(record.id);
+  if (line == nullptr) return;
+  if (is_line(line->pin)) vector.lines |= u32{1} << (line->pin & 31);
+  ++line->failed;
+  line->last_failed = record;
 }
 
 /// A request that went no further, as one controller has it: another one may have it still.
@@ -261,8 +251,9 @@ void InterruptState::count_end(const Record& record) {
 /// Of an IPI this is the first that one hears.
 void InterruptState::count_sent(const Record& record) {
   const Life* life = record.id != 0 ? lives_.find(record.id) : nullptr;
-  if (life == nullptr || life->origin() == nullptr || life->origin()->kind != RecordKind::MessageSent) return;
-  LineState& line = line_state(record.pin, record.source);
+  const Record* from = life != nullptr ? life->origin() : nullptr;
+  if (from == nullptr || from->kind != RecordKind::MessageSent) return;
+  LineState& line = lines_.of(record.pin, record.source);
   if (line.raised++ == 0) line.first_raised = record.time;
   line.last_raised = record.time;
   line.last_id = record.id;

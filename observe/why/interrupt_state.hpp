@@ -6,6 +6,7 @@
 #include <array>
 #include <map>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "base/types.hpp"
@@ -13,6 +14,7 @@
 #include "observe/apic_picture.hpp"
 #include "observe/life/life.hpp"
 #include "observe/trace_file.hpp"
+#include "observe/why/line_states.hpp"
 
 namespace vitrine {
 
@@ -20,19 +22,6 @@ namespace vitrine {
 struct SetBy {
   u64 time = 0;
   u64 address = 0;
-};
-
-/// One of the board's lines, or what a device or local APIC sends without one.
-struct LineState {
-  u8 pin = 0;  ///< the line's number, or ApicPin
-  u64 raised = 0, merged = 0, withdrawn = 0, lost = 0, polled = 0, failed = 0, delivered = 0, returned = 0,
-      spurious = 0;
-  bool high = false;
-  u16 source = 0;                         ///< the device that raised it last
-  u64 first_raised = 0, last_raised = 0;  ///< times
-  u64 last_id = 0;                        ///< of the last request
-  std::optional<Record> last_delivered;
-  std::optional<Record> last_failed;  ///< DeliveryFailed
 };
 
 /// An 8259.
@@ -93,15 +82,16 @@ struct CpuNow {
 class InterruptState {
  public:
   explicit InterruptState(const TraceHeader& header);
-  void consume(const Record& record);
+  void consume(std::span<const Record> records);
+  void consume(const Record& record) { consume(std::span(&record, 1)); }
 
   [[nodiscard]] const LifeTracker& lives() const { return lives_; }
   [[nodiscard]] const TraceHeader& header() const { return header_; }
   [[nodiscard]] const ApicPicture& apics() const { return apics_; }
   /// Null if nothing is known of it. `source` tells apart what is no line: two CPUs' timers.
-  [[nodiscard]] const LineState* line(u8 pin, u16 source = 0) const;
+  [[nodiscard]] const LineState* line(u8 pin, u16 source = 0) const { return lines_.find(pin, source); }
   /// All that are known.
-  [[nodiscard]] std::vector<const LineState*> lines() const;
+  [[nodiscard]] std::vector<const LineState*> lines() const { return lines_.all(); }
   [[nodiscard]] const VectorState* vector(u8 vector) const { return vectors_[vector] ? &*vectors_[vector] : nullptr; }
   [[nodiscard]] const std::vector<ControllerState>& controllers() const { return controllers_; }
   [[nodiscard]] const ControllerState* controller_of(u8 line) const;
@@ -109,7 +99,7 @@ class InterruptState {
   /// In the order of their first record.
   [[nodiscard]] const std::vector<DeviceState>& devices() const { return devices_; }
   [[nodiscard]] const DeviceState* device(u16 source, u8 line) const;
-  [[nodiscard]] const CpuNow& cpu(u8 cpu) const;
+  [[nodiscard]] const CpuNow& cpu(u8 cpu) const { return cpus_[cpu]; }
   [[nodiscard]] const std::vector<MessageSetting>& messages() const { return messages_; }
   /// The last record of each of the HPET's registers: its general configuration, and its timers'.
   [[nodiscard]] const std::vector<Record>& hpet() const { return hpet_; }
@@ -121,10 +111,21 @@ class InterruptState {
   [[nodiscard]] u64 now() const { return now_; }
 
  private:
-  LineState& line_state(u8 pin, u16 source);
   /// Of the line that the request came on; null if it came on none.
-  LineState* line_of_request(u64 id);
+  LineState* line_of_request(u64 id) {
+    const Life* life = id != 0 ? lives_.find(id) : nullptr;
+    const Record* from = life != nullptr ? life->origin() : nullptr;
+    if (from == nullptr || from->kind == RecordKind::Latched) return nullptr;
+    return &lines_.of(from->pin, from->source);
+  }
   ControllerState* controller_mutable(u16 source);
+  void line_record(const Record& record);
+  void raised(const Record& record);
+  void device_record(const Record& record);
+  void delivered(const Record& record);
+  void returned(const Record& record);
+  void delivery_failed(const Record& record);
+  void cpu_record(const Record& record);
   DeviceState& device_state(u16 source, u8 line);
   VectorState& vector_state(u8 vector);
   void controller_record(const Record& record);
@@ -135,11 +136,11 @@ class InterruptState {
   TraceHeader header_;
   LifeTracker lives_;
   ApicPicture apics_;
-  std::map<u32, LineState> lines_;
+  LineStates lines_;
   std::vector<ControllerState> controllers_;
   std::vector<DeviceState> devices_;
   std::array<std::optional<VectorState>, 256> vectors_;
-  std::vector<CpuNow> cpus_;
+  std::vector<CpuNow> cpus_ = std::vector<CpuNow>(256);
   std::vector<MessageSetting> messages_;
   std::vector<Record> hpet_;
   u64 now_ = 0;

@@ -44,9 +44,7 @@ struct WhyAnswer {
 class WhyBuilder final : public LedgerSink {
  public:
   explicit WhyBuilder(const TraceHeader& header) : state_(header) {}
-  void consume(std::span<const Record> records) override {
-    for (const Record& record : records) state_.consume(record);
-  }
+  void consume(std::span<const Record> records) override { state_.consume(records); }
   [[nodiscard]] const InterruptState& state() const { return state_; }
 
   /// One answer for each device on the line that has something to tell. `symbols` may be null.
