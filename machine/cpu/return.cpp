@@ -339,9 +339,12 @@ Outcome probed_return(Cpu& cpu, const Operation& operation) {
 }  // namespace
 
 Outcome interrupt_return(Cpu& cpu, const Operation& operation) {
-  if (cpu.probe != nullptr) [[unlikely]]
-    return probed_return(cpu, operation);
-  return return_by_mode(cpu, operation);
+  const Outcome outcome = cpu.probe != nullptr ? probed_return(cpu, operation) : return_by_mode(cpu, operation);
+  // An IRET that faults has been executed: NMIs come before the handler of its fault (SDM vol. 3A §6.7.1). What must
+  // run alone has not been executed yet.
+  if (outcome == Outcome::Fault && cpu.leave == Leave::Fault) [[unlikely]]
+    cpu.state.nmi_blocked = false;
+  return outcome;
 }
 
 Outcome far_return(Cpu& cpu, const Operation& operation) {
