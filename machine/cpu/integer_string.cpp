@@ -4,6 +4,7 @@
 
 #include "machine/cpu/flags.hpp"
 #include "machine/cpu/integer.hpp"
+#include "machine/cpu/repeat.hpp"
 
 namespace vitrine {
 
@@ -154,9 +155,7 @@ Outcome string(Cpu& cpu, const Operation& operation) {
   }
   cpu.budget -= static_cast<i64>(done) - 1;
   if (!repeats || finished || done == count) return Outcome::Next;
-  // Interruptible between iterations: RIP stays at the instruction.
-  cpu.state.rip = current_rip(cpu, operation);
-  return Outcome::JumpStop;
+  return leave_between_iterations(cpu, operation);
 }
 
 template <String Op>

@@ -39,8 +39,6 @@ enum class SegmentsThen : u8 { Loaded, Same };
 /// What all forms of IRET end with. `flags` are complete; mode and stack have been set but for update_mode().
 inline Outcome finish_return(Cpu& cpu, u32 flags, const Popped& popped, SegmentsThen segments = SegmentsThen::Loaded) {
   CpuState& state = cpu.state;
-  // RF matters only where instruction breakpoints are looked for; there the run loop clears it after one instruction.
-  if ((state.dr[7] & 0xFF) == 0) flags &= ~flag::resume;
   const bool was_set = state.has(flag::interrupt);
   const bool nmi_was_blocked = state.nmi_blocked;
   const u32 changed = state.other_flags ^ flags;
@@ -51,8 +49,11 @@ inline Outcome finish_return(Cpu& cpu, u32 flags, const Popped& popped, Segments
   }
   cpu.interrupt_flag_changed(was_set, popped.instruction);
   note_return(cpu, popped.frame, popped.image, popped.instruction);
-  const bool look = cpu.attention() || cpu.stepping() || nmi_was_blocked || cpu.alone;
-  return look ? Outcome::JumpStop : Outcome::Jump;
+  // With no budget left a cut, and perhaps an interrupt, comes before the next instruction.
+  const bool look = cpu.attention() || cpu.stepping() || nmi_was_blocked || cpu.alone || cpu.budget <= 0;
+  if (look) return Outcome::JumpStop;
+  state.other_flags &= ~flag::resume;  // the run loop does it when the next instruction begins; here that is now
+  return Outcome::Jump;
 }
 
 }  // namespace vitrine

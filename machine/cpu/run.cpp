@@ -238,7 +238,7 @@ CpuExit Cpu::run_blocks() {
       continue;
     }
     state.gpr[block_rip_slot] = state.rip;
-    // RF holds until an instruction is done (SDM vol. 3B §17.3.1.1); only what ends a block sets it.
+    // An instruction clears RF when it begins (SDM vol. 3B §17.3.1.1); only what leaves its block to here sets it.
     state.other_flags &= ~flag::resume;
     if (stepping() || state.interrupt_shadow || state.debug_shadow) {
       run_alone(next->operations, next->inner);

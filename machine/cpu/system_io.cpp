@@ -1,6 +1,7 @@
 // IN, OUT, INS, OUTS (SDM vol. 1 ch. 19; vol. 2).
 #include "base/bits.hpp"
 #include "machine/cpu/instructions_system.hpp"
+#include "machine/cpu/repeat.hpp"
 #include "machine/cpu/system.hpp"
 
 namespace vitrine {
@@ -76,16 +77,14 @@ void write_address_register(Cpu& cpu, const Operation& operation, RegisterSlot s
 bool repeats(const Operation& operation) { return (operation.extra & (prefix::repeat | prefix::repeat_not_zero)) != 0; }
 
 /// After one element: moves the index, counts down. Each element is an instruction of its own in time, and between two
-/// of them interrupts are taken; RIP stays at the instruction while elements are left.
+/// of them interrupts are taken.
 Outcome end_element(Cpu& cpu, const Operation& operation, RegisterSlot index, unsigned size) {
   const i64 step = cpu.state.has(flag::direction) ? -static_cast<i64>(size) : static_cast<i64>(size);
   write_address_register(cpu, operation, index, cpu.state.gpr[index] + static_cast<u64>(step));
   if (!repeats(operation)) return Outcome::Stop;
   const u64 left = address_cut(operation, cpu.state.gpr[rcx]) - 1;
   write_address_register(cpu, operation, rcx, left);
-  if (left == 0) return Outcome::Stop;
-  cpu.state.rip = current_rip(cpu, operation);
-  return Outcome::JumpStop;
+  return left == 0 ? Outcome::Stop : leave_between_iterations(cpu, operation);
 }
 
 bool nothing_to_do(const Cpu& cpu, const Operation& operation) {
