@@ -94,7 +94,7 @@ void ApicPicture::lost(const Record& record) {
 void ApicPicture::cpu_record(const Record& record) {
   for (Local& local : locals_) {
     if (local.cpu != record.cpu) continue;
-    local.waits_for_startup = record.kind == RecordKind::CpuReset && record.cpu != 0;
+    local.waits_for_startup = record.kind == RecordKind::CpuReset && record.detail != 0;
     if (record.kind == RecordKind::CpuStarted) {
       local.started = record;
       continue;

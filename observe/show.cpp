@@ -170,7 +170,7 @@ std::string fragment(const Record& record, const TraceHeader& header, const Symb
       return fmt::format("CPU {} starts at {}", record.cpu, at(record.address));
     case RecordKind::CpuReset:
       return fmt::format("INIT resets CPU {}, which {}", record.cpu,
-                         record.cpu == 0 ? "starts again at the reset vector" : "waits for a start-up message now");
+                         record.detail == 0 ? "starts again at the reset vector" : "waits for a start-up message now");
     case RecordKind::ThreadRuns:
       return fmt::format("CPU {} goes on with thread {}{}{}", record.cpu, record.other,
                          record.since != 0 ? fmt::format(", {} after it was woken", duration_text(waited(record))) : "",

@@ -196,6 +196,25 @@ TEST(MachineInit, another_cpu_that_resets_itself_waits_for_a_start_up_message) {
   EXPECT_EQ(guest.counted(), 0u);
 }
 
+// SDM vol. 3A §8.4.2.
+TEST(MachineInit, asks_the_bsp_flag_of_the_apic_base_register_which_cpu_waits) {
+  Guest guest({0xEB, 0xFE}, 2);
+  const auto apic = [&](unsigned cpu) -> LocalApic& { return guest.machine->board().apics->local(cpu); };
+  using enum LocalInterrupts::MsrResult;
+  ASSERT_EQ(apic(0).write_msr(msr::apic_base, 0xFEE00000 | base_enabled), Done);
+  ASSERT_EQ(apic(1).write_msr(msr::apic_base, 0xFEE00000 | base_enabled | base_bsp), Done);
+  for (unsigned cpu = 0; cpu < 2; ++cpu) guest.machine->cpu(cpu).init(RequestId(cpu + 1));
+  EXPECT_TRUE(guest.machine->cpu(0).state.waits_for_startup);
+  EXPECT_FALSE(guest.machine->cpu(1).state.waits_for_startup);
+  const std::vector<Record> resets = guest.records(RecordKind::CpuReset);
+  ASSERT_EQ(resets.size(), 2u);
+  EXPECT_EQ(resets[0].detail, 1u);
+  EXPECT_EQ(resets[1].detail, 0u);
+  guest.machine->reset();
+  EXPECT_FALSE(guest.machine->cpu(0).state.waits_for_startup) << "RESET gives the flag to the first CPU again";
+  EXPECT_TRUE(guest.machine->cpu(1).state.waits_for_startup);
+}
+
 // --- IA32_APIC_BASE
 
 TEST(MachineApic, a_page_that_was_read_as_ram_becomes_the_apics_at_once) {

@@ -91,7 +91,7 @@ enum class RecordKind : u8 {
   Copied = 33,       ///< the message has more than one receiver: id: the request that this one (cpu) got; other: the
                      ///< one that was sent; vector
   CpuStarted = 34,   ///< a CPU left the wait for SIPI. id; cpu; address: where it begins; vector: the SIPI's
-  CpuReset = 35,     ///< INIT reached a CPU, which now waits for SIPI (the first one: restarts). id; cpu
+  CpuReset = 35,     ///< INIT reached a CPU. id; cpu; detail: 1 waits for SIPI now, 0 begins at the reset vector
 };
 
 /// Where a request of a local APIC comes from, and `pin` of what it sends. Also `pin` of an MSI's Raised and

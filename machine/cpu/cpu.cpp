@@ -8,8 +8,19 @@
 namespace vitrine {
 
 namespace {
+
 constexpr u8 no_pin = 0xFF;  // of records: an NMI comes by a message, or by a wire without number
+
+/// What INIT looks at (SDM vol. 3A §8.4.2): the BSP flag of IA32_APIC_BASE, which software may change.
+bool is_bootstrap_processor(const Cpu& cpu) {
+  constexpr u32 apic_base = 0x1B;
+  constexpr u64 bsp = 1u << 8;
+  u64 base = 0;
+  const bool has_flag = cpu.apic != nullptr && cpu.apic->read_msr(apic_base, base) == LocalInterrupts::MsrResult::Done;
+  return has_flag ? (base & bsp) != 0 : cpu.number == 0;
 }
+
+}  // namespace
 
 Cpu::Cpu(DeviceContext device_context, MemoryBus& memory_bus, PortBus& port_bus,
          InterruptAcknowledger* interrupt_controller, u64 random_seed, CpuGroup* machine_group)
@@ -165,10 +176,12 @@ void Cpu::take_init(RequestId request) {
   state.xcr0 = before.xcr0;
   state.random = before.random;
   state.cr0 = (state.cr0 & ~(cr0_bit::cd | cr0_bit::nw)) | (before.cr0 & (cr0_bit::cd | cr0_bit::nw));
-  state.waits_for_startup = number != 0;
+  state.waits_for_startup = !is_bootstrap_processor(*this);
   if (apic != nullptr) apic->init();  // INTR stays high where the 8259s drive it past the local APIC
-  context.ledger.append_for(number,
-                            {.id = request.value, .kind = RecordKind::CpuReset, .source = context.source.value});
+  context.ledger.append_for(number, {.id = request.value,
+                                     .kind = RecordKind::CpuReset,
+                                     .detail = state.waits_for_startup ? u8{1} : u8{0},
+                                     .source = context.source.value});
 }
 
 void Cpu::start_up(u8 vector, RequestId request) {

@@ -114,7 +114,7 @@ TEST_F(LifeApic, a_message_that_nobody_takes_is_over) {
 TEST_F(LifeApic, init_and_start_up_end_when_the_cpu_has_obeyed) {
   constexpr u8 pin = static_cast<u8>(ApicPin::Interprocessor);
   story.sent(3, pin, 0, 1, ApicStory::lapic0, 0, MessageMode::Init);
-  story.add({.id = 3, .kind = RecordKind::CpuReset, .source = ApicStory::cpu1, .cpu = 1});
+  story.add({.id = 3, .kind = RecordKind::CpuReset, .detail = 1, .source = ApicStory::cpu1, .cpu = 1});
   story.sent(4, pin, 0x9A, 1, ApicStory::lapic0, 0, MessageMode::StartUp);
   story.add({.id = 4,
              .address = 0x9A000,

@@ -216,8 +216,8 @@ class Staircase {
       case RecordKind::CpuReset:
         step.floor = Floor::Cpu;
         step.place = cpu(record);
-        step.what = record.cpu == 0 ? "is reset by INIT, and starts again at the reset vector"
-                                    : "is reset by INIT, and waits for a start-up message";
+        step.what = record.detail == 0 ? "is reset by INIT, and starts again at the reset vector"
+                                       : "is reset by INIT, and waits for a start-up message";
         return;
       case RecordKind::CpuStarted:
         step.floor = Floor::Cpu;
