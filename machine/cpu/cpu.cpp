@@ -220,12 +220,12 @@ void Cpu::exchange(Archive& archive) {
   archive.sequence(live_frames, most_live_frames);
   archive(a20_mask, ignne, blocked_reported_request, fault_chain);
   archive(performance, machine_checks, not_retired, overflow_due);
-  if (!archive.loading()) {
-    flush_tlb();  // it is not in the archive: a guest that leans on stale entries goes on here as it does once restored
-    return;
-  }
+  // What is derived from state and memory is not in the archive. Saving drops it too, so that the machine that was
+  // saved goes on as one that is restored, also for a guest that relies on stale translations (docs/decisions/0013).
   blocks.clear();
   ++generations[code_generation];
+  flush_tlb();
+  if (!archive.loading()) return;
   run_start_instructions = state.instructions;
   run_budget = budget = 0;
   const PerformanceMonitor counters = std::exchange(performance, {});  // no privilege changes here
