@@ -192,7 +192,9 @@ void ReportBuilder::raised(const Record& record) {
   if (requests_.size() >= requests_limit) requests_.remove_any();
   // A local APIC speaks while any CPU runs, whose count it is then.
   const u8 cpu = is_local_apic(record.source) && several_cpus_ ? no_cpu : record.cpu;
-  requests_.at(record.id) = Request{.row = index, .time = record.time, .instructions = record.instructions, .cpu = cpu};
+  Request& request = requests_.at(record.id);
+  request = Request{.row = index, .time = record.time, .instructions = record.instructions, .cpu = cpu};
+  if (record.pin == static_cast<u8>(ApicPin::Message)) request.message = static_cast<u32>(record.extra);
 }
 
 void ReportBuilder::end_as(u64 id, u64 Row::* count) {

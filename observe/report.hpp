@@ -149,6 +149,7 @@ class ReportBuilder final : public LedgerSink {
   /// The counts by CPU that the last interrupt of a row went to: the next one's are mostly the same.
   struct Counted {
     CpuCounts::Row* row = nullptr;
+    u32 message = 0;
     int wire = LineReport::no_line;
     u8 vector = 0;
   };
@@ -179,6 +180,7 @@ class ReportBuilder final : public LedgerSink {
     SourceSet latched_in;
     bool ever_latched = false;
     int wire = LineReport::no_line;  // the pin of the last 8259 or I/O APIC that took it
+    u32 message = 0;                 // of MSI or MSI-X: its number in the device
     Obstacle obstacle = Obstacle::None;
     u64 obstacle_since = 0, obstacle_address = 0, in_service = 0;
   };

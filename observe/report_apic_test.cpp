@@ -74,6 +74,28 @@ TEST_F(ReportApic, a_pci_line_is_counted_by_the_pin_that_took_it) {
   EXPECT_EQ(made.lines[0].on, "PIRQ B");
 }
 
+TEST_F(ReportApic, a_message_keeps_its_row_when_the_kernel_gives_it_another_vector) {
+  constexpr u8 msi = static_cast<u8>(ApicPin::Message);
+  const auto send = [this](u64 id, u64 number, u8 vector, u8 cpu) {
+    story.add({.id = id, .extra = number, .kind = RecordKind::Raised, .pin = msi, .source = ApicStory::card});
+    story.sent(id, msi, vector, cpu, ApicStory::card).accept(id, vector, cpu).whole(id, vector, cpu);
+  };
+  send(1, 0, 0x24, 0);
+  send(2, 1, 0x25, 0);
+  send(3, 1, 0x24, 1);
+  const Report made = report();
+  ASSERT_EQ(made.by_cpu.size(), 2u);
+  EXPECT_EQ(made.by_cpu[0].message, 0);
+  EXPECT_THAT(made.by_cpu[0].counts, ElementsAre(1, 0));
+  EXPECT_EQ(made.by_cpu[1].message, 1);
+  EXPECT_THAT(made.by_cpu[1].vectors, ElementsAre(0x24, 0x25));
+  EXPECT_THAT(made.by_cpu[1].counts, ElementsAre(1, 1));
+  EXPECT_THAT(report_text(made, nullptr), HasSubstr("MSI 1  card    0x24 0x25      1      1"));
+  const auto json = nlohmann::json::parse(report_json(made, nullptr));
+  EXPECT_EQ(json["by_cpu"][1]["message"], 1);
+  EXPECT_TRUE(json["by_cpu"][1]["irq"].is_null());
+}
+
 TEST_F(ReportApic, a_masked_8259_neither_merges_nor_loses_what_the_io_apic_delivers) {
   story.raise(1, 0, ApicStory::pit).seen_by_8259(1, 0).io_apic(1, 2, 0x30, 0).whole(1, 0x30, 0);
   for (u64 id = 2; id < 5; ++id) {

@@ -23,6 +23,7 @@ std::vector<CpuCountRow> CpuCounts::rows(unsigned cpus) const {
     CpuCountRow& made = rows.emplace_back();
     made.origin = key.origin;
     if (key.origin == InterruptOrigin::Line) made.irq = static_cast<int>(key.number);
+    if (key.origin == InterruptOrigin::Message) made.message = static_cast<int>(key.number);
     for (const std::string& name : row.names) made.name += (made.name.empty() ? "" : ", ") + name;
     made.vectors.assign(row.vectors.begin(), row.vectors.end());
     made.counts = row.counts;

@@ -25,6 +25,7 @@ enum class InterruptOrigin : u8 {
 struct CpuCountRow {
   InterruptOrigin origin{};
   int irq = -1;      ///< Line: 0..15, or the I/O APIC's pin from 16 on
+  int message = -1;  ///< Message: its number in the device, whichever vectors a kernel has given it one after another
   std::string name;  ///< "pit", "local timer", "IPI"; several devices of a line with commas
   std::vector<u8> vectors;
   std::vector<u64> counts;  ///< by CPU; as many as the machine has CPUs
@@ -43,7 +44,7 @@ class CpuCounts {
     }
   };
   /// The row that such interrupts count in, for as long as this lives; null if there are too many rows. `number`: what
-  /// tells rows of the same origin apart: the line; the vector of an IPI; the ApicPin.
+  /// tells rows of the same origin apart: the line; the number of a message; the vector of an IPI; the ApicPin.
   Row* row(InterruptOrigin origin, u32 number, const std::string& name, u8 vector);
   /// `cpus`: at least as many columns.
   [[nodiscard]] std::vector<CpuCountRow> rows(unsigned cpus) const;
@@ -53,7 +54,7 @@ class CpuCounts {
   struct Key {
     InterruptOrigin origin{};
     u32 number = 0;
-    std::string name;  // Message only: two devices may use one vector on different CPUs
+    std::string name;  // Message only: each device counts its own from 0
     auto operator<=>(const Key&) const = default;
   };
   std::map<Key, Row> rows_;

@@ -115,8 +115,12 @@ void ReportBuilder::count_for_cpu(const Record& record, const Request* request) 
     return;
   }
   Counted& counted = rows_[request->row].counted;
-  if (counted.row == nullptr || counted.wire != request->wire || counted.vector != record.vector) {
-    counted = {.row = counts_by_cpu(record, request), .wire = request->wire, .vector = record.vector};
+  if (counted.row == nullptr || counted.wire != request->wire || counted.message != request->message ||
+      counted.vector != record.vector) {
+    counted = {.row = counts_by_cpu(record, request),
+               .message = request->message,
+               .wire = request->wire,
+               .vector = record.vector};
   }
   if (counted.row != nullptr) counted.row->add(record.cpu);
 }
@@ -138,7 +142,7 @@ CpuCounts::Row* ReportBuilder::counts_by_cpu(const Record& record, const Request
     const bool is_pci = pin >= first_pci_line && request->wire != LineReport::no_line;
     return count(Line, static_cast<u32>(is_pci ? request->wire : row.line), source_name(row.source));
   }
-  if (pin == static_cast<u8>(ApicPin::Message)) return count(Message, record.vector, source_name(row.source));
+  if (pin == static_cast<u8>(ApicPin::Message)) return count(Message, request->message, source_name(row.source));
   if (pin == interprocessor_pin) return count(Interprocessor, record.vector, pin_name(pin));
   return count(LocalApic, pin, pin_name(pin));
 }

@@ -88,6 +88,7 @@ std::string_view origin_name(InterruptOrigin origin) {
 Json json_of(const CpuCountRow& from) {
   return {{"origin", origin_name(from.origin)},
           {"irq", from.irq < 0 ? Json(nullptr) : Json(from.irq)},
+          {"message", from.message < 0 ? Json(nullptr) : Json(from.message)},
           {"source", from.name},
           {"vectors", from.vectors},
           {"counts", from.counts},

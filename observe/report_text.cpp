@@ -137,7 +137,9 @@ std::string by_cpu_section(const Report& report) {
   for (const CpuCountRow& row : report.by_cpu) {
     std::string vectors;
     for (const u8 vector : row.vectors) vectors += fmt::format("{}{:#04x}", vectors.empty() ? "" : " ", vector);
-    std::string irq = row.irq >= 0 ? fmt::format("{}", row.irq) : row.origin == InterruptOrigin::Message ? "MSI" : "-";
+    std::string irq = "-";
+    if (row.irq >= 0) irq = fmt::format("{}", row.irq);
+    if (row.message >= 0) irq = fmt::format("MSI {}", row.message);
     std::vector<std::string> cells = {std::move(irq), row.name, std::move(vectors)};
     for (const u64 count : row.counts) cells.push_back(count == 0 ? "-" : count_text(count));
     table.add(std::move(cells));

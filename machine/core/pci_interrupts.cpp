@@ -231,7 +231,8 @@ void PciInterrupts::set_pin(Level level, u8 cause) {
 void PciInterrupts::send(u8 number, u8 cause) {
   const Way way = this->way();
   const RequestId id = context_.ledger.next_request();
-  record({.id = id.value, .extra = number, .kind = RecordKind::Raised, .pin = message_pin, .detail = cause});
+  const u64 sent_as = way == Way::Pin ? number : slot_of(number);
+  record({.id = id.value, .extra = sent_as, .kind = RecordKind::Raised, .pin = message_pin, .detail = cause});
   if (way == Way::Pin) {
     const Setting& setting = msix_ != 0 ? state_.msix_set : state_.msi_set;
     Entry dropped{.waiting = id};
