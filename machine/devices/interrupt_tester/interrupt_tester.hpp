@@ -16,7 +16,7 @@
 //   24h Cleared    RW  how often INTA# was cleared through Status
 //   28h TimeLow    RO  when the last one was raised, in ns since power-on
 //   2Ch TimeHigh   RO
-// BAR 1, memory, 4 KiB: the MSI-X table at 000h, the pending bits at 800h.
+// BAR 2, memory, 4 KiB: the MSI-X table at 000h, the pending bits at 800h.
 //
 // How its interrupt behaves: each one that falls due goes the way that is enabled then. INTA# is a level. While it is
 // asserted, or the message waits to be unmasked, those that fall due are counted and that is all: no events, no
@@ -35,7 +35,7 @@ namespace vitrine {
 class InterruptTester final : public Device, public PciFunction {
  public:
   static constexpr Region registers{0}, messages{1};
-  static constexpr u8 registers_bar = 0, messages_bar = 1;
+  static constexpr u8 registers_bar = 0, messages_bar = 2;
   static constexpr u32 window_bytes = 0x1000;
   static constexpr u16 vendor = 0x1234, device = 0x7E57;
   static constexpr u32 id_value = 0x54495456;

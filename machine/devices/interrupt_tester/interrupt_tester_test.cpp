@@ -240,8 +240,8 @@ TEST(PciMsi, without_bus_mastering_nothing_is_written) {
 TEST(PciMsiX, entries_are_masked_after_reset_and_hold_address_data_and_mask) {
   Bench bench;
   EXPECT_EQ(bench.config(bench.msix + 2u, word), 0x000Fu);
-  EXPECT_EQ(bench.config(bench.msix + 4u, dword), 0x001u);
-  EXPECT_EQ(bench.config(bench.msix + 8u, dword), 0x801u);
+  EXPECT_EQ(bench.config(bench.msix + 4u, dword), 0x002u);
+  EXPECT_EQ(bench.config(bench.msix + 8u, dword), 0x802u);
   EXPECT_EQ(bench.tester.read(InterruptTester::messages, 12, dword), 1u);
   bench.tester.write(InterruptTester::messages, 0x20, AccessSize(8), 0x1'FEE02003);
   bench.tester.write(InterruptTester::messages, 0x28, AccessSize(8), 0xFFFFFFFE'12345678);

@@ -21,7 +21,7 @@ inline void find_tester() {
   for (tester_slot = 0; tester_slot < 32; ++tester_slot) {
     if (pci_read(tester_slot, 0, 0) != tester_id) continue;
     tester_base = pci_read(tester_slot, 0, 0x10) & ~u32{0xF};
-    tester_messages = pci_read(tester_slot, 0, 0x14) & ~u32{0xF};
+    tester_messages = pci_read(tester_slot, 0, 0x18) & ~u32{0xF};
     pci_write(tester_slot, 0, 4, pci_read(tester_slot, 0, 4) | 4);  // bus master: it may write messages
     return;
   }
