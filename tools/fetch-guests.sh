@@ -1,6 +1,7 @@
 #!/bin/bash
 # Fetches the guests that `make run` and the tests boot, from Debian's packages, without installing any:
 #   .guests/linux/vmlinuz, config, version   the kernel that linux-image-amd64 stands for, unmodified
+#   .guests/linux/modules                    of its modules those that tests load
 #   .guests/busybox, busybox.applets         the one program of our initramfs, and the paths it answers to
 #   .guests/memtest86+x64.bin, ia32.bin      both widths
 # Does nothing when they are there; `fetch-guests.sh --again` fetches them anew.
@@ -8,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 folder=$PWD/.guests
-stamp="guests 1"  # raise the number when this script is to run again everywhere
+stamp="guests 2"  # raise the number when this script is to run again everywhere
 [[ ${1-} == --again ]] || [[ $(cat "$folder/stamp" 2>/dev/null) != "$stamp" ]] || exit 0
 
 fail() { echo "tools/fetch-guests.sh: $*" >&2; exit 1; }
@@ -42,14 +43,22 @@ download || {
 
 unpack() { dpkg-deb --fsys-tarfile "$1" | tar -x "${@:2}"; }  # dpkg -x of a part: the kernel's modules are large
 unpack linux-image-*.deb ./boot
+modules=(acpi/button.ko hwtracing/intel_th/intel_th{,_pci}.ko i2c/busses/i2c-ismt.ko uio/uio{,_pci_generic}.ko)
+unpack linux-image-*.deb --wildcards "${modules[@]/#/./lib/modules/*/kernel/drivers/}" 2>/dev/null ||
+  echo "tools/fetch-guests.sh: the kernel's package lacks some of these modules, and tests that load them are skipped:" \
+    "${modules[*]}" >&2
 unpack busybox-static_*.deb ./bin
 unpack memtest86+_*.deb ./boot
 
 kernels=(boot/vmlinuz-*)
 version=${kernels[0]#boot/vmlinuz-}
-mkdir -p "$folder/linux"
+rm -rf "$folder/linux/modules"
+mkdir -p "$folder/linux/modules"
 cp "boot/vmlinuz-$version" "$folder/linux/vmlinuz"
 cp "boot/config-$version" "$folder/linux/config"
+for module in "${modules[@]/#/lib/modules/$version/kernel/drivers/}"; do
+  [[ ! -e $module ]] || cp "$module" "$folder/linux/modules/"
+done
 echo "$version" >"$folder/linux/version"
 # Debian's System.map is a note that says where the real one is; take it only when it is real.
 if (($(stat -c %s "boot/System.map-$version" 2>/dev/null || echo 0) > 4096)); then
