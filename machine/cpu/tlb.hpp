@@ -34,8 +34,9 @@ struct TlbBank {
   u16 filled[most_filled];
   unsigned filled_count = 0;
 
-  // Neighbours never meet, nor do pages that are just a power of two apart, as a stack and a variable easily are.
-  static unsigned data_slot(u64 linear) { return (linear >> 12 ^ linear >> 22) & (data_entries - 1); }
+  // Neighbours never meet, not even at the end of the address space: so the last byte's page stands for the first one's
+  // too. Nor do pages that are just a power of two apart, as a stack and a variable easily are.
+  static constexpr unsigned data_slot(u64 linear) { return ((linear >> 12) + (linear >> 22)) & (data_entries - 1); }
   static unsigned code_slot(u64 linear) { return (linear >> 12 ^ linear >> 20) & (code_entries - 1); }
   void note(unsigned table, unsigned slot) {
     if (filled_count < most_filled) filled[filled_count] = static_cast<u16>(table << 10 | slot);
