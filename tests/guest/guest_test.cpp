@@ -49,6 +49,7 @@ constexpr Exempt not_on_qemu[] = {
     {"hpet_ways", "QEMU's HPET sends no messages unless told to, and follows the host's clock"},
     {"imcr", "QEMU has none"},
     {"machine_check", "an error reaches QEMU's guest by its monitor only"},
+    {"nmi_after_bad_iret", "QEMU's TCG unblocks NMIs only where an IRET succeeds"},
     {"nmi_sources", "QEMU's NMI button is in its monitor, and it has no IOCHK# and SERR#"},
     {"power_off_by_button", "QEMU's power button is in its monitor"},
     {"thermal_too_hot", "QEMU's TCG has no thermal sensor"},
