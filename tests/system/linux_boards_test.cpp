@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "tests/process.hpp"
+#include "tests/system/linux_guest.hpp"
 #include "tests/system/witness.hpp"
 
 namespace {
@@ -27,17 +28,7 @@ using namespace vitrine::tests;
 using nlohmann::json;
 using testing::HasSubstr;
 
-const fs::path guests = VITRINE_GUESTS;
-const std::string kernel = guests / "linux/vmlinuz";
-constexpr unsigned patience_seconds = 600;  // of a busy host
-
 const std::vector<std::string> modules = {"intel_th", "intel_th_pci", "i2c-ismt", "uio", "uio_pci_generic"};
-fs::path file_of(const std::string& module) { return guests / "linux/modules" / (module + ".ko"); }
-
-bool guests_are_there() {
-  return fs::exists(kernel) && fs::exists(guests / "initramfs.cpio") &&
-         std::ranges::all_of(modules, [](const std::string& module) { return fs::exists(file_of(module)); });
-}
 bool is_thorough() { return std::getenv("VITRINE_THOROUGH") != nullptr; }
 
 enum class Messages : bool { No, Yes };
@@ -86,23 +77,13 @@ class LinuxWay : public testing::TestWithParam<Way> {
  protected:
   /// Boots it into a shell and types `script`.
   static Result boot(const Way& way, const Folder& folder, const std::string& script) {
-    const std::string initramfs = folder.path / "initramfs";
-    std::vector<std::string> make = {
-        VITRINE_MAKE_INITRAMFS,     initramfs, "--busybox",       guests / "busybox", "--applets",
-        guests / "busybox.applets", "--tree",  VITRINE_GUEST_TREE};
-    const auto add = [&make](const std::string& there, const std::string& here) {
-      make.insert(make.end(), {"--add", there + "=" + here});
-    };
-    add("bin/witness", VITRINE_WITNESS);
-    add("root/pci_function", VITRINE_PCI_FUNCTION);
-    for (const std::string& module : modules) add("root/" + module + ".ko", file_of(module));
-    const Result made = run(make);
-    EXPECT_EQ(made.status, 0) << made.err;
+    const std::string initramfs =
+        linux_initramfs(folder, modules, {std::string("bin/pci_function=") + VITRINE_PCI_FUNCTION});
     // iomem=relaxed: /dev/mem leads to a function that a driver has.
-    return run(
-        {VITRINE_COMMAND, "run", kernel, "--initrd", initramfs, "--board", way.board, "--cpus", way.cpus, "--append",
-         "console=ttyS0 iomem=relaxed " + way.append, "--trace", folder.path / "trace", "--max-time", "60s"},
-        {.input = script, .seconds_at_most = patience_seconds});
+    return run({VITRINE_COMMAND, "run", linux_kernel, "--initrd", initramfs, "--board", way.board, "--cpus", way.cpus,
+                "--append", "console=ttyS0 iomem=relaxed " + way.append, "--trace", folder.path / "trace", "--max-time",
+                "60s"},
+               {.input = script, .seconds_at_most = linux_patience_seconds});
   }
   static json report_to(const std::string& moment, const Folder& folder) {
     const Result cut = run({VITRINE_COMMAND, "report", folder.path / "trace", "--to", moment, "--json"});
@@ -129,10 +110,10 @@ void expect_the_same_messages(const std::vector<Counts>& before, const std::vect
 
 TEST_P(LinuxWay, reaches_its_shell_with_all_cpus_and_counts_its_interrupts_as_we_do) {
   const Way& way = GetParam();
-  if (!guests_are_there()) GTEST_SKIP() << "no guests (make guests)";
+  if (!linux_is_there(modules)) GTEST_SKIP() << "no guests (make guests)";
   const Folder folder;
   // What a program has printed may still be on its way through the serial port when Linux switches off.
-  const Result boot = this->boot(way, folder, "sh /root/pci_function\nsleep 1\nexit\n");
+  const Result boot = this->boot(way, folder, "sh /bin/pci_function\nsleep 1\nexit\n");
   // Without ACPI, Linux cannot switch the machine off, and halts it for good.
   ASSERT_EQ(boot.status, way.append.contains("acpi=off") ? 83 : 0) << boot.out << boot.err;
   EXPECT_THAT(boot.out, HasSubstr(way.says));

@@ -3,47 +3,36 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "tests/process.hpp"
+#include "tests/system/linux_guest.hpp"
 #include "tests/system/witness.hpp"
 
 namespace {
 
-namespace fs = std::filesystem;
 using namespace vitrine::tests;
 using nlohmann::json;
 using testing::HasSubstr;
 
-const fs::path guests = VITRINE_GUESTS;
-const std::string kernel = guests / "linux/vmlinuz";
-constexpr unsigned patience_seconds = 600;  // of a busy host
-
-bool guests_are_there() { return fs::exists(kernel) && fs::exists(guests / "linux/modules/button.ko"); }
+const std::vector<std::string> modules = {"button"};
 
 TEST(LinuxInputs, buttons_and_heat_interrupt_and_are_counted_as_we_do) {
-  if (!guests_are_there()) GTEST_SKIP() << "no guests (make guests)";
+  if (!linux_is_there(modules)) GTEST_SKIP() << "no guests (make guests)";
   const Folder folder;
-  const std::string initramfs = folder.path / "initramfs";
+  const std::string initramfs = linux_initramfs(folder, modules);
   const std::string trace = folder.path / "trace";
-  std::vector<std::string> make = {
-      VITRINE_MAKE_INITRAMFS,     initramfs, "--busybox",       guests / "busybox", "--applets",
-      guests / "busybox.applets", "--tree",  VITRINE_GUEST_TREE};
-  make.insert(make.end(), {"--add", std::string("bin/witness=") + VITRINE_WITNESS});
-  make.insert(make.end(), {"--add", "root/button.ko=" + std::string(guests / "linux/modules/button.ko")});
-  const Result made = run(make);
-  ASSERT_EQ(made.status, 0) << made.err;
   // One CPU works for a second, then the other one; then both rest, and get cool.
   const std::string script =
-      "insmod /root/button.ko\n"
+      "insmod /lib/modules/button.ko\n"
       "heat() { taskset $1 sh -c 'i=0; while [ $i -lt 50000 ]; do i=$((i + 1)); done'; }\n"
       "heat 1; heat 2; sleep 4; witness; sleep 1; exit\n";
-  const Result boot = run(
-      {VITRINE_COMMAND, "run", kernel, "--initrd", initramfs, "--cpus", "2", "--append", "console=ttyS0", "--cooling",
-       "ambient=60,rise=60", "--nmi", "9s", "--power-button", "9500ms", "--trace", trace, "--max-time", "60s"},
-      {.input = script, .seconds_at_most = patience_seconds});
+  const Result boot = run({VITRINE_COMMAND, "run", linux_kernel, "--initrd", initramfs, "--cpus", "2", "--append",
+                           "console=ttyS0", "--cooling", "ambient=60,rise=60", "--nmi", "9s", "--power-button",
+                           "9500ms", "--trace", trace, "--max-time", "60s"},
+                          {.input = script, .seconds_at_most = linux_patience_seconds});
   ASSERT_EQ(boot.status, 0) << boot.out << boot.err;
   EXPECT_THAT(boot.out, HasSubstr("NMI received for unknown reason"));
   constexpr std::size_t cpus = 2;

@@ -146,14 +146,19 @@ TEST(LocalApicTimer, masked_timer_counts_on_and_tells_once) {
   EXPECT_EQ(bench.take(), 0x41) << "in phase with the count";
 }
 
-TEST(LocalApicTimer, shortest_period_makes_no_storm_of_events_while_its_request_waits) {
-  ApicBench bench;
+/// Starts the timer with a period of 1 ns, which would make a billion records in this second.
+void expect_no_storm(ApicBench& bench, u32 vector) {
   bench.enable();
   bench.write(offset::divide, 0xB);
-  bench.write(offset::lvt_timer, periodic | 0x41);
+  bench.write(offset::lvt_timer, periodic | vector);
   bench.write(offset::initial_count, 1);
   bench.advance(1'000'000'000);
   EXPECT_LT(bench.bench.records().size(), 20u);
+}
+
+TEST(LocalApicTimer, shortest_period_makes_no_storm_of_events_while_its_request_waits) {
+  ApicBench bench;
+  expect_no_storm(bench, 0x41);
   EXPECT_EQ(bench.take(), 0x41);
   bench.advance(1);
   bench.eoi();
@@ -162,12 +167,7 @@ TEST(LocalApicTimer, shortest_period_makes_no_storm_of_events_while_its_request_
 
 TEST(LocalApicTimer, shortest_period_makes_no_storm_of_events_with_an_illegal_vector) {
   ApicBench bench;
-  bench.enable();
-  bench.write(offset::divide, 0xB);
-  bench.write(offset::lvt_timer, periodic | 5);
-  bench.write(offset::initial_count, 1);
-  bench.advance(1'000'000'000);
-  EXPECT_LT(bench.bench.records().size(), 20u);
+  expect_no_storm(bench, 5);
   bench.write(offset::error_status, 0);
   EXPECT_EQ(bench.read(offset::error_status), error_receive_vector);
   bench.advance(1);
